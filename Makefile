@@ -1,0 +1,45 @@
+# The commands of a newcomer (demo, test) and of a developer (unit, lint, bench). Each installs what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LAB := $(BIN)/python -m lab
+
+.PHONY: demo test test-all unit lint bench docs down clean
+
+$(VENV)/ready: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	touch $@
+
+# Four bare hosts, one run, a cluster.
+demo: $(VENV)/ready
+	$(LAB) up --fresh
+	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
+	$(LAB) ssh master -- kubectl --kubeconfig=/etc/kubernetes/kubeconfig get nodes -o wide
+
+test: unit
+	$(BIN)/pytest tests/lab -m "not long" -p no:randomly
+
+test-all: lint unit
+	$(BIN)/pytest tests/lab
+
+unit: $(VENV)/ready
+	$(BIN)/pytest tests/unit -q -n 2
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready
+	$(BIN)/python -m bench
+
+docs: $(VENV)/ready
+	$(BIN)/python -m cluster.reference > docs/settings.md
+
+down: $(VENV)/ready
+	$(LAB) down
+
+clean: down
+	rm -rf $(VENV)

@@ -1,0 +1,155 @@
+"""Which certificates the cluster has: whose names they carry, and where each host keeps them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cluster.desired import File
+from cluster.settings import Cluster, Host
+from pki import KeyPair, Request, Store
+
+KUBERNETES_PKI = "/etc/kubernetes/ca"
+ETCD_PKI = "/etc/etcd/pki"
+FLANNEL_PKI = "/etc/flannel/pki"
+
+# Names etcd and Kubernetes know their clients by.
+ETCD_ADMINISTRATOR = "root"
+ETCD_API_SERVER = "kube-apiserver"
+ETCD_FLANNEL = "flannel"
+KUBELET_CLIENT = "kube-apiserver-kubelet-client"
+
+_BOTH = frozenset({"client", "server"})
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A certificate and its key on a host: `PATH.crt` and `PATH.key`."""
+
+    path: str
+    request: Request
+
+
+def server_names(cluster: Cluster, master: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """DNS names and addresses of an API server's certificate: the guide's nine, and the settings' extras."""
+    settings = cluster.settings
+    domain = settings.cluster_domain
+    names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}"]
+    names += ["localhost", master.name]
+    addresses = ["127.0.0.1", str(settings.api_server_service_address), str(master.address)]
+    for extra in (settings.api_server_address, *settings.api_server_extra_names):
+        if extra is not None:
+            (addresses if _is_address(str(extra)) else names).append(str(extra))
+    return tuple(dict.fromkeys(names)), tuple(dict.fromkeys(addresses))
+
+
+def certificates(cluster: Cluster, host: Host) -> list[Placed]:
+    """Every certificate a host holds for its roles."""
+    placed: list[Placed] = []
+    if host.is_etcd:
+        placed += _etcd(host)
+    if host.is_master:
+        placed += _master(cluster, host)
+    if host.is_node:
+        placed += _node(host, also_master=host.is_master)
+    return placed
+
+
+def certificate_files(cluster: Cluster, host: Host, store: Store, *, write: bool) -> list[File]:
+    """The files that hold a host's certificates, authorities and keys.
+
+    Args:
+        store: the controller's store. With `write` what is missing or due is issued; without it nothing is written,
+            and the content of a file that would be issued is None.
+    """
+    files = [f for placed in certificates(cluster, host) for f in _pair(placed, store, write)]
+    files.append(_public(f"{KUBERNETES_PKI}/ca.crt", store.authority_certificate("cluster", write=write)))
+    if host.is_etcd:
+        files.append(_public(f"{ETCD_PKI}/ca.crt", store.authority_certificate("etcd", write=write)))
+    if host.is_node:
+        files.append(_public(f"{FLANNEL_PKI}/ca.crt", store.authority_certificate("etcd", write=write)))
+    if host.is_master:
+        files += _master_authorities(store, write)
+    return files
+
+
+def _etcd(host: Host) -> list[Placed]:
+    names, addresses = (host.name, "localhost"), (str(host.address), "127.0.0.1")
+
+    def request(kind: str) -> Request:
+        return Request(f"{host.name}/etcd-{kind}", "etcd", host.name, (), names, addresses, _BOTH)
+
+    return [
+        Placed(f"{ETCD_PKI}/server", request("server")),
+        Placed(f"{ETCD_PKI}/peer", request("peer")),
+        Placed(f"{ETCD_PKI}/root", Request("etcd-root", "etcd", ETCD_ADMINISTRATOR)),
+    ]
+
+
+def _master(cluster: Cluster, host: Host) -> list[Placed]:
+    names, addresses = server_names(cluster, host)
+    server = Request(f"{host.name}/server", "cluster", host.name, (), names, addresses, frozenset({"server"}))
+    listed = {
+        "server": server,
+        "client": Request("client", "cluster", "client", ("system:masters",)),
+        "etcd-client": Request("etcd-client", "etcd", ETCD_API_SERVER),
+        "kubelet-client": Request("kubelet-client", "cluster", KUBELET_CLIENT),
+        "controller-manager": Request("controller-manager", "cluster", "system:kube-controller-manager"),
+        "scheduler": Request("scheduler", "cluster", "system:kube-scheduler"),
+        "front-proxy-client": Request("front-proxy-client", "front-proxy", "front-proxy-client"),
+    }
+    return [Placed(f"{KUBERNETES_PKI}/{name}", request) for name, request in listed.items()]
+
+
+def _node(host: Host, *, also_master: bool) -> list[Placed]:
+    identity = f"system:node:{host.name}"
+    serving = Request(
+        f"{host.name}/kubelet", "cluster", identity, ("system:nodes",), (host.name,), (str(host.address),),
+        frozenset({"server"}),
+    )  # fmt: skip
+    # The guide's nodeN.crt is a node's client.crt; on a master that name is the administrator's.
+    client = "node" if also_master else "client"
+    return [
+        Placed(f"{KUBERNETES_PKI}/{client}", Request(host.name, "cluster", identity, ("system:nodes",))),
+        Placed(f"{KUBERNETES_PKI}/kubelet", serving),
+        Placed(f"{KUBERNETES_PKI}/proxy", Request(f"{host.name}/proxy", "cluster", "system:kube-proxy")),
+        Placed(f"{FLANNEL_PKI}/client", Request(f"{host.name}/flannel", "etcd", ETCD_FLANNEL)),
+    ]
+
+
+def _master_authorities(store: Store, write: bool) -> list[File]:
+    root = store.authority_certificate("cluster", write=write)
+    signing = store.authority_key_pair("cluster-signing", write=write)
+    accounts = store.service_account(write=write)
+    bundle = None if root is None or signing is None else root + signing.certificate
+    return [
+        _public(f"{KUBERNETES_PKI}/etcd-ca.crt", store.authority_certificate("etcd", write=write)),
+        _public(f"{KUBERNETES_PKI}/front-proxy-ca.crt", store.authority_certificate("front-proxy", write=write)),
+        _public(f"{KUBERNETES_PKI}/clients-ca.crt", bundle),
+        _public(f"{KUBERNETES_PKI}/signing-ca.crt", _of(signing, lambda p: p.certificate)),
+        _secret(f"{KUBERNETES_PKI}/signing-ca.key", _of(signing, lambda p: p.key)),
+        _public(f"{KUBERNETES_PKI}/sa.pub", _of(accounts, lambda p: p.certificate)),
+        _secret(f"{KUBERNETES_PKI}/sa.key", _of(accounts, lambda p: p.key)),
+    ]
+
+
+def _pair(placed: Placed, store: Store, write: bool) -> list[File]:
+    pair = store.ensure(placed.request, write=write)
+    return [
+        _public(f"{placed.path}.crt", _of(pair, lambda p: p.certificate)),
+        _secret(f"{placed.path}.key", _of(pair, lambda p: p.key)),
+    ]
+
+
+def _of(pair: KeyPair | None, part: Callable[[KeyPair], str]) -> str | None:
+    return None if pair is None else part(pair)
+
+
+def _public(path: str, content: str | None) -> File:
+    return File(path, content)
+
+
+def _secret(path: str, content: str | None) -> File:
+    return File(path, content, mode="600")
+
+
+def _is_address(text: str) -> bool:
+    return text.replace(".", "").isdigit()

@@ -1,0 +1,119 @@
+"""What a host shall hold for one role: packages, programs, files, steps and units, as plain data."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+RECORD_DIRECTORY = "/run/container-cloud"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file with its final content, mode and owner.
+
+    `content` is None for what is only known once the run is under way (a certificate not yet issued): such a file
+    always differs from what is on disk.
+    """
+
+    path: str
+    content: str | None = field(repr=False)
+    mode: str = "644"
+    owner: str = "root:root"
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the content in hex; None while the content is not known."""
+        return None if self.content is None else hashlib.sha256(self.content.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A release file: where it goes, where it comes from, and its SHA-256 in hex."""
+
+    path: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """A distribution package; `version` is exact, None accepts whatever is installed or offered."""
+
+    name: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A state of the host that a shell condition tells and a shell command brings about.
+
+    `check` exits 0 when nothing is to be done. `repair` is safe to run again at any time; it also runs when one of
+    the files it `follows` is written. It runs before the role's units are started, or after they are ready.
+    """
+
+    name: str
+    check: str
+    repair: str
+    when: Literal["before", "after"] = "before"
+    follows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd service.
+
+    `inputs` are the files it reads when it starts; the unit itself records their digests then (see `recorder`), so
+    that a run can tell what the running process was started with. `ready` is a shell condition that asks the service
+    itself; `hint` is the likely cause when it stays false. `stale` is a shell condition that is true when an earlier
+    role is going to change an input that exists only at run time.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    ready: str
+    hint: str
+    program: str | None = None
+    stale: str | None = None
+
+
+@dataclass(frozen=True)
+class Role:
+    """All of one role on one host."""
+
+    name: str
+    packages: tuple[Package, ...] = ()
+    programs: tuple[Program, ...] = ()
+    files: tuple[File, ...] = ()
+    expects: tuple[File, ...] = ()  # files that another role writes and this one's units read
+    steps: tuple[Step, ...] = ()
+    units: tuple[Unit, ...] = ()
+    packaged_units: tuple[str, ...] = ()  # units that the packages would start before they are configured
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every file to read from the host: the role's own and what its units read."""
+        return tuple(dict.fromkeys([f.path for f in self.files] + [p for u in self.units for p in u.inputs]))
+
+
+def software(roles: Iterable[Role]) -> Role:
+    """Only the packages and programs of several roles, so that a host fetches them all at once."""
+    listed = list(roles)
+    return Role(
+        name="software",
+        packages=tuple(dict.fromkeys(p for r in listed for p in r.packages)),
+        programs=tuple(dict.fromkeys(p for r in listed for p in r.programs)),
+        packaged_units=tuple(dict.fromkeys(u for r in listed for u in r.packaged_units)),
+    )
+
+
+def recorder(unit: str, inputs: Iterable[str]) -> str:
+    """The unit line that records what the service is started with.
+
+    Written on every start, by whomever: line 1 is systemd's id of this start, the rest is `sha256sum` of the inputs.
+    """
+    record = f"{RECORD_DIRECTORY}/{unit}.inputs"
+    return (
+        f"ExecStartPre=+/bin/sh -c 'mkdir -p {RECORD_DIRECTORY} && "
+        f'{{ echo "$$INVOCATION_ID"; sha256sum {" ".join(inputs)} 2>/dev/null; true; }} > {record}\''
+    )

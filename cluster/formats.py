@@ -1,0 +1,59 @@
+"""The file formats services read: environment files, systemd units, kubeconfigs."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+HEADER = "# Written by container-cloud; a change made here is undone by its next run.\n"
+
+
+def environment_file(variables: Mapping[str, str], *, notes: Iterable[str] = ()) -> str:
+    """An environment file as systemd reads it; `notes` become comments above the variables."""
+    lines = [f"# {note}\n" for note in notes]
+    for name, value in variables.items():
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f'{name}="{escaped}"\n')
+    return HEADER + "".join(lines)
+
+
+def arguments(flags: Mapping[str, str], *, dashes: str = "--") -> str:
+    """Flags as a command line: {"v": "1"} is "--v=1"; an empty value stands for the bare flag."""
+    return " ".join(f"{dashes}{name}={value}" if value != "" else f"{dashes}{name}" for name, value in flags.items())
+
+
+def unit_file(sections: Mapping[str, Iterable[str]]) -> str:
+    """A systemd unit: section name to its lines."""
+    return HEADER + "\n".join(
+        f"[{name}]\n" + "".join(f"{line}\n" for line in lines) for name, lines in sections.items()
+    )
+
+
+def kubeconfig(
+    *, cluster: str, server: str, authority: str, user: str, certificate: str, key: str, context: str
+) -> str:
+    """A kubeconfig that names its certificate files, laid out as the guide's. All paths are on the host."""
+    return HEADER + (
+        "apiVersion: v1\n"
+        "clusters:\n"
+        "- cluster:\n"
+        f"    certificate-authority: {authority}\n"
+        f"    server: {server}\n"
+        f"  name: {cluster}\n"
+        "contexts:\n"
+        "- context:\n"
+        f"    cluster: {cluster}\n"
+        f"    user: {user}\n"
+        f"  name: {context}\n"
+        f"current-context: {context}\n"
+        "kind: Config\n"
+        "preferences: {}\n"
+        "users:\n"
+        f"- name: {user}\n"
+        "  user:\n"
+        f"    client-certificate: {certificate}\n"
+        f"    client-key: {key}\n"
+    )
+
+
+def compact_json(value: object) -> str:
+    """JSON in one line, keys in the order given."""
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,111 @@
+"""What must change on a host for a role: the difference between what it shall hold and what was read from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.desired import File, Package, Program, Role, Step, Unit
+
+
+@dataclass(frozen=True)
+class Start:
+    """A unit to start or restart, and why."""
+
+    unit: Unit
+    verb: str  # start, restart, or wait (it runs, but does not answer yet)
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The changes a role needs, in the order they are made."""
+
+    files: tuple[File, ...]
+    packages: tuple[Package, ...]
+    programs: tuple[Program, ...]
+    before: tuple[Step, ...]
+    enable: tuple[str, ...]
+    reload: bool
+    starts: tuple[Start, ...]
+    after: tuple[Step, ...]
+
+    def lines(self) -> list[str]:
+        """One line a change, in the words of the announcement and of the closing summary."""
+        return [
+            *(f"write {f.path}" for f in self.files),
+            *(f"install {p.name}{f' {p.version}' if p.version else ''}" for p in self.packages),
+            *(f"install {p.path}" for p in self.programs),
+            *(s.name for s in self.before),
+            *(f"enable {name}" for name in self.enable),
+            *(["reload systemd"] if self.reload and not self.starts else []),
+            *(f"{s.verb} {s.unit.name} ({s.reason})" for s in self.starts),
+            *(s.name for s in self.after),
+        ]
+
+
+def plan(role: Role, found: Mapping[str, Any]) -> Plan:
+    """Compare a role with the host.
+
+    Args:
+        role: what the host shall hold.
+        found: the host's state as `facts.role.RoleState` returns it.
+    """
+    files = tuple(f for f in role.files if _differs(f, found["files"].get(f.path)))
+    programs = tuple(p for p in role.programs if found["programs"].get(p.path) != p.sha256)
+    written = {f.path for f in files}
+    failed = [s for s in role.steps if not found["steps"].get(s.name, False) or written.intersection(s.follows)]
+    starts = [_start(u, role, found, {p.path for p in programs}) for u in role.units]
+    return Plan(
+        files=files,
+        packages=tuple(p for p in role.packages if not _installed(p, found["packages"])),
+        programs=programs,
+        before=tuple(s for s in failed if s.when == "before"),
+        enable=tuple(u.name for u in role.units if found["units"].get(u.name, {}).get("enabled") != "enabled"),
+        reload=_reload(role, found, files),
+        starts=tuple(s for s in starts if s),
+        after=tuple(s for s in failed if s.when == "after"),
+    )
+
+
+def _differs(file: File, found: Mapping[str, str] | None) -> bool:
+    return found is None or (found["sha256"], found["mode"], found["owner"]) != (file.digest, file.mode, file.owner)
+
+
+def _installed(package: Package, found: Mapping[str, str]) -> bool:
+    version = found.get(package.name)
+    return version is not None and package.version in (None, version)
+
+
+def _reload(role: Role, found: Mapping[str, Any], files: tuple[File, ...]) -> bool:
+    stale = any(found["units"].get(u.name, {}).get("needs_reload") for u in role.units)
+    return stale or any(f.path.startswith("/etc/systemd/system/") for f in files)
+
+
+def _start(unit: Unit, role: Role, found: Mapping[str, Any], installing: set[str]) -> Start | None:
+    state = found["units"].get(unit.name, {})
+    if state.get("active") != "active":
+        return Start(unit, "start", f"it is {state.get('active') or 'not there'}")
+    reason = _restart_reason(unit, role, found, state, installing)
+    if reason:
+        return Start(unit, "restart", reason)
+    if not found["ready"].get(unit.name, False):
+        return Start(unit, "wait", "it does not answer yet")
+    return None
+
+
+def _restart_reason(
+    unit: Unit, role: Role, found: Mapping[str, Any], state: Mapping[str, Any], installing: set[str]
+) -> str | None:
+    """Why the running process is not what is configured: what it was started with against what shall be on disk."""
+    started = state.get("started_with")
+    if started is None:
+        return "it was started without its present unit"
+    if unit.program and (unit.program in installing or state.get("replaced")):
+        return f"{unit.program} was replaced"
+    shall = {f.path: f.digest for f in (*role.expects, *role.files)}
+    for path in unit.inputs:
+        now = found["files"].get(path)
+        wanted = shall[path] if path in shall else (now["sha256"] if now else "")
+        if wanted is None or started.get(path, "") != wanted:
+            return f"{path} changed"
+    return "what it reads at start is about to change" if unit.stale and found["steps"].get(unit.name) else None

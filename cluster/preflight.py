@@ -1,0 +1,93 @@
+"""Reasons not to touch a host, from what was read of all of them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cluster.families import ARCHITECTURES, DISTRIBUTIONS, family_of
+from cluster.settings import Cluster, Host
+
+MAXIMUM_SKEW = 5.0  # seconds
+
+
+def ports(cluster: Cluster) -> dict[int, tuple[str, str]]:
+    """The cluster's own TCP ports: port to (role, program that may listen there)."""
+    settings = cluster.settings
+    return {
+        settings.etcd_client_port: ("etcd", "etcd"),
+        settings.etcd_peer_port: ("etcd", "etcd"),
+        settings.api_server_port: ("masters", "kube-apiserver"),
+        10257: ("masters", "kube-controller"),
+        10259: ("masters", "kube-scheduler"),
+        10250: ("nodes", "kubelet"),
+        10248: ("nodes", "kubelet"),
+        10249: ("nodes", "kube-proxy"),
+        10256: ("nodes", "kube-proxy"),
+    }
+
+
+def problems(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Every reason not to begin, one line each, saying what to do.
+
+    Args:
+        found: by host name, what `facts.host.Preflight` returned.
+    """
+    lines = [line for name, facts in found.items() for line in _of_host(cluster, cluster.host(name), facts)]
+    return [*lines, *_shared(found, "machine_id", "write a new one with `systemd-machine-id-setup`"),
+            *_shared(found, "hostname", "set its own with `hostnamectl set-hostname`"), *_clocks(found)]  # fmt: skip
+
+
+def _of_host(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[str]:
+    if not facts:
+        yield f"{host.name}: could not be read; look above for why"
+        return
+    if family_of(facts["distribution"], facts["like"]) is None:
+        name = facts["name"] or "its distribution"
+        yield f"{host.name}: {name} is not supported; known are {', '.join(DISTRIBUTIONS)}"
+    if facts["architecture"] not in ARCHITECTURES:
+        yield f"{host.name}: {facts['architecture']} is not supported; known are {', '.join(ARCHITECTURES)}"
+    if not facts["root"]:
+        yield f"{host.name}: not root; connect as root, or write _sudo = True in group_data/all.py"
+    if facts["init"] != "systemd":
+        yield f"{host.name}: PID 1 is {facts['init']}, not systemd; use a host that systemd has booted"
+    if not facts["machine_id"]:
+        yield f"{host.name}: /etc/machine-id is empty; write one with `systemd-machine-id-setup`"
+    yield from _disk(cluster, host, facts)
+    for port, (role, program) in ports(cluster).items():
+        listener = facts["listeners"].get(port)
+        if role in host.groups and listener is not None and not listener.startswith(program[:15]):
+            other = listener or "another program"
+            yield f"{host.name}: port {port} is taken by {other}; {program} needs it: stop that one"
+
+
+def _disk(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[str]:
+    wanted = cluster.settings.minimum_free_disk_gib
+    free = facts["free_disk"] / 2**30
+    if free < wanted:
+        yield (
+            f"{host.name}: /var has {free:.1f} GiB free, minimum_free_disk_gib asks for {wanted}: "
+            "make room, or lower the setting"
+        )
+
+
+def _shared(found: Mapping[str, Mapping[str, Any]], key: str, advice: str) -> Iterator[str]:
+    owners = defaultdict(list)
+    for name, facts in found.items():
+        if facts.get(key):
+            owners[facts[key]].append(name)
+    for value, names in owners.items():
+        if len(names) > 1:
+            yield f"{' and '.join(names)} share the {key.replace('_', '-')} {value}; {advice} on all but one"
+
+
+def _clocks(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    clocks = {name: facts["clock"] for name, facts in found.items() if facts.get("clock") is not None}
+    if not clocks:
+        return
+    first, last = min(clocks, key=clocks.__getitem__), max(clocks, key=clocks.__getitem__)
+    skew = clocks[last] - clocks[first]
+    if skew > MAXIMUM_SKEW:
+        yield (
+            f"{last}'s clock is {skew:.0f} s ahead of {first}'s; more than {MAXIMUM_SKEW:.0f} s breaks certificates "
+            "and leases: set both by NTP, for example with `timedatectl set-ntp true`"
+        )

@@ -1,0 +1,214 @@
+"""What belongs to a release: the arguments and plugins it knows, the runtimes it drives, the API it speaks.
+
+Lists of arguments lie in flags/<release>/<component>.txt, as the programs themselves answered.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+_LISTS = Path(__file__).parent / "flags"
+_Value = TypeVar("_Value")
+
+KUBERNETES_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+COMPONENTS = ("etcd", "flanneld", "dockerd", *KUBERNETES_COMPONENTS)  # those that take further arguments
+RELEASE_FILES = (*KUBERNETES_COMPONENTS, "kubectl", "flanneld")  # those no distribution packages
+
+
+def release(version: str) -> tuple[int, int]:
+    """The release line of a version: (1, 20) for "1.20.2", "1.20" or "20.10.24+dfsg1-1".
+
+    Raises ValueError when it does not begin with two numbers.
+    """
+    match = re.match(r"(\d+)\.(\d+)(?!\d)", version)
+    if not match:
+        raise ValueError(f"{version!r} is no version")
+    return int(match[1]), int(match[2])
+
+
+@dataclass(frozen=True)
+class Releases:
+    """Release lines from `first` to `last`, both included; None: since ever, until today."""
+
+    first: str | None = None
+    last: str | None = None
+
+    def __contains__(self, version: str) -> bool:
+        line = release(version)
+        return (self.first is None or release(self.first) <= line) and (self.last is None or line <= release(self.last))
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """A Kubernetes release line this project deploys."""
+
+    runtimes: frozenset[str] = field(default_factory=frozenset)
+
+
+KUBERNETES = {"1.20": Kubernetes(runtimes=frozenset({"docker"}))}
+KUBELET_DRIVES_DOCKER = Releases(last="1.23")
+
+FLANNEL = Releases("0.9", "0.28")
+FLANNEL_ETCD_API = {"v2": Releases("0.9", "0.17"), "v3": Releases("0.18", "0.28")}
+
+
+@dataclass(frozen=True)
+class BackendOption:
+    """An option of a flannel backend: a whole number from `lowest` to `highest`, or True and False without them."""
+
+    lowest: int | None = None
+    highest: int | None = None
+    known: Releases = Releases()
+
+
+_PORT = BackendOption(1, 65535)
+FLANNEL_BACKENDS: dict[str, dict[str, BackendOption]] = {
+    "vxlan": {
+        "VNI": BackendOption(1, 16777215),
+        "Port": _PORT,
+        "MTU": BackendOption(576, 65535, known=Releases(first="0.21")),
+        "GBP": BackendOption(),
+        "Learning": BackendOption(known=Releases(first="0.15")),
+        "DirectRouting": BackendOption(),
+    },
+    "host-gw": {},
+    "udp": {"Port": _PORT},
+}
+FLANNEL_PORT = {"vxlan": 8472, "udp": 8285}  # UDP, unless the backend's options say otherwise
+
+_DOCKERSHIM = Releases(last="1.23")
+_KLOG = Releases(last="1.25")
+_LOGGING = {
+    name: _KLOG
+    for name in (
+        "add-dir-header", "alsologtostderr", "log-backtrace-at", "log-dir", "log-file", "log-file-max-size",
+        "logtostderr", "one-output", "skip-headers", "skip-log-headers", "stderrthreshold",
+    )
+}  # fmt: skip
+_INSECURE = {name: Releases(last="1.23") for name in ("address", "port", "insecure-bind-address", "insecure-port")}
+
+# The releases in which this project passes a flag, for flags that came or went: they are Kubernetes' own release notes
+# in one place. A flag that another replaced ends here where its successor begins.
+FLAGS: dict[str, dict[str, Releases]] = {
+    "kube-apiserver": {
+        **_LOGGING,
+        **_INSECURE,
+        "admission-control": Releases(last="1.9"),
+        "enable-admission-plugins": Releases("1.10"),
+        "disable-admission-plugins": Releases("1.10"),
+        "kubelet-https": Releases(last="1.21"),
+        "service-account-issuer": Releases("1.12"),
+        "service-account-signing-key-file": Releases("1.12"),
+        "api-audiences": Releases("1.13"),
+        "proxy-client-cert-file": Releases("1.7"),
+        "proxy-client-key-file": Releases("1.7"),
+    },
+    "kube-controller-manager": {
+        **_LOGGING,
+        **_INSECURE,
+        "authentication-kubeconfig": Releases("1.12"),
+        "authorization-kubeconfig": Releases("1.12"),
+        "experimental-cluster-signing-duration": Releases(last="1.18"),
+        "cluster-signing-duration": Releases("1.19"),
+        "pod-eviction-timeout": Releases(last="1.26"),
+    },
+    "kube-scheduler": {
+        **_LOGGING,
+        **_INSECURE,
+        "authentication-kubeconfig": Releases("1.12"),
+        "authorization-kubeconfig": Releases("1.12"),
+    },
+    "kubelet": {
+        **_LOGGING,
+        "api-servers": Releases(last="1.7"),
+        "require-kubeconfig": Releases(last="1.9"),
+        "cadvisor-port": Releases(last="1.11"),
+        "allow-privileged": Releases(last="1.14"),
+        "fail-swap-on": Releases("1.8"),
+        "network-plugin": _DOCKERSHIM,
+        "cni-bin-dir": _DOCKERSHIM,
+        "cni-conf-dir": _DOCKERSHIM,
+        "docker-endpoint": _DOCKERSHIM,
+        "image-pull-progress-deadline": _DOCKERSHIM,
+        "container-runtime": Releases(last="1.26"),
+        "pod-infra-container-image": Releases(last="1.34"),
+    },
+    "kube-proxy": {**_LOGGING},
+}
+
+_PLUGINS = {
+    "SecurityContextDeny": Releases(last="1.29"),
+    "PodSecurityPolicy": Releases(last="1.24"),
+    "PodSecurity": Releases("1.22"),
+    "DenyEscalatingExec": Releases(last="1.20"),
+    "DenyExecOnPrivileged": Releases(last="1.20"),
+}
+
+
+def flags(component: str, version: str) -> frozenset[str]:
+    """The arguments, without dashes, that a component of this version accepts.
+
+    A Kubernetes release needs a list of its own. Of flannel, etcd and Docker, whose arguments change seldom, the
+    newest list that is not newer than the version serves.
+
+    Raises LookupError when there is no such list.
+    """
+    wanted = release(version)
+    for line in reversed(listed(component)):
+        if line == wanted or (line < wanted and component not in KUBERNETES_COMPONENTS):
+            return _read(line, component)
+    raise LookupError(f"no list of the arguments of {component} {version}")
+
+
+def listed(component: str) -> list[tuple[int, int]]:
+    """The release lines whose arguments are known for a component, the oldest first."""
+    return sorted(release(path.parent.name) for path in _LISTS.glob(f"*/{component}.txt"))
+
+
+def known(component: str, flag: str, version: str) -> bool:
+    """Whether a component of this version accepts a flag (named without dashes).
+
+    Where no list of the release is at hand, a flag is taken as known unless the table says otherwise.
+    """
+    try:
+        return flag in flags(component, version)
+    except LookupError:
+        return version in FLAGS.get(component, {}).get(flag, Releases())
+
+
+def choose(component: str, version: str, values: Mapping[str, _Value]) -> dict[str, _Value]:
+    """Of these flags, without dashes, those to pass to a component of this version, in the same order.
+
+    Of a flag and the one that replaced it, both given, one stays.
+    """
+    passed = FLAGS.get(component, {})
+    return {
+        flag: value
+        for flag, value in values.items()
+        if known(component, flag, version) and version in passed.get(flag, Releases())
+    }
+
+
+def admission_plugins(version: str) -> frozenset[str]:
+    """The admission plugins of a Kubernetes version. Raises LookupError when there is no list of them."""
+    try:
+        return _read(release(version), "admission-plugins")
+    except FileNotFoundError as error:
+        raise LookupError(f"no list of the admission plugins of Kubernetes {version}") from error
+
+
+def plugin_known(plugin: str, version: str) -> bool:
+    """Whether a Kubernetes version has an admission plugin; see `known` for releases without a list."""
+    try:
+        return plugin in admission_plugins(version)
+    except LookupError:
+        return version in _PLUGINS.get(plugin, Releases())
+
+
+@cache
+def _read(line: tuple[int, int], name: str) -> frozenset[str]:
+    text = (_LISTS / f"{line[0]}.{line[1]}" / f"{name}.txt").read_text()
+    return frozenset(entry for entry in text.splitlines() if entry and not entry.startswith("#"))

@@ -1,0 +1,16 @@
+"""What each role means on a host: one module a role, each a function that returns a `cluster.desired.Role`."""
+
+UNITS = (
+    "etcd",
+    "flanneld",
+    "docker",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+)
+LIBEXEC = "/usr/local/libexec/container-cloud"
+PROGRAMS = "/usr/local/bin"
+SYSTEMD = "/etc/systemd/system"
+ENABLE_AT_BOOT = {"Install": ["WantedBy=multi-user.target"]}

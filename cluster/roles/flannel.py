@@ -1,0 +1,121 @@
+"""flanneld: leases the host a piece of the pod network and hands it to Docker."""
+
+from cluster.certificates import FLANNEL_PKI
+from cluster.desired import File, Program, Role, Unit, recorder
+from cluster.formats import arguments, environment_file, unit_file
+from cluster.roles import ENABLE_AT_BOOT, LIBEXEC, PROGRAMS, SYSTEMD
+from cluster.roles.etcd import flannel_configuration
+from cluster.settings import Cluster, Host
+
+CONFIG = "/etc/sysconfig/flanneld"
+UNIT = f"{SYSTEMD}/flanneld.service"
+DOCKER_ENV = "/run/flannel/docker.env"
+SUBNET_ENV = "/run/flannel/subnet.env"
+LEASE_SCRIPT = f"{LIBEXEC}/lease"
+INPUTS = (CONFIG, UNIT, LEASE_SCRIPT, *(f"{FLANNEL_PKI}/{n}" for n in ("ca.crt", "client.crt", "client.key")))
+
+_LEASE_SCRIPT = """\
+#!/bin/sh
+# Written by container-cloud; a change made here is undone by its next run.
+# lease clear BACKEND: before flanneld starts, removes what another backend left behind.
+# lease publish BACKEND: after flanneld has its lease, turns it into dockerd's options.
+set -eu
+env=/run/flannel/docker.env
+
+clear() {
+    [ -e $env ] && ! grep -qx "FLANNEL_BACKEND=$1" $env || return 0
+    for link in flannel.1 flannel0; do ip link delete $link 2>/dev/null || true; done
+    . /run/flannel/subnet.env
+    ip -4 route show root "$FLANNEL_NETWORK" | grep -v ' dev docker0 ' | while read -r route; do
+        ip route delete ${route%% *} || true
+    done
+}
+
+publish() {
+    . /run/flannel/subnet.env
+    new=$(printf '%s\\n' "FLANNEL_BACKEND=$1" \\
+        "DOCKER_NETWORK_OPTIONS=\\"--bip=$FLANNEL_SUBNET --ip-masq=false --mtu=$FLANNEL_MTU\\"")
+    old=$(cat $env 2>/dev/null || true)
+    [ "$new" != "$old" ] || return 0
+    printf '%s\\n' "$new" > $env.new
+    mv -f $env.new $env
+    # A lease that moved: a running Docker follows it.
+    [ -z "$old" ] || systemctl --no-block try-restart docker.service
+}
+
+"$1" "$2"
+"""
+
+
+def flannel_role(cluster: Cluster, host: Host, certificates: tuple[File, ...]) -> Role:
+    """flanneld on a node."""
+    settings = cluster.settings
+    release = settings.release_file("flanneld")
+    program = f"{PROGRAMS}/flanneld"
+    return Role(
+        name="flannel",
+        programs=(Program(program, release.url, release.sha256),),
+        files=(
+            File(CONFIG, _config(cluster, host)),
+            File(LEASE_SCRIPT, _LEASE_SCRIPT, mode="755"),
+            File(UNIT, _unit(settings.flannel_backend)),
+        ),
+        expects=tuple(f for f in certificates if f.path.startswith(FLANNEL_PKI)),
+        units=(
+            Unit(
+                name="flanneld",
+                inputs=INPUTS,
+                ready=f"grep -qx FLANNEL_BACKEND={settings.flannel_backend} {DOCKER_ENV}",
+                hint=f"etcd does not answer at {', '.join(cluster.etcd_client_urls)}, "
+                f"or holds no network configuration below {settings.flannel_etcd_prefix} (deploys/etcd.py)",
+                program=program,
+            ),
+        ),
+    )
+
+
+def _config(cluster: Cluster, host: Host) -> str:
+    settings = cluster.settings
+    flags = {
+        "etcd-prefix": settings.flannel_etcd_prefix,
+        "etcd-cafile": f"{FLANNEL_PKI}/ca.crt",
+        "etcd-certfile": f"{FLANNEL_PKI}/client.crt",
+        "etcd-keyfile": f"{FLANNEL_PKI}/client.key",
+        "iface": settings.flannel_interface or str(host.address),
+        "ip-masq": "",
+        **cluster.arguments("flanneld", host),
+    }
+    return environment_file(
+        {
+            "FLANNEL_ETCD_ENDPOINTS": ",".join(cluster.etcd_client_urls),
+            "FLANNEL_OPTIONS": arguments(flags, dashes="-"),
+        },
+        # flanneld reads this once, at its start: with it here, a change is seen to need a restart.
+        notes=[f"the network configuration in etcd: {flannel_configuration(cluster)}"],
+    )
+
+
+def _unit(backend: str) -> str:
+    return unit_file(
+        {
+            "Unit": [
+                "Description=flannel, the pod network",
+                "Wants=network-online.target",
+                "After=network-online.target etcd.service",
+                "Before=docker.service",
+                "StartLimitIntervalSec=0",
+            ],
+            "Service": [
+                "Type=notify",
+                f"EnvironmentFile={CONFIG}",
+                recorder("flanneld", INPUTS),
+                f"ExecStartPre={LEASE_SCRIPT} clear {backend}",
+                f"ExecStart={PROGRAMS}/flanneld -etcd-endpoints=${{FLANNEL_ETCD_ENDPOINTS}} $FLANNEL_OPTIONS",
+                f"ExecStartPost={LEASE_SCRIPT} publish {backend}",
+                "TimeoutStartSec=infinity",
+                "Restart=always",
+                "RestartSec=2",
+            ],
+            **ENABLE_AT_BOOT,
+        }
+    )

@@ -1,0 +1,178 @@
+"""A master: API server, controller manager and scheduler."""
+
+from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI
+from cluster.desired import File, Role, Step, Unit
+from cluster.formats import arguments, environment_file
+from cluster.releases import choose
+from cluster.roles import PROGRAMS
+from cluster.roles.kubernetes import (
+    DIRECTORY,
+    KUBECONFIG,
+    common_file,
+    flags,
+    guide_kubeconfig,
+    kubeconfig_file,
+    pair,
+    program,
+    service_file,
+    unit,
+    unit_inputs,
+)
+from cluster.settings import Cluster, Host
+
+API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
+KUBECTL = f"{PROGRAMS}/kubectl --kubeconfig={KUBECONFIG}"
+KUBELET_BINDING = "container-cloud:kube-apiserver-to-kubelets"
+
+
+def master_role(cluster: Cluster, host: Host, certificates: tuple[File, ...]) -> Role:
+    """The Kubernetes master's services on one host."""
+    files = [common_file(cluster), guide_kubeconfig(cluster, "client")]
+    units: list[Unit] = []
+    for build in (_api_server, _controller_manager, _scheduler):
+        component_files, component_unit = build(cluster, host)
+        files += component_files
+        units.append(component_unit)
+    names = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER, "kubectl")
+    return Role(
+        name="master",
+        programs=tuple(program(cluster, name) for name in names),
+        files=tuple(files),
+        expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
+        steps=(_kubelet_access(),) if host == cluster.masters[0] else (),
+        units=tuple(units),
+    )
+
+
+def _pki(name: str) -> str:
+    return f"{KUBERNETES_PKI}/{name}"
+
+
+def _api_server(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
+    settings = cluster.settings
+    version = settings.kubernetes_version
+    config = f"{DIRECTORY}/apiserver"
+    etcd = {
+        "storage-backend": "etcd3",
+        "etcd-servers": ",".join(cluster.etcd_client_urls),
+        "etcd-cafile": _pki("etcd-ca.crt"),
+        "etcd-certfile": _pki("etcd-client.crt"),
+        "etcd-keyfile": _pki("etcd-client.key"),
+    }
+    plugins = ",".join(settings.admission_plugins)
+    admission = choose(API_SERVER, version, {"enable-admission-plugins": plugins, "admission-control": plugins})
+    variables = {
+        "KUBE_ETCD_SERVERS": arguments(choose(API_SERVER, version, etcd)),
+        "KUBE_ADMISSION_CONTROL": arguments(dict(list(admission.items())[:1])),
+        "KUBE_API_ARGS": flags(cluster, host, API_SERVER, _api_server_flags(cluster, host)),
+    }
+    read = [f for name in ("server", "etcd-client", "kubelet-client", "front-proxy-client") for f in pair(name)]
+    read += ["ca.crt", "clients-ca.crt", "etcd-ca.crt", "front-proxy-ca.crt", "sa.key", "sa.pub"]
+    inputs = unit_inputs(API_SERVER, config, *read)
+    service = service_file(
+        API_SERVER,
+        config=config,
+        variables=" ".join(f"${name}" for name in ("KUBE_COMMON_ARGS", *variables)),
+        inputs=inputs,
+        after="etcd.service",
+        service=("Type=notify", "TimeoutStartSec=infinity"),
+    )
+    ready = (
+        f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
+        f"https://{host.address}:{settings.api_server_port}/readyz"
+    )
+    hint = (
+        f"etcd does not answer at {', '.join(cluster.etcd_client_urls)} (deploys/etcd.py), "
+        "or an argument is not this release's"
+    )
+    return [File(config, environment_file(variables)), service], unit(API_SERVER, inputs, ready, hint)
+
+
+def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
+    settings = cluster.settings
+    return {
+        "service-node-port-range": settings.service_node_ports,
+        "service-cluster-ip-range": str(settings.service_network),
+        "bind-address": "0.0.0.0",
+        "advertise-address": str(host.address),
+        "insecure-port": "0",
+        "secure-port": str(settings.api_server_port),
+        "authorization-mode": "Node,RBAC",
+        "anonymous-auth": "false",
+        "client-ca-file": _pki("clients-ca.crt"),
+        "tls-cert-file": _pki("server.crt"),
+        "tls-private-key-file": _pki("server.key"),
+        "kubelet-certificate-authority": _pki("ca.crt"),
+        "kubelet-client-certificate": _pki("kubelet-client.crt"),
+        "kubelet-client-key": _pki("kubelet-client.key"),
+        "kubelet-preferred-address-types": "InternalIP,Hostname",
+        "service-account-issuer": f"https://kubernetes.default.svc.{settings.cluster_domain}",
+        "service-account-key-file": _pki("sa.pub"),
+        "service-account-signing-key-file": _pki("sa.key"),
+        "requestheader-client-ca-file": _pki("front-proxy-ca.crt"),
+        "requestheader-allowed-names": "front-proxy-client",
+        "requestheader-username-headers": "X-Remote-User",
+        "requestheader-group-headers": "X-Remote-Group",
+        "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+        "proxy-client-cert-file": _pki("front-proxy-client.crt"),
+        "proxy-client-key-file": _pki("front-proxy-client.key"),
+    }
+
+
+def _controller_manager(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
+    settings = cluster.settings
+    own = {
+        "cluster-signing-cert-file": _pki("signing-ca.crt"),
+        "cluster-signing-key-file": _pki("signing-ca.key"),
+        "root-ca-file": _pki("ca.crt"),
+        "service-account-private-key-file": _pki("sa.key"),
+        "use-service-account-credentials": "true",
+        "cluster-name": settings.cluster_name,
+        "cluster-cidr": str(settings.pod_network),
+        "allocate-node-cidrs": "false",
+        "bind-address": "127.0.0.1",
+        "port": "0",
+    }
+    read = (*pair("controller-manager"), *pair("signing-ca"), "ca.crt", "sa.key")
+    return _loop(cluster, host, CONTROLLER_MANAGER, "KUBE_CONTROLLER_MANAGER_ARGS", own, read, 10257)
+
+
+def _scheduler(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
+    own = {"bind-address": "127.0.0.1", "port": "0"}
+    read = (*pair("scheduler"), "ca.crt")
+    return _loop(cluster, host, SCHEDULER, "KUBE_SCHEDULER_ARGS", own, read, 10259)
+
+
+def _loop(
+    cluster: Cluster, host: Host, name: str, variable: str, own: dict[str, str], read: tuple[str, ...], port: int
+) -> tuple[list[File], Unit]:
+    """A control loop beside the API server: its environment file, kubeconfig and unit."""
+    short = name.removeprefix("kube-")
+    config = f"{DIRECTORY}/{short}"
+    path = f"{DIRECTORY}/{short}.kubeconfig"
+    inputs = unit_inputs(name, config, path, *read)
+    line = flags(cluster, host, name, {"kubeconfig": path, "leader-elect": "true", **own})
+    files = [
+        File(config, environment_file({variable: line})),
+        kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short),
+        service_file(
+            name,
+            config=config,
+            variables=f"$KUBE_COMMON_ARGS $KUBE_MASTER ${variable}",
+            inputs=inputs,
+            after=f"{API_SERVER}.service",
+        ),
+    ]
+    ready = f"curl -skf --max-time 5 https://127.0.0.1:{port}/healthz"
+    return files, unit(name, inputs, ready, "the API server does not answer, or an argument is not this release's")
+
+
+def _kubelet_access() -> Step:
+    """The API server's certificate is nobody until it is bound to what it needs of kubelets."""
+    return Step(
+        "let the API server call the kubelets",
+        f"{KUBECTL} get clusterrolebinding {KUBELET_BINDING}",
+        f"{KUBECTL} create clusterrolebinding {KUBELET_BINDING} "
+        f"--clusterrole=system:kubelet-api-admin --user={KUBELET_CLIENT}",
+        when="after",
+    )

@@ -1,0 +1,133 @@
+"""A node: kubelet and kube-proxy."""
+
+from cluster.certificates import KUBERNETES_PKI
+from cluster.desired import File, Package, Role, Step, Unit
+from cluster.families import Family
+from cluster.formats import arguments, environment_file
+from cluster.releases import choose
+from cluster.roles.kubernetes import (
+    DIRECTORY,
+    KUBECONFIG,
+    common_file,
+    flags,
+    guide_kubeconfig,
+    kubeconfig_file,
+    pair,
+    program,
+    service_file,
+    unit,
+    unit_inputs,
+)
+from cluster.settings import Cluster, Host
+
+KUBELET, PROXY = "kubelet", "kube-proxy"
+
+
+def node_role(cluster: Cluster, host: Host, family: Family, certificates: tuple[File, ...]) -> Role:
+    """The Kubernetes node's services on one host."""
+    client = "node" if host.is_master else "client"
+    kubelet_files, kubelet = _kubelet(cluster, host, client)
+    proxy_files, proxy = _proxy(cluster, host)
+    shared = [common_file(cluster)]
+    if not host.is_master:
+        shared.append(guide_kubeconfig(cluster, client))
+    else:
+        shared.append(kubeconfig_file(cluster, _kubelet_kubeconfig(host), user="kubelet", certificate=client))
+    return Role(
+        name="node",
+        packages=tuple(Package(name) for name in family.packages["node"]),
+        programs=(program(cluster, KUBELET), program(cluster, PROXY)),
+        files=(*shared, *kubelet_files, *proxy_files),
+        expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
+        steps=_pause_image(cluster),
+        units=(kubelet, proxy),
+    )
+
+
+def _kubelet_kubeconfig(host: Host) -> str:
+    return f"{DIRECTORY}/kubelet.kubeconfig" if host.is_master else KUBECONFIG
+
+
+def _kubelet(cluster: Cluster, host: Host, client: str) -> tuple[list[File], Unit]:
+    settings = cluster.settings
+    version = settings.kubernetes_version
+    config = f"{DIRECTORY}/kubelet"
+
+    def only(own: dict[str, str]) -> str:
+        return arguments(choose(KUBELET, version, own))
+
+    own = {
+        "kubeconfig": _kubelet_kubeconfig(host),
+        "cgroup-driver": settings.docker_cgroup_driver,
+        "fail-swap-on": "true" if settings.disable_swap else "false",
+        "runtime-cgroups": "/systemd/system.slice",
+        "kubelet-cgroups": "/systemd/system.slice",
+        "anonymous-auth": "false",
+        "authorization-mode": "Webhook",
+        "authentication-token-webhook": "true",
+        "client-ca-file": f"{KUBERNETES_PKI}/ca.crt",
+        "tls-cert-file": f"{KUBERNETES_PKI}/kubelet.crt",
+        "tls-private-key-file": f"{KUBERNETES_PKI}/kubelet.key",
+        "read-only-port": "0",
+        "node-ip": str(host.address),
+        "cluster-domain": settings.cluster_domain,
+    }
+    variables = {
+        "KUBELET_ADDRESS": only({"address": "0.0.0.0"}),
+        "KUBELET_HOSTNAME": only({"hostname-override": host.name}),
+        "KUBELET_POD_INFRA_CONTAINER": only({"pod-infra-container-image": settings.pause_image}),
+        "KUBELET_ARGS": flags(cluster, host, KUBELET, own),
+    }
+    inputs = unit_inputs(KUBELET, config, _kubelet_kubeconfig(host), "ca.crt", *pair(client), *pair("kubelet"))
+    service = service_file(
+        KUBELET,
+        config=config,
+        variables=" ".join(f"${name}" for name in ("KUBE_COMMON_ARGS", *variables)),
+        inputs=inputs,
+        after="docker.service",
+    )
+    ready = "curl -sf --max-time 5 http://127.0.0.1:10248/healthz"
+    hint = "Docker does not run, its cgroup driver is another, or an argument is not this release's"
+    return [File(config, environment_file(variables)), service], unit(KUBELET, inputs, ready, hint)
+
+
+def _proxy(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
+    settings = cluster.settings
+    config, path = f"{DIRECTORY}/proxy", f"{DIRECTORY}/proxy.kubeconfig"
+    own = {
+        "kubeconfig": path,
+        "hostname-override": host.name,
+        "cluster-cidr": str(settings.pod_network),
+        "proxy-mode": settings.kube_proxy_mode,
+        "metrics-bind-address": "127.0.0.1:10249",
+    }
+    inputs = unit_inputs(PROXY, config, path, "ca.crt", *pair("proxy"))
+    files = [
+        File(config, environment_file({"KUBE_PROXY_ARGS": flags(cluster, host, PROXY, own)})),
+        kubeconfig_file(cluster, path, user="system:kube-proxy", certificate="proxy"),
+        service_file(
+            PROXY,
+            config=config,
+            variables="$KUBE_COMMON_ARGS $KUBE_MASTER $KUBE_PROXY_ARGS",
+            inputs=inputs,
+            after="flanneld.service",
+        ),
+    ]
+    ready = "curl -sf --max-time 5 http://127.0.0.1:10256/healthz"
+    return files, unit(PROXY, inputs, ready, "the API server does not answer, or an argument is not this release's")
+
+
+def _pause_image(cluster: Cluster) -> tuple[Step, ...]:
+    archive = cluster.settings.pause_image_archive
+    if archive is None:
+        return ()
+    path = "/var/lib/container-cloud/pause.tar"
+    image = cluster.settings.pause_image
+    return (
+        Step(
+            f"load the image {image}",
+            f"docker image inspect {image}",
+            f"mkdir -p /var/lib/container-cloud && curl -fsSL --retry 3 -o {path} '{archive.url}' && "
+            f"echo '{archive.sha256}  {path}' | sha256sum -c --status && docker load -q -i {path} && rm -f {path}",
+        ),
+    )

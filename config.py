@@ -1,0 +1,20 @@
+"""pyinfra's own settings for this repository."""
+
+import pathlib
+
+from pyinfra import config, state
+
+import facts
+import operations
+from operations import run
+
+config.REQUIRE_PYINFRA_VERSION = ">=3.10,<3.11"
+config.FAIL_PERCENT = 0  # one failed host stops the run: nodes are not built on an etcd that did not start
+
+for module in (facts, operations):
+    if pathlib.Path(module.__file__).resolve().parents[1] != pathlib.Path(__file__).resolve().parent:
+        raise RuntimeError(
+            f"{module.__name__} is shadowed by {module.__file__}: run from the repository, in its own venv"
+        )
+
+run.guard(state)

@@ -1,0 +1,12 @@
+"""The closing check: containers reach each other, every node is Ready."""
+
+from pyinfra import host
+
+from operations import check, preflight, run
+
+if "nodes" in host.groups:
+    preflight.begin()
+    check.pods_reach_each_other(name="Containers reach each other")
+if host.name == run.the_cluster().masters[0].name:
+    preflight.begin()
+    check.nodes_ready(name="Nodes are Ready")

@@ -1,0 +1,1 @@
+"""What is read back from a host: one module a subsystem."""

@@ -1,0 +1,53 @@
+"""A host before anything is done to it."""
+
+import time
+from collections.abc import Iterable
+
+from pyinfra.api import FactBase
+
+
+class Preflight(FactBase[dict]):
+    """
+    What decides whether a host can be used at all.
+
+    + ports: TCP ports whose listeners matter
+
+    Source: /etc/os-release, `uname`, /proc/1/comm, /etc/machine-id, `hostname`, `date`, `df`, `ss`.
+    `clock` is the host's clock less this machine's, in seconds, as of the moment its answer was read;
+    `free_disk` is what /var has free, in bytes; `listeners` are program names by port.
+
+    .. code:: python
+
+        {"distribution": "debian", "like": "", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
+         "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master", "clock": 0.02,
+         "free_disk": 84003123200, "listeners": {2379: "etcd"}}
+    """
+
+    default = dict
+
+    def command(self, ports: Iterable[int] = ()) -> str:
+        listed = " ".join(str(port) for port in ports)
+        return (
+            ". /etc/os-release; "
+            'echo "distribution=$ID"; echo "like=$ID_LIKE"; echo "name=$PRETTY_NAME"; echo "architecture=$(uname -m)"; '
+            'echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "hostname=$(hostname)"; '
+            'echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"; '
+            "echo \"free_disk=$(df -P -B1 /var | awk 'NR==2 {print $4}')\"; "
+            f"for p in {listed or '0'}; do "
+            'l=$(ss -Hltnp "sport = :$p" 2>/dev/null | head -n1); '
+            '[ -z "$l" ] || echo "listener=$p $(echo "$l" | sed -n \'s/.*(("\\([^"]*\\)".*/\\1/p\')"; done; '
+            'echo "clock=$(date +%s.%N)"'
+        )
+
+    def process(self, output: Iterable[str]) -> dict:
+        pairs = [line.partition("=")[::2] for line in output]
+        raw = dict(pairs)
+        listeners = (value.partition(" ")[::2] for key, value in pairs if key == "listener")
+        texts = ("distribution", "like", "name", "architecture", "init", "machine_id", "hostname")
+        return {
+            **{key: raw.get(key, "") for key in texts},
+            "root": raw.get("uid") == "0",
+            "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
+            "free_disk": int(raw.get("free_disk") or 0),
+            "listeners": {int(port): program for port, program in listeners},
+        }

@@ -1,0 +1,95 @@
+"""Kubernetes, asked on a master with the administrator's certificate."""
+
+import json
+from collections.abc import Iterable
+
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+KUBECONFIG = "/etc/kubernetes/kubeconfig"
+KUBECTL = "/usr/local/bin/kubectl"
+
+
+class ApiServer(FactBase[dict]):
+    """
+    Whether the API server is ready, and which of its checks fail; {} where there is no kubectl.
+
+    Source: /readyz and /version of the API server.
+
+    .. code:: python
+
+        {"ready": True, "failing": [], "version": "v1.20.2"}
+    """
+
+    default = dict
+
+    def requires_command(self) -> str:
+        return KUBECTL
+
+    def command(self) -> str:
+        k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
+        return (
+            f"{k} get --raw '/readyz?verbose' 2>&1 | sed 's/^/check /'; "
+            f'{k} get --raw /version 2>/dev/null | sed -n \'s/.*"gitVersion": "\\(.*\\)".*/version \\1/p\'; true'
+        )
+
+    def process(self, output: Iterable[str]) -> dict:
+        lines = list(output)
+        checks = [line[6:] for line in lines if line.startswith("check ")]
+        failing = [c.removeprefix("[-]").split(" ")[0] for c in checks if c.startswith("[-]")]
+        version = next((line[8:] for line in lines if line.startswith("version ")), "")
+        return {"ready": any("readyz check passed" in c for c in checks), "failing": failing, "version": version}
+
+
+class Nodes(FactBase[dict]):
+    """
+    The nodes the API server knows, by name; {} where it does not answer.
+
+    + wait_for: names to wait for until each is Ready
+    + seconds: how long to wait for them
+
+    Source: `kubectl get nodes`.
+
+    .. code:: python
+
+        {"node1": {"ready": True, "reason": "KubeletReady", "message": "kubelet is posting ready status",
+                   "schedulable": True, "version": "v1.20.2", "runtime": "docker://20.10.24", "address": "10.1.10.102"}}
+    """
+
+    default = dict
+
+    def requires_command(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
+        return KUBECTL
+
+    def command(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
+        k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=10s"
+        names = " ".join(wait_for)
+        wait = (
+            f"end=$(($(date +%s) + {seconds})); while [ $(date +%s) -lt $end ]; do "
+            f"r=$({k} get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/ {{print $1}}'); "
+            f'm=; for n in {names}; do echo "$r" | grep -qx "$n" || m=$n; done; '
+            '[ -n "$m" ] || break; sleep 0.5; done; '
+        )
+        return f"{wait if names and seconds else ''}{k} get nodes -o json 2>/dev/null || true"
+
+    def process(self, output: Iterable[str]) -> dict:
+        try:
+            items = json.loads("\n".join(output))["items"]
+        except (ValueError, KeyError) as error:
+            raise FactProcessError(f"kubectl get nodes did not answer in JSON: {error}") from error
+        return {item["metadata"]["name"]: _node(item) for item in items}
+
+
+def _node(item: dict) -> dict:
+    status = item["status"]
+    ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+    addresses = {a["type"]: a["address"] for a in status.get("addresses", [])}
+    return {
+        "ready": ready.get("status") == "True",
+        "reason": ready.get("reason", ""),
+        "message": ready.get("message", ""),
+        "schedulable": not item["spec"].get("unschedulable", False),
+        "version": status["nodeInfo"]["kubeletVersion"],
+        "runtime": status["nodeInfo"]["containerRuntimeVersion"],
+        "address": addresses.get("InternalIP", ""),
+    }

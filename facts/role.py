@@ -1,0 +1,102 @@
+"""Everything one role needs to know of a host, in one command."""
+
+from collections.abc import Iterable, Mapping
+
+from pyinfra.api import FactBase
+
+from facts.shell import parse_units, read_units, words
+
+PROGRAM_RECORD = "/var/lib/container-cloud/programs"
+
+
+class RoleState(FactBase[dict]):
+    """
+    What a host holds of one role: packages, programs, files, units, and which conditions are true.
+
+    + packages: names of distribution packages
+    + programs: paths of programs installed from release files
+    + files: paths of files
+    + units: names of services, without ".service"
+    + steps: shell conditions by name
+    + ready: shell conditions by unit, each asking the service itself
+
+    Source: `dpkg-query`, `stat`, `sha256sum` and the units' own records (see `facts.units.Units`). A program's digest
+    is taken from /var/lib/container-cloud/programs as long as size, change time and inode are those of its
+    installation; otherwise the file is read.
+
+    .. code:: python
+
+        {"packages": {"etcd-server": "3.4.23+dfsg-4"},
+         "programs": {"/usr/local/bin/kubelet": "0b2d…"},
+         "files": {"/etc/etcd/etcd.conf": {"mode": "644", "owner": "root:root", "sha256": "9f86…"}},
+         "units": {"etcd": {…}},
+         "steps": {"turn swap off": True},
+         "ready": {"etcd": True}}
+    """
+
+    def command(
+        self,
+        packages: Iterable[str] = (),
+        programs: Iterable[str] = (),
+        files: Iterable[str] = (),
+        units: Iterable[str] = (),
+        steps: Mapping[str, str] | None = None,
+        ready: Mapping[str, str] | None = None,
+    ) -> str:
+        parts = [
+            packages and _read_packages(packages),
+            programs and _read_programs(programs),
+            files and _read_files(files),
+            units and read_units(units),
+            *(_condition("step", name, check) for name, check in (steps or {}).items()),
+            *(_condition("ready", name, check) for name, check in (ready or {}).items()),
+        ]
+        return "; ".join([part for part in parts if part] + ["echo end"])
+
+    def default(self) -> dict:
+        return {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
+
+    def process(self, output: Iterable[str]) -> dict:
+        found = self.default()
+        lines = list(output)
+        for line in lines:
+            kind, _, rest = line.partition(" ")
+            if kind == "package":
+                status, version, name = rest.split(" ")
+                if status.startswith("ii"):
+                    found["packages"][name] = version
+            elif kind == "program":
+                digest, path = rest.split(" ", 1)
+                found["programs"][path] = digest
+            elif kind == "file":
+                mode, owner, path = rest.split(" ", 2)
+                found["files"].setdefault(path, {}).update(mode=mode, owner=owner)
+            elif kind == "sum":
+                found["files"].setdefault(rest[66:], {})["sha256"] = rest[:64]
+            elif kind in ("step", "ready"):
+                code, name = rest.split(" ", 1)
+                found[f"{kind}s" if kind == "step" else kind][name] = code == "0"
+        found["units"] = parse_units(lines)
+        found["files"] = {path: f for path, f in found["files"].items() if len(f) == 3}
+        return found
+
+
+def _read_packages(names: Iterable[str]) -> str:
+    return f"dpkg-query -W -f 'package ${{db:Status-Abbrev}} ${{Version}} ${{Package}}\\n' {words(names)} 2>/dev/null"
+
+
+def _read_programs(paths: Iterable[str]) -> str:
+    return (
+        f"for p in {words(paths)}; do s=$(stat -c '%s:%Z:%i' $p 2>/dev/null) || continue; "
+        f'd=$(sed -n "s|^\\([0-9a-f]*\\) $s $p$|\\1|p" {PROGRAM_RECORD} 2>/dev/null); '
+        '[ -n "$d" ] || d=$(sha256sum <$p | cut -c1-64); echo "program $d $p"; done'
+    )
+
+
+def _read_files(paths: Iterable[str]) -> str:
+    listed = words(paths)
+    return f"stat -L -c 'file %a %U:%G %n' {listed} 2>/dev/null; sha256sum {listed} 2>/dev/null | sed 's/^/sum /'"
+
+
+def _condition(kind: str, name: str, check: str) -> str:
+    return f"( {check} ) >/dev/null 2>&1; echo {kind} $? {words([name])}"

@@ -1,0 +1,61 @@
+"""Pieces of shell that facts are made of."""
+
+import shlex
+from collections.abc import Iterable
+
+UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,MainPID"
+
+
+def words(values: Iterable[str]) -> str:
+    """Values as quoted shell words."""
+    return " ".join(shlex.quote(value) for value in values)
+
+
+def read_units(names: Iterable[str]) -> str:
+    """Shell that prints, a line each behind "unit ", what systemd and /run know of the units."""
+    units = words(f"{name}.service" for name in names)
+    return (
+        f"systemctl show -p {UNIT_PROPERTIES},ExecMainStartTimestampMonotonic {units} 2>/dev/null | "
+        'while IFS= read -r l; do echo "unit $l"; '
+        'case $l in MainPID=0) ;; MainPID=*) echo "unit Exe=$(readlink /proc/${l#MainPID=}/exe)";; '
+        "Id=*) n=${l#Id=}; n=${n%.service}; [ ! -e /run/container-cloud/$n.inputs ] || "
+        'sed "s|^|started $n |" /run/container-cloud/$n.inputs;; esac; done'
+    )
+
+
+def parse_units(lines: Iterable[str]) -> dict[str, dict[str, object]]:
+    """The units that `read_units` printed.
+
+    Returns, by unit name: `loaded`, `active`, `sub`, `enabled` (systemd's words), `needs_reload`, `pid`,
+    `started_at` (seconds since boot of the main process's start), `replaced` (its program is no longer the file on
+    disk) and `started_with` ({path: sha256} of the inputs it recorded at this start, None if it recorded none).
+    """
+    raw: list[dict[str, str]] = [{}]
+    records: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("started "):
+            _, name, rest = line.split(" ", 2)
+            records.setdefault(name, []).append(rest)
+        elif line.startswith("unit"):
+            key, separator, value = line[5:].partition("=")
+            if separator:
+                raw[-1][key] = value
+            elif raw[-1]:
+                raw.append({})
+    return {u["Id"].removesuffix(".service"): _unit(u, records) for u in raw if "Id" in u}
+
+
+def _unit(raw: dict[str, str], records: dict[str, list[str]]) -> dict[str, object]:
+    invocation, *inputs = records.get(raw["Id"].removesuffix(".service"), [""])
+    recorded = invocation != "" and invocation == raw.get("InvocationID")
+    return {
+        "loaded": raw.get("LoadState", ""),
+        "active": raw.get("ActiveState", ""),
+        "sub": raw.get("SubState", ""),
+        "enabled": raw.get("UnitFileState", ""),
+        "needs_reload": raw.get("NeedDaemonReload") == "yes",
+        "pid": int(raw.get("MainPID", "0")),
+        "started_at": int(raw.get("ExecMainStartTimestampMonotonic") or 0) / 1e6,
+        "replaced": raw.get("Exe", "").endswith(" (deleted)"),
+        "started_with": {i[66:]: i[:64] for i in inputs} if recorded else None,
+    }

@@ -1,0 +1,115 @@
+"""`python -m lab`: the command line."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from lab import lifecycle, machine, network, ssh, state
+from lab.process import LabError
+from lab.progress import say
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 1 and one line on standard error if it cannot be done."""
+    arguments = parser().parse_args(argv)
+    try:
+        machine.require_root()
+        return int(arguments.action(arguments) or 0)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; the next up or down clears what is half-made", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their arguments."""
+    top = argparse.ArgumentParser(prog="python -m lab", description="Real systemd hosts on this machine, 10.1.10.101-.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="make and boot the hosts and their mirror; nothing to do if they are up")
+    up.add_argument("--fresh", action="store_true", help="begin again from bare hosts")
+    up.add_argument("--nodes", type=int, metavar="N", help="so many nodes beside the master (default: as last time, or 3)")
+    up.set_defaults(action=_up)
+    commands.add_parser("down", help="power everything off; disks are kept").set_defaults(action=_down)
+    commands.add_parser("status", help="show the hosts").set_defaults(action=_status)
+
+    run = commands.add_parser("run", help="run a command from the repository root where the hosts are reachable")
+    run.add_argument("command", nargs="+", metavar="-- CMD")
+    run.set_defaults(action=_run)
+    login = commands.add_parser("ssh", help="log in to a host, or run a command on it")
+    login.add_argument("host")
+    login.add_argument("command", nargs="*", metavar="-- CMD")
+    login.set_defaults(action=_ssh)
+
+    for name, action, text in (
+        ("reboot", lifecycle.reboot, "power hosts off and on again"),
+        ("stop", lifecycle.stop, "power hosts off"),
+        ("start", lifecycle.start, "power hosts on"),
+        ("cut", lifecycle.cut, "pull hosts' network cables"),
+        ("heal", lifecycle.heal, "plug them in again"),
+    ):
+        command = commands.add_parser(name, help=text)
+        which = command.add_mutually_exclusive_group(required=True)
+        which.add_argument("hosts", nargs="*", default=[], metavar="HOST")
+        which.add_argument("--all", action="store_true", help="every host, at once")
+        command.set_defaults(action=lambda arguments, do=action: do(_chosen(arguments)))
+    return top
+
+
+def _chosen(arguments: argparse.Namespace) -> list[state.Host]:
+    return state.hosts() if arguments.all else [state.host(name) for name in arguments.hosts]
+
+
+def _up(arguments: argparse.Namespace) -> None:
+    began = time.monotonic()
+    hosts = lifecycle.up(fresh=arguments.fresh, nodes=arguments.nodes)
+    say(f"{len(hosts)} hosts up in {time.monotonic() - began:.1f} s: {', '.join(host.name for host in hosts)}")
+    say("next: python -m lab run -- pyinfra lab/inventory.py deploys/cluster.py")
+
+
+def _down(arguments: argparse.Namespace) -> None:
+    lifecycle.down()
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("host", "address", "state", "ssh")
+    for row in lifecycle.status():
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    state.hosts()
+    if not network.exists():
+        raise LabError("the lab is down: python -m lab up")
+    virtual = state.REPOSITORY / ".venv/bin"
+    first = virtual if virtual.is_dir() else Path(sys.executable).parent
+    os.chdir(state.REPOSITORY)
+    os.environ["PATH"] = f"{first}:{os.environ.get('PATH', '')}"
+    _become([*network.enter(), *arguments.command])
+
+
+def _ssh(arguments: argparse.Namespace) -> None:
+    host = state.host(arguments.host)
+    if not arguments.command and sys.stdin.isatty():
+        _become(ssh.command(host, "-t"))
+    _become([*ssh.command(host), *arguments.command])
+
+
+def _become(command: list[str]) -> None:
+    sys.stdout.flush()
+    try:
+        os.execvp(command[0], command)
+    except FileNotFoundError:
+        raise LabError(f"{command[0]} is not installed") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Programs no registry packages, built from the registries: Kubernetes from Debian's source package, flannel with Go.
+
+Each is built once into the cache, keyed by its version and by how it is built.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from lab import apt, cache, machine
+from lab.process import LabError, run_logged
+from lab.progress import say, step
+
+KUBERNETES_VERSION = "1.20.2"
+KUBERNETES_PROGRAMS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+    "kubectl",
+)
+FLANNEL_VERSIONS = ("0.22.3", "0.15.1")  # reads etcd's v3 API; reads its v2 API
+FLANNEL_VERSION_PACKAGES = ("github.com/flannel-io/flannel/pkg/version", "github.com/flannel-io/flannel/version")
+_RECIPE = "1"  # raise it when the way of building changes
+KEY = cache.key_of(KUBERNETES_VERSION, *KUBERNETES_PROGRAMS, *FLANNEL_VERSIONS, _RECIPE)
+
+
+def release_files() -> dict[tuple[str, str], Path]:
+    """Every built program: (name, version) -> file.
+
+    Raises:
+        LabError: a build failed; the message names its log.
+    """
+    kubernetes = cache.get("kubernetes", f"{KUBERNETES_VERSION}-{_RECIPE}", _build_kubernetes)
+    files = {(name, KUBERNETES_VERSION): kubernetes / name for name in KUBERNETES_PROGRAMS}
+    for version in FLANNEL_VERSIONS:
+        built = cache.get("flannel", f"{version}-{_RECIPE}", lambda out, scratch, v=version: _build_flannel(v, out, scratch))
+        files["flanneld", version] = built / "flanneld"
+    return files
+
+
+def _build_kubernetes(files: Path, scratch: Path) -> None:
+    machine.require_programs(machine.BUILD_PROGRAMS, machine.BUILD_PACKAGES)
+    tree = scratch / "go/src/k8s.io/kubernetes"
+    log = cache.root() / f"kubernetes-{KUBERNETES_VERSION}.log"
+    log.write_text("")
+    with step(f"fetching the source of Kubernetes {KUBERNETES_VERSION}"):
+        apt.Workspace(scratch / "apt").download_source("kubernetes", scratch)
+        original = next(scratch.glob(f"kubernetes_*{KUBERNETES_VERSION}.orig.tar.gz"), None)
+        if not original:
+            raise LabError(f"Debian {apt.SUITE} has no source of Kubernetes {KUBERNETES_VERSION} any more")
+        tree.mkdir(parents=True)
+        run_logged(["tar", "-xzf", original, "-C", tree, "--strip-components=1"], log, cwd=scratch)
+    environment = {
+        **_go(),
+        "GOPATH": str(scratch / "go"),
+        "GOCACHE": str(scratch / "go-cache"),
+        "GO111MODULE": "off",
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-trimpath",
+    }
+    say(f"  building Kubernetes takes some 10 minutes, once; its output is in {log}")
+    with step("generating Kubernetes' sources"):
+        run_logged(["make", "generated_files"], log, cwd=tree, env=environment)
+    with step(f"building Kubernetes {KUBERNETES_VERSION}"):
+        packages = [f"./cmd/{name}" for name in KUBERNETES_PROGRAMS]
+        run_logged(
+            ["go", "build", "-ldflags", kubernetes_ldflags(), "-o", f"{files}/", *packages], log, cwd=tree, env=environment
+        )
+
+
+def kubernetes_ldflags(version: str = KUBERNETES_VERSION) -> str:
+    """Linker flags that strip the programs and tell them their version, which else only a git checkout knows."""
+    major, minor, _ = version.split(".")
+    values = {
+        "gitVersion": f"v{version}",
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitCommit": "debian",
+        "gitTreeState": "archive",
+        "buildDate": "1970-01-01T00:00:00Z",
+    }
+    packages = [
+        f"{prefix}k8s.io/{package}"
+        for prefix in ("", "k8s.io/kubernetes/vendor/")
+        for package in ("component-base/version", "client-go/pkg/version")
+    ]
+    return " ".join(["-s -w"] + [f"-X {package}.{name}={value}" for name, value in values.items() for package in packages])
+
+
+def _build_flannel(version: str, files: Path, scratch: Path) -> None:
+    machine.require_programs(machine.BUILD_PROGRAMS, machine.BUILD_PACKAGES)
+    log = cache.root() / f"flannel-{version}.log"
+    log.write_text("")
+    environment = {
+        **_go(),
+        "GOPATH": str(scratch / "go"),
+        "GOCACHE": str(scratch / "go-cache"),
+        "GOFLAGS": "-mod=mod -trimpath",
+        "CGO_ENABLED": "1",  # without it the udp backend is not compiled in
+    }
+    flags = " ".join(["-s -w"] + [f"-X {package}.Version=v{version}" for package in FLANNEL_VERSION_PACKAGES])
+    with step(f"building flannel {version}"):
+        target = f"github.com/flannel-io/flannel@v{version}"
+        run_logged(["go", "install", "-ldflags", flags, target], log, cwd=scratch, env=environment)
+    shutil.move(scratch / "go/bin/flannel", files / "flanneld")
+
+
+def _go() -> dict[str, str]:
+    """The environment of Debian's Go: the oldest that is installed, for the sources are of its time.
+
+    Raises:
+        LabError: there is none.
+    """
+    found = sorted(Path("/usr/lib").glob("go-1.*/bin/go"), key=lambda go: int(go.parts[3].removeprefix("go-1.")))
+    if not found:
+        raise LabError("golang-go is installed, but there is no /usr/lib/go-1.*/bin/go")
+    home = found[0].parents[1]
+    return {"GOROOT": str(home), "PATH": f"{home}/bin:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}

@@ -1,0 +1,160 @@
+"""What the commands do: bring the lab up and down, and single hosts with it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab import base, cgroups, cleanup, hosts, machine, mirror, network, ssh, state
+from lab.process import LabError
+from lab.progress import say, step
+from lab.state import Host
+
+DEFAULT_NODES = 3
+
+
+def up(*, fresh: bool = False, nodes: int | None = None) -> list[Host]:
+    """Bring the lab up, making first whatever is missing. Quick when everything stands.
+
+    Args:
+        fresh: begin again from bare hosts; the network and the mirror stay.
+        nodes: hosts beside the master (default: as last time, or 3).
+
+    Returns:
+        the hosts, running and answering.
+
+    Raises:
+        LabError: it could not be done.
+    """
+    check_machine()
+    known = state.load()
+    wanted = state.hosts_for(int(known.get("nodes", DEFAULT_NODES)) if nodes is None else nodes)
+    with state.lock():
+        image = base.prepare()
+        if known.get("base", str(image)) != str(image):
+            say("  the hosts' base image has changed: beginning again from bare hosts")
+            fresh = True
+        running = [] if fresh else [host for host in wanted if hosts.is_running(host)]
+        cleanup.clear_leftovers(running)
+        _discard_disks(keep=[] if fresh else wanted)
+        base.remove_others(image)
+        mirror.prepare(image)
+        network.create()
+        mirror.start()
+        ssh.make_keys(wanted)
+        state.update(nodes=len(wanted) - 1, base=str(image))
+        _boot([host for host in wanted if host not in running], image)
+    return wanted
+
+
+def down() -> None:
+    """Power every host off and take the lab's network and mirror away. Disks are kept.
+
+    Raises:
+        LabError: something would not go; the next `down` tries again.
+    """
+    with state.lock():
+        known = state.hosts() if "nodes" in state.load() else []
+        with step("powering the hosts off"):
+            hosts.each(hosts.stop, known)
+        mirror.stop()
+        cleanup.clear_leftovers([])
+        network.delete_namespace(network.NAMESPACE)
+
+
+def reboot(chosen: list[Host]) -> None:
+    """Power hosts off and on again, all at once, each with a network that remembers nothing."""
+    with state.lock(), step(f"rebooting {_names(chosen)}"):
+        hosts.each(hosts.stop, chosen)
+        _start(chosen)
+
+
+def stop(chosen: list[Host]) -> None:
+    """Power hosts off."""
+    with state.lock(), step(f"powering off {_names(chosen)}"):
+        hosts.each(hosts.stop, chosen)
+
+
+def start(chosen: list[Host]) -> None:
+    """Power on those hosts that are off."""
+    with state.lock(), step(f"starting {_names(chosen)}"):
+        _start([host for host in chosen if not hosts.is_running(host)])
+
+
+def cut(chosen: list[Host]) -> None:
+    """Pull running hosts' network cables."""
+    hosts.each(network.cut, _running(chosen))
+
+
+def heal(chosen: list[Host]) -> None:
+    """Plug running hosts' network cables in again."""
+    hosts.each(network.heal, _running(chosen))
+
+
+def status() -> list[tuple[str, str, str, str]]:
+    """For every host its name, its address, what it is doing, and how to log in."""
+    rows = []
+    for host in state.hosts():
+        doing = _doing(host) if hosts.is_running(host) else "off"
+        rows.append((host.name, host.address, doing, f"python -m lab ssh {host.name}"))
+    return rows
+
+
+def check_machine() -> None:
+    """Install what the lab needs, or say what this machine lacks.
+
+    Raises:
+        LabError: one line about it.
+    """
+    machine.require_debian()
+    machine.require_programs(machine.PROGRAMS)
+    if not machine.runs_systemd():
+        missing = cgroups.missing_controllers(cgroups.v1_hierarchies())
+        if missing:
+            raise LabError(
+                "this machine runs no systemd, so hosts need cgroup v1 controllers mounted one by one, and it lacks: "
+                + ", ".join(missing)
+            )
+
+
+def _boot(chosen: list[Host], image: Path) -> None:
+    if not chosen:
+        return
+    new = [host for host in chosen if hosts.is_new(host)]
+    with step(f"booting {_names(chosen)}"):
+        hosts.each(lambda host: hosts.start(host, image), chosen)
+        hosts.each(lambda host: hosts.wait(host, booted=host in new), chosen)
+
+
+def _start(chosen: list[Host]) -> None:
+    image = Path(state.load()["base"])
+    if not network.exists() or not image.is_dir():
+        raise LabError("the lab is down: python -m lab up")
+    hosts.each(lambda host: hosts.start(host, image), chosen)
+    hosts.each(lambda host: hosts.wait(host, booted=False), chosen)
+
+
+def _running(chosen: list[Host]) -> list[Host]:
+    off = [host for host in chosen if not hosts.is_running(host)]
+    if off:
+        raise LabError(f"not running: {_names(off)}")
+    return chosen
+
+
+def _discard_disks(keep: list[Host]) -> None:
+    kept = {host.name for host in keep}
+    for directory in state.HOSTS.glob("*"):
+        if directory.name not in kept:
+            shutil.rmtree(directory)
+
+
+def _doing(host: Host) -> str:
+    if network.is_cut(host):
+        return "cut off"
+    asked = subprocess.run(
+        [*ssh.command(host), "systemctl is-system-running"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    return asked.stdout.strip() or "no answer over SSH"
+
+
+def _names(chosen: list[Host]) -> str:
+    return ", ".join(host.name for host in chosen)

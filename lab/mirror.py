@@ -1,0 +1,190 @@
+"""The mirror in the lab's network: an apt repository, release files and images, over HTTP at 10.1.10.1.
+
+Hosts install from it as from any mirror. Its packages come from this machine's own Debian repositories, signed with a
+key of the lab's; what no registry packages is built (lab/build.py) or put together (lab/images.py).
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lab import apt, build, cache, cleanup, images, network, state
+from lab import base as bare
+from lab.process import LabError, last_lines, run
+from lab.progress import step
+from lab.state import DIRECTORY, GATEWAY, MIRROR
+
+URL = f"http://{GATEWAY}"
+PORT = 80
+KEY = DIRECTORY / "mirror-key.asc"  # what hosts verify the repository with
+MANIFEST = "manifest.json"  # {"release": {file: {version: SHA-256}}, "images": {name: {"url":, "sha256":}}}
+_GNUPG = DIRECTORY / "gnupg"
+_PID = DIRECTORY / "mirror.pid"
+_LOG = DIRECTORY / "mirror.log"
+
+# What deploys and tests may ask for, beyond the base image; dependencies come along.
+PACKAGES = [
+    "etcd-server",
+    "etcd-client",
+    "docker.io",
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "docker-registry",
+    "iptables",
+    "ebtables",
+    "ethtool",
+    "ipset",
+    "conntrack",
+    "socat",
+    "kmod",
+    "curl",
+    "ca-certificates",
+    "openssl",
+    "systemd-timesyncd",
+    "nginx-light",
+    "busybox-static",
+    "netcat-openbsd",
+    "tcpdump",
+]
+
+
+def prepare(base: Path) -> None:
+    """Fill the mirror's directory, unless it holds exactly this already.
+
+    Args:
+        base: the hosts' base image; what is installed there need not be mirrored.
+
+    Raises:
+        LabError: something could not be fetched or built.
+    """
+    key = cache.key_of(bare.KEY, *PACKAGES, build.KEY, images.KEY)
+    if state.load().get("mirror") == key and (MIRROR / MANIFEST).exists():
+        return
+    packages = _packages(base)
+    release = build.release_files()
+    pictures = images.prepare()
+    with step("publishing the mirror"):
+        part = MIRROR.with_name("mirror.part")
+        shutil.rmtree(part, ignore_errors=True)
+        _publish_packages(packages, part / "debian")
+        for (name, version), source in release.items():
+            place(source, part / "release" / f"{name}-{version}")
+        for source in pictures.iterdir():
+            if source.suffix == ".tar":
+                place(source, part / "images" / source.name)
+        (part / MANIFEST).write_text(json.dumps(_manifest(part, list(release)), indent=2) + "\n")
+        shutil.rmtree(MIRROR, ignore_errors=True)
+        part.rename(MIRROR)
+    state.update(mirror=key)
+
+
+def start() -> None:
+    """Serve the mirror, unless it is being served.
+
+    Raises:
+        LabError: the server ended at once or does not answer.
+    """
+    if _pid() and _answers():
+        return
+    stop()
+    with _LOG.open("ab") as log:
+        process = subprocess.Popen(
+            [*network.enter(), sys.executable, "-I", Path(__file__).with_name("serve.py"), GATEWAY, str(PORT), MIRROR],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    cleanup.record_process(_PID, process.pid)
+    deadline = time.monotonic() + 15
+    while not _answers():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise LabError(f"the mirror does not serve: {last_lines(_LOG.read_text())} ({_LOG})")
+        time.sleep(0.05)
+
+
+def stop() -> None:
+    """End the mirror's server, if it runs."""
+    cleanup.end_process(_PID, "serve.py")
+
+
+def manifest() -> dict[str, Any]:
+    """What the mirror serves beside packages, with checksums.
+
+    Raises:
+        LabError: there is no mirror.
+    """
+    try:
+        return dict(json.loads((MIRROR / MANIFEST).read_text()))
+    except FileNotFoundError:
+        raise LabError("there is no lab on this machine: python -m lab up") from None
+
+
+def place(source: Path, target: Path) -> None:
+    """Put a cached file into the mirror without copying it where the file system allows."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _pid() -> int | None:
+    return cleanup.live_process(_PID, "serve.py")
+
+
+def _answers() -> bool:
+    ask = f"import socket; socket.create_connection(({GATEWAY!r}, {PORT}), 1)"
+    return not subprocess.run([*network.enter(), sys.executable, "-ISc", ask], capture_output=True).returncode
+
+
+def _packages(base: Path) -> Path:
+    """The cache entry that holds every package hosts may ask for."""
+
+    def fetch(files: Path, scratch: Path) -> None:
+        with step("fetching the packages hosts will ask for"):
+            apt.Workspace(scratch, base / "var/lib/dpkg/status").download(PACKAGES, files)
+
+    return cache.get("packages", f"{apt.SUITE}-{cache.key_of(bare.KEY, *PACKAGES)}", fetch)
+
+
+def _publish_packages(packages: Path, repository: Path) -> None:
+    """Make a flat, signed apt repository."""
+    for package in packages.glob("*.deb"):
+        place(package, repository / package.name)
+    run("sh", "-c", "apt-ftparchive packages . > Packages && gzip -9nk Packages", cwd=repository)
+    description = ["-o", "APT::FTPArchive::Release::Origin=container-cloud lab"]
+    (repository / "Release").write_text(run("apt-ftparchive", *description, "release", ".", cwd=repository))
+    _make_key()
+    run(*_gpg(), "--clearsign", "--output", "InRelease", "Release", cwd=repository)
+
+
+def _make_key() -> None:
+    if not KEY.exists():
+        shutil.rmtree(_GNUPG, ignore_errors=True)
+        _GNUPG.mkdir(mode=0o700)
+        run(*_gpg(), "--quick-generate-key", "container-cloud lab", "rsa3072", "sign", "never")
+        KEY.with_suffix(".part").write_text(run(*_gpg(), "--armor", "--export"))
+        KEY.with_suffix(".part").rename(KEY)
+
+
+def _gpg() -> list[str]:
+    return ["gpg", "--homedir", str(_GNUPG), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
+
+
+def _manifest(directory: Path, release: list[tuple[str, str]]) -> dict[str, Any]:
+    versions: dict[str, dict[str, str]] = {}
+    for name, version in release:
+        versions.setdefault(name, {})[version] = cache.sha256(directory / "release" / f"{name}-{version}")
+    pictures = {
+        path.stem: {"url": f"{URL}/images/{path.name}", "sha256": cache.sha256(path)}
+        for path in sorted((directory / "images").iterdir())
+    }
+    return {"release": versions, "images": pictures}

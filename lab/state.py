@@ -1,0 +1,106 @@
+"""Where the running lab keeps what it knows. One lab a machine, whichever clone of the project started it."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.process import LabError
+
+DIRECTORY = Path("/var/lib/container-cloud-lab")
+DESCRIPTION = DIRECTORY / "lab.json"  # hosts, base image and mirror of the lab as it is
+SSH = DIRECTORY / "ssh"
+SSH_KEY = SSH / "id_ed25519"
+KNOWN_HOSTS = SSH / "known_hosts"
+MIRROR = DIRECTORY / "mirror"  # what the mirror serves
+HOSTS = DIRECTORY / "hosts"
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+NETWORK_PREFIX = "10.1.10"
+PREFIX_LENGTH = 24
+GATEWAY = f"{NETWORK_PREFIX}.1"  # the lab's own end of its network: the mirror answers here
+FIRST_HOST = 101
+MOST_NODES = 100
+
+
+@dataclass(frozen=True)
+class Host:
+    """A lab host: its name and its address."""
+
+    name: str
+    address: str
+
+    @property
+    def directory(self) -> Path:
+        """Everything on this machine that is this host's: its disk, its process id, its console."""
+        return HOSTS / self.name
+
+    @property
+    def namespace(self) -> str:
+        """The network namespace, as `ip netns` names it."""
+        return f"lab-{self.name}"
+
+
+def hosts_for(nodes: int) -> list[Host]:
+    """The master and so many nodes, addressed as the shipped inventory does.
+
+    Raises:
+        LabError: fewer than 1 node, or more than the network holds.
+    """
+    if not 1 <= nodes <= MOST_NODES:
+        raise LabError(f"--nodes must be 1 to {MOST_NODES}, not {nodes}")
+    names = ["master"] + [f"node{number}" for number in range(1, nodes + 1)]
+    return [Host(name, f"{NETWORK_PREFIX}.{FIRST_HOST + index}") for index, name in enumerate(names)]
+
+
+def load() -> dict[str, Any]:
+    """What the lab last wrote about itself; empty if there is none."""
+    try:
+        return dict(json.loads(DESCRIPTION.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def update(**changes: Any) -> None:
+    """Write changed parts of the description, whole or not at all."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    part = DESCRIPTION.with_suffix(".part")
+    part.write_text(json.dumps({**load(), **changes}, indent=2) + "\n")
+    part.rename(DESCRIPTION)
+
+
+def hosts() -> list[Host]:
+    """The hosts of the lab as it was last brought up.
+
+    Raises:
+        LabError: no lab was.
+    """
+    known = load()
+    if "nodes" not in known:
+        raise LabError("there is no lab on this machine: python -m lab up")
+    return hosts_for(int(known["nodes"]))
+
+
+def host(name: str) -> Host:
+    """The host of that name.
+
+    Raises:
+        LabError: the lab has none.
+    """
+    known = hosts()
+    for candidate in known:
+        if candidate.name == name:
+            return candidate
+    raise LabError(f"no host {name!r} in the lab: {', '.join(each.name for each in known)}")
+
+
+@contextmanager
+def lock() -> Iterator[None]:
+    """Keep other lab commands that change hosts waiting until this one is done."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    with (DIRECTORY / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

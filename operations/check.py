@@ -1,0 +1,49 @@
+"""The closing check: nodes Ready, containers reach each other. It waits and reads; it changes nothing."""
+
+from collections.abc import Iterator
+
+from pyinfra import host, state
+from pyinfra.api import StringCommand, operation
+
+from facts.flannel import SubnetEnv
+from facts.kubernetes import Nodes
+from facts.network import Reachable
+from operations.role import refuse
+from operations.run import the_cluster
+from operations.survey import survey
+
+
+@operation()
+def nodes_ready() -> Iterator[StringCommand]:
+    """Wait, for `start_timeout` seconds at most, until the API server calls every node Ready."""
+    if not state.is_executing:
+        return host.noop("checked after a run")
+    cluster = the_cluster()
+    names = [n.name for n in cluster.nodes]
+    found = host.get_fact(Nodes, wait_for=names, seconds=cluster.settings.start_timeout)
+    waiting = [n for n in names if not found.get(n, {}).get("ready")]
+    if waiting:
+        told = "; ".join(f"{n}: {found[n]['message'] if n in found else 'never registered'}" for n in waiting)
+        yield refuse(f"not Ready after {cluster.settings.start_timeout} s: {told} (journalctl -u kubelet there)")
+    else:
+        host.noop(f"{len(names)} nodes are Ready")
+
+
+@operation()
+def pods_reach_each_other() -> Iterator[StringCommand]:
+    """Ping every other node's docker0 from this node's own, the way packets of containers go."""
+    if not state.is_executing:
+        return host.noop("checked after a run")
+    leases = survey(SubnetEnv, group="nodes")
+    subnets = {name: lease["FLANNEL_SUBNET"].split("/")[0] for name, lease in leases.items() if lease}
+    without = [name for name in leases if name not in subnets]
+    others = {name: address for name, address in subnets.items() if name != host.name}
+    answers = host.get_fact(Reachable, addresses=list(others.values())) if others else {}
+    silent = [f"{name} ({address})" for name, address in others.items() if not answers.get(address)]
+    if without or silent:
+        backend = the_cluster().settings.flannel_backend
+        lost = f"cannot reach {', '.join(silent)} over the pod network ({backend})" if silent else ""
+        none = f"no lease on {', '.join(without)}" if without else ""
+        yield refuse("; ".join(part for part in (lost, none) if part))
+    else:
+        host.noop(f"reaches {len(others)} other nodes over the pod network")

@@ -1,0 +1,17 @@
+"""Docker on a node."""
+
+from collections.abc import Iterator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from cluster.roles.docker import docker_role
+from operations.preflight import family
+from operations.role import converge
+from operations.run import the_cluster, this_host
+
+
+@operation()
+def engine() -> Iterator[StringCommand]:
+    """Install and start Docker on flannel's lease, with FORWARD open for pods."""
+    yield from converge(docker_role(the_cluster(), this_host(host.name), family()))

@@ -1,0 +1,18 @@
+"""etcd members."""
+
+from collections.abc import Iterator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from cluster.roles.etcd import etcd_role
+from operations.pki import issued
+from operations.preflight import family
+from operations.role import converge
+from operations.run import the_cluster, this_host
+
+
+@operation()
+def member() -> Iterator[StringCommand]:
+    """Install, configure and start etcd; the first member also gets its users and flannel's configuration."""
+    yield from converge(etcd_role(the_cluster(), this_host(host.name), family(), issued()))

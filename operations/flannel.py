@@ -1,0 +1,17 @@
+"""flanneld on a node."""
+
+from collections.abc import Iterator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from cluster.roles.flannel import flannel_role
+from operations.pki import issued
+from operations.role import converge
+from operations.run import the_cluster, this_host
+
+
+@operation()
+def lease() -> Iterator[StringCommand]:
+    """Install, configure and start flanneld, and wait until it holds a lease."""
+    yield from converge(flannel_role(the_cluster(), this_host(host.name), issued()))

@@ -1,0 +1,11 @@
+"""Authorities, certificates and the service-account key, kept in one directory on the controlling machine.
+
+A `Request` says what a certificate shall hold; `Store.ensure` returns the stored pair that fits it, or issues one.
+Nothing here knows of hosts or of pyinfra.
+"""
+
+from pki.files import StoreError
+from pki.requests import KeyPair, Request
+from pki.store import Entry, Store
+
+__all__ = ["Entry", "KeyPair", "Request", "Store", "StoreError"]

@@ -1,0 +1,136 @@
+"""What a run changes on a host: `cluster.plan` against made-up states."""
+
+from typing import Any
+
+import pytest
+
+from cluster.desired import File, Package, Program, Role, Step, Unit, recorder, software
+from cluster.plan import plan
+
+CONFIG = File("/etc/x/x.conf", "a = 1\n")
+UNIT = Unit("x", inputs=("/etc/x/x.conf", "/run/lease"), ready="true", hint="none", program="/usr/local/bin/x")
+ROLE = Role(
+    name="x",
+    packages=(Package("x-server"),),
+    programs=(Program("/usr/local/bin/x", "http://mirror/x", "ab" * 32),),
+    files=(CONFIG,),
+    steps=(Step("before", "true", "true"), Step("after", "true", "true", when="after")),
+    units=(UNIT,),
+)
+
+
+def converged() -> dict[str, Any]:
+    """A host that holds all of ROLE."""
+    return {
+        "packages": {"x-server": "1.0"},
+        "programs": {"/usr/local/bin/x": "ab" * 32},
+        "files": {
+            "/etc/x/x.conf": {"mode": "644", "owner": "root:root", "sha256": CONFIG.digest},
+            "/run/lease": {"mode": "644", "owner": "root:root", "sha256": "cd" * 32},
+        },
+        "units": {
+            "x": {
+                "active": "active",
+                "enabled": "enabled",
+                "needs_reload": False,
+                "replaced": False,
+                "started_with": {"/etc/x/x.conf": CONFIG.digest, "/run/lease": "cd" * 32},
+            }
+        },
+        "steps": {"before": True, "after": True},
+        "ready": {"x": True},
+    }
+
+
+def test_nothing_on_a_converged_host() -> None:
+    assert plan(ROLE, converged()).lines() == []
+
+
+def test_everything_on_a_bare_host() -> None:
+    bare = {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
+    assert plan(ROLE, bare).lines() == [
+        "write /etc/x/x.conf",
+        "install x-server",
+        "install /usr/local/bin/x",
+        "before",
+        "enable x",
+        "start x (it is not there)",
+        "after",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "lines"),
+    [
+        (("files", "/etc/x/x.conf", "mode"), "666", ["write /etc/x/x.conf"]),
+        (("files", "/etc/x/x.conf", "owner"), "x:x", ["write /etc/x/x.conf"]),
+        # Edited by hand while the process runs with what is configured: written back, nothing restarted.
+        (("files", "/etc/x/x.conf", "sha256"), "00" * 32, ["write /etc/x/x.conf"]),
+        (("units", "x", "started_with"), None, ["restart x (it was started without its present unit)"]),
+        (
+            ("units", "x", "started_with", "/etc/x/x.conf"),
+            "00" * 32,
+            ["restart x (/etc/x/x.conf changed)"],
+        ),
+        # What no role writes counts as it is on disk.
+        (("files", "/run/lease", "sha256"), "ef" * 32, ["restart x (/run/lease changed)"]),
+        (("units", "x", "replaced"), True, ["restart x (/usr/local/bin/x was replaced)"]),
+        (("units", "x", "active"), "failed", ["start x (it is failed)"]),
+        (("units", "x", "enabled"), "disabled", ["enable x"]),
+        (("units", "x", "needs_reload"), True, ["reload systemd"]),
+        (("ready", "x"), False, ["wait x (it does not answer yet)"]),
+        (("steps", "before"), False, ["before"]),
+        (("packages", "x-server"), None, ["install x-server"]),
+        (
+            ("programs", "/usr/local/bin/x"),
+            "00" * 32,
+            ["install /usr/local/bin/x", "restart x (/usr/local/bin/x was replaced)"],
+        ),
+    ],
+)
+def test_one_difference(where: tuple[str, ...], value: object, lines: list[str]) -> None:
+    found = converged()
+    *path, last = where
+    place = found
+    for key in path:
+        place = place[key]
+    place[last] = value
+    assert plan(ROLE, found).lines() == lines
+
+
+def test_a_setting_changes_its_file_and_restarts_its_service() -> None:
+    changed = Role(name="x", files=(File("/etc/x/x.conf", "a = 2\n"),), units=(UNIT,))
+    assert plan(changed, converged()).lines() == ["write /etc/x/x.conf", "restart x (/etc/x/x.conf changed)"]
+
+
+def test_a_certificate_about_to_be_issued_announces_the_restart() -> None:
+    waiting = Role(name="x", expects=(File("/etc/x/x.conf", None),), units=(UNIT,))
+    assert plan(waiting, converged()).lines() == ["restart x (/etc/x/x.conf changed)"]
+
+
+def test_a_step_follows_the_file_it_depends_on() -> None:
+    role = Role(name="x", files=(File("/etc/s", "1\n"),), steps=(Step("apply", "true", "true", follows=("/etc/s",)),))
+    found = {**converged(), "steps": {"apply": True}}
+    assert plan(role, found).lines() == ["write /etc/s", "apply"]
+
+
+def test_another_package_version_only_when_one_is_set() -> None:
+    found = converged()
+    assert plan(Role(name="x", packages=(Package("x-server", "2.0"),)), found).lines() == ["install x-server 2.0"]
+    assert plan(Role(name="x", packages=(Package("x-server", "1.0"),)), found).lines() == []
+
+
+def test_software_is_all_roles_packages_once() -> None:
+    both = software([ROLE, Role(name="y", packages=(Package("x-server"), Package("y")))])
+    assert [p.name for p in both.packages] == ["x-server", "y"]
+    assert both.files == () and both.units == ()
+
+
+def test_recorder_escapes_for_systemd() -> None:
+    line = recorder("x", ["/etc/a", "/etc/b"])
+    assert line.startswith("ExecStartPre=+/bin/sh -c '") and line.endswith("'")
+    assert '"$$INVOCATION_ID"' in line and "/run/container-cloud/x.inputs" in line
+
+
+def test_contents_do_not_show() -> None:
+    assert "secret" not in repr(File("/k", "secret"))
