@@ -1,0 +1,1 @@
+"""What the cluster shall be: settings, hosts, releases. Pure Python that knows nothing of pyinfra."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+Severity = Literal["error", "warning"]
+
 HIDDEN = object()  # in place of a value that is not shown, because it may be a secret
 _LONGEST = 100  # characters of a value in a message
 
@@ -23,7 +25,7 @@ class Problem:
     value: object
     advice: str
     host: str | None = None
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         where = f"{self.host}: " if self.host else ""

@@ -71,7 +71,7 @@ FLANNEL_BACKENDS: dict[str, dict[str, BackendOption]] = {
         "Port": _PORT,
         "MTU": BackendOption(576, 65535, known=Releases(first="0.21")),
         "GBP": BackendOption(),
-        "Learning": BackendOption(known=Releases(first="0.15")),
+        "Learning": BackendOption(known=Releases(first="0.12")),
         "DirectRouting": BackendOption(),
     },
     "host-gw": {},
@@ -80,15 +80,23 @@ FLANNEL_BACKENDS: dict[str, dict[str, BackendOption]] = {
 FLANNEL_PORT = {"vxlan": 8472, "udp": 8285}  # UDP, unless the backend's options say otherwise
 
 _DOCKERSHIM = Releases(last="1.23")
-_KLOG = Releases(last="1.25")
-_LOGGING = {
-    name: _KLOG
-    for name in (
-        "add-dir-header", "alsologtostderr", "log-backtrace-at", "log-dir", "log-file", "log-file-max-size",
-        "logtostderr", "one-output", "skip-headers", "skip-log-headers", "stderrthreshold",
-    )
-}  # fmt: skip
-_INSECURE = {name: Releases(last="1.23") for name in ("address", "port", "insecure-bind-address", "insecure-port")}
+_LOGGING = dict.fromkeys(
+    (
+        "add-dir-header",
+        "alsologtostderr",
+        "log-backtrace-at",
+        "log-dir",
+        "log-file",
+        "log-file-max-size",
+        "logtostderr",
+        "one-output",
+        "skip-headers",
+        "skip-log-headers",
+        "stderrthreshold",
+    ),
+    Releases(last="1.25"),
+)
+_INSECURE = dict.fromkeys(("address", "port"), Releases(last="1.23"))
 
 # The releases in which this project passes a flag, for flags that came or went: they are Kubernetes' own release notes
 # in one place. A flag that another replaced ends here where its successor begins.
@@ -96,6 +104,8 @@ FLAGS: dict[str, dict[str, Releases]] = {
     "kube-apiserver": {
         **_LOGGING,
         **_INSECURE,
+        "insecure-bind-address": Releases(last="1.23"),
+        "insecure-port": Releases(last="1.23"),
         "admission-control": Releases(last="1.9"),
         "enable-admission-plugins": Releases("1.10"),
         "disable-admission-plugins": Releases("1.10"),
@@ -139,7 +149,8 @@ FLAGS: dict[str, dict[str, Releases]] = {
     "kube-proxy": {**_LOGGING},
 }
 
-_PLUGINS = {
+# Admission plugins that came or went, and the releases that have them.
+PLUGINS = {
     "SecurityContextDeny": Releases(last="1.29"),
     "PodSecurityPolicy": Releases(last="1.24"),
     "PodSecurity": Releases("1.22"),
@@ -205,7 +216,7 @@ def plugin_known(plugin: str, version: str) -> bool:
     try:
         return plugin in admission_plugins(version)
     except LookupError:
-        return version in _PLUGINS.get(plugin, Releases())
+        return version in PLUGINS.get(plugin, Releases())
 
 
 @cache

@@ -62,9 +62,9 @@ class RoleState(FactBase[dict]):
         for line in lines:
             kind, _, rest = line.partition(" ")
             if kind == "package":
-                status, version, name = rest.split(" ")
-                if status.startswith("ii"):
-                    found["packages"][name] = version
+                name, status, *version = rest.split()
+                if status == "ii":
+                    found["packages"][name] = version[0]
             elif kind == "program":
                 digest, path = rest.split(" ", 1)
                 found["programs"][path] = digest
@@ -82,7 +82,7 @@ class RoleState(FactBase[dict]):
 
 
 def _read_packages(names: Iterable[str]) -> str:
-    return f"dpkg-query -W -f 'package ${{db:Status-Abbrev}} ${{Version}} ${{Package}}\\n' {words(names)} 2>/dev/null"
+    return f"dpkg-query -W -f 'package ${{Package}} ${{db:Status-Abbrev}} ${{Version}}\\n' {words(names)} 2>/dev/null"
 
 
 def _read_programs(paths: Iterable[str]) -> str:

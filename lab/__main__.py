@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         machine.require_root()
+        machine.complete_path()
         return int(arguments.action(arguments) or 0)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -32,7 +33,9 @@ def parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="make and boot the hosts and their mirror; nothing to do if they are up")
     up.add_argument("--fresh", action="store_true", help="begin again from bare hosts")
-    up.add_argument("--nodes", type=int, metavar="N", help="so many nodes beside the master (default: as last time, or 3)")
+    up.add_argument(
+        "--nodes", type=int, metavar="N", help="so many nodes beside the master (default: as last time, or 3)"
+    )
     up.set_defaults(action=_up)
     commands.add_parser("down", help="power everything off; disks are kept").set_defaults(action=_down)
     commands.add_parser("status", help="show the hosts").set_defaults(action=_status)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.process import LabError, run
+from lab.process import CONTAINED, LabError, run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITE = "bookworm"  # what the hosts run; etcd 3.4, Docker 20.10 and the kubernetes source package are in it
@@ -62,7 +62,9 @@ def debian_archives(sources: list[Source]) -> tuple[str, str | None]:
             if re.fullmatch(f"{codenames}(-security|/updates)", suite) and not security:
                 security = source.uri
     if not archive:
-        raise LabError("none of this machine's apt repositories is a Debian archive: the lab has nothing to make hosts of")
+        raise LabError(
+            "none of this machine's apt repositories is a Debian archive: the lab has nothing to make hosts of"
+        )
     return archive, security
 
 
@@ -108,7 +110,7 @@ class Workspace:
         """
         (destination / "partial").mkdir(parents=True, exist_ok=True)
         options = [*self._options(), "-o", f"Dir::Cache::archives={destination}"]
-        run("apt-get", *options, "-y", "--download-only", "--no-install-recommends", "install", *packages)
+        run(*CONTAINED, "apt-get", *options, "-y", "--download-only", "--no-install-recommends", "install", *packages)
         for leftover in ("partial", "lock"):
             path = destination / leftover
             path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
@@ -119,7 +121,7 @@ class Workspace:
         Raises:
             LabError: it is unknown, or the download failed.
         """
-        run("apt-get", *self._options(), "source", "--download-only", package, cwd=destination)
+        run(*CONTAINED, "apt-get", *self._options(), "source", "--download-only", package, cwd=destination)
 
     def _options(self) -> list[str]:
         settings = {

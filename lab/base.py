@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from lab import apt, cache, cgroups, machine, state
-from lab.process import run
+from lab.process import CONTAINED, run
 from lab.progress import step
 
 # Beside debootstrap's minbase. No Python, no iptables, no etcd, no Docker: a deploy brings what it needs.
@@ -22,6 +22,7 @@ PACKAGES = (
     "kmod",
     "sudo",
 )
+_RECIPE = "1"  # raise it when _furnish changes
 KEY = cache.key_of(apt.SUITE, *PACKAGES)
 CIRCUMSTANCES = Path(__file__).parent / "circumstances"
 
@@ -29,7 +30,6 @@ CIRCUMSTANCES = Path(__file__).parent / "circumstances"
 MASKED = (
     "console-getty.service",
     "getty@.service",
-    "systemd-modules-load.service",
     "sys-kernel-config.mount",
     "sys-kernel-debug.mount",
     "sys-kernel-tracing.mount",
@@ -41,28 +41,37 @@ MASKED = (
 )
 
 
+def directory() -> Path:
+    """Where the base image is, or would be, unpacked. Hosts' disks are laid over it; nothing writes to it."""
+    needed = _circumstances()
+    texts = [(CIRCUMSTANCES / name).read_text() for name in needed]
+    return state.DIRECTORY / f"base-{cache.key_of(KEY, _RECIPE, str(machine.has_modules()), *MASKED, *needed, *texts)}"
+
+
 def prepare() -> Path:
-    """The base image's directory, made and unpacked if need be. Hosts' disks are laid over it; nothing writes to it."""
-    circumstances = _circumstances()
-    texts = [(CIRCUMSTANCES / name).read_text() for name in circumstances]
-    directory = state.DIRECTORY / f"base-{cache.key_of(KEY, Path(__file__).read_text(), *circumstances, *texts)}"
-    if directory.exists():
-        return directory
+    """Make and unpack the base image, if need be.
+
+    Returns:
+        its directory.
+    """
+    image = directory()
+    if image.exists():
+        return image
     archive = cache.get("base", f"{apt.SUITE}-{KEY}", _bootstrap) / "base.tar"
     with step("unpacking the hosts' base image"):
         part = state.DIRECTORY / "base.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         run("tar", "--numeric-owner", "--xattrs", "-xpf", archive, "-C", part)
-        _furnish(part, circumstances)
-        part.rename(directory)
-    return directory
+        _furnish(part, _circumstances())
+        part.rename(image)
+    return image
 
 
-def remove_others(directory: Path) -> None:
+def remove_others(image: Path) -> None:
     """Throw away base images no host is laid over any more, and half-made ones."""
     for other in state.DIRECTORY.glob("base*"):
-        if other != directory and other.is_dir():
+        if other != image and other.is_dir():
             shutil.rmtree(other)
 
 
@@ -74,6 +83,7 @@ def _bootstrap(files: Path, scratch: Path) -> None:
     tree.mkdir(parents=True)
     with step(f"making the hosts' base image (Debian {apt.SUITE})"):
         run(
+            *CONTAINED,
             "debootstrap",
             "--variant=minbase",
             "--arch=amd64",
@@ -107,11 +117,22 @@ def _furnish(root: Path, circumstances: list[str]) -> None:
     (root / "etc/fstab").write_text("")
     for key in root.glob("etc/ssh/ssh_host_*"):
         key.unlink()
-    for unit in MASKED:
+    without_modules = [] if machine.has_modules() else ["systemd-modules-load.service"]
+    for unit in [*MASKED, *without_modules]:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
     shutil.copyfile(CIRCUMSTANCES / "sshd.conf", root / "etc/ssh/sshd_config.d/lab.conf")
     if "runc" in circumstances:
-        run("chroot", root, "dpkg-divert", "--local", "--no-rename", "--divert", "/usr/sbin/runc.real", "--add", "/usr/sbin/runc")
+        run(
+            "chroot",
+            root,
+            "dpkg-divert",
+            "--local",
+            "--no-rename",
+            "--divert",
+            "/usr/sbin/runc.real",
+            "--add",
+            "/usr/sbin/runc",
+        )
         shutil.copyfile(CIRCUMSTANCES / "runc", root / "usr/sbin/runc")
         (root / "usr/sbin/runc").chmod(0o755)
     if "container-cloud-lab-cgroups.service" in circumstances:

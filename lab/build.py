@@ -3,12 +3,14 @@
 Each is built once into the cache, keyed by its version and by how it is built.
 """
 
+import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 from lab import apt, cache, machine
-from lab.process import LabError, run_logged
+from lab.process import CONTAINED, LabError, run, run_logged
 from lab.progress import say, step
 
 KUBERNETES_VERSION = "1.20.2"
@@ -20,10 +22,13 @@ KUBERNETES_PROGRAMS = (
     "kubelet",
     "kubectl",
 )
-FLANNEL_VERSIONS = ("0.22.3", "0.15.1")  # reads etcd's v3 API; reads its v2 API
-FLANNEL_VERSION_PACKAGES = ("github.com/flannel-io/flannel/pkg/version", "github.com/flannel-io/flannel/version")
+FLANNEL_MODULE = "github.com/flannel-io/flannel"
+FLANNEL_SUMS = {  # release -> its checksum as go.sum writes it
+    "0.22.2": "h1:gSmg4J8Lw0eU/D6Yg8uCEtTObDVnvWjtrOGKHOFrNvI=",  # reads etcd's v3 API
+    "0.15.1": "h1:9v5/fapXePDnXVsFBVnji4IeLoXcO81bO8nEbQioYVQ=",  # reads etcd's v2 API
+}
 _RECIPE = "1"  # raise it when the way of building changes
-KEY = cache.key_of(KUBERNETES_VERSION, *KUBERNETES_PROGRAMS, *FLANNEL_VERSIONS, _RECIPE)
+KEY = cache.key_of(KUBERNETES_VERSION, *KUBERNETES_PROGRAMS, *FLANNEL_SUMS, _RECIPE)
 
 
 def release_files() -> dict[tuple[str, str], Path]:
@@ -34,8 +39,9 @@ def release_files() -> dict[tuple[str, str], Path]:
     """
     kubernetes = cache.get("kubernetes", f"{KUBERNETES_VERSION}-{_RECIPE}", _build_kubernetes)
     files = {(name, KUBERNETES_VERSION): kubernetes / name for name in KUBERNETES_PROGRAMS}
-    for version in FLANNEL_VERSIONS:
-        built = cache.get("flannel", f"{version}-{_RECIPE}", lambda out, scratch, v=version: _build_flannel(v, out, scratch))
+    for version in FLANNEL_SUMS:
+        build = partial(_build_flannel, version)
+        built = cache.get("flannel", f"{version}-{_RECIPE}", build)
         files["flanneld", version] = built / "flanneld"
     return files
 
@@ -66,7 +72,10 @@ def _build_kubernetes(files: Path, scratch: Path) -> None:
     with step(f"building Kubernetes {KUBERNETES_VERSION}"):
         packages = [f"./cmd/{name}" for name in KUBERNETES_PROGRAMS]
         run_logged(
-            ["go", "build", "-ldflags", kubernetes_ldflags(), "-o", f"{files}/", *packages], log, cwd=tree, env=environment
+            ["go", "build", "-ldflags", kubernetes_ldflags(), "-o", f"{files}/", *packages],
+            log,
+            cwd=tree,
+            env=environment,
         )
 
 
@@ -86,7 +95,9 @@ def kubernetes_ldflags(version: str = KUBERNETES_VERSION) -> str:
         for prefix in ("", "k8s.io/kubernetes/vendor/")
         for package in ("component-base/version", "client-go/pkg/version")
     ]
-    return " ".join(["-s -w"] + [f"-X {package}.{name}={value}" for name, value in values.items() for package in packages])
+    return " ".join(
+        ["-s -w"] + [f"-X {package}.{name}={value}" for name, value in values.items() for package in packages]
+    )
 
 
 def _build_flannel(version: str, files: Path, scratch: Path) -> None:
@@ -97,14 +108,31 @@ def _build_flannel(version: str, files: Path, scratch: Path) -> None:
         **_go(),
         "GOPATH": str(scratch / "go"),
         "GOCACHE": str(scratch / "go-cache"),
-        "GOFLAGS": "-mod=mod -trimpath",
+        "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
+        "GO111MODULE": "on",
         "CGO_ENABLED": "1",  # without it the udp backend is not compiled in
     }
-    flags = " ".join(["-s -w"] + [f"-X {package}.Version=v{version}" for package in FLANNEL_VERSION_PACKAGES])
     with step(f"building flannel {version}"):
-        target = f"github.com/flannel-io/flannel@v{version}"
-        run_logged(["go", "install", "-ldflags", flags, target], log, cwd=scratch, env=environment)
-    shutil.move(scratch / "go/bin/flannel", files / "flanneld")
+        # Built in its own tree, so that its own go.sum vouches for what it uses.
+        tree = scratch / "flannel"
+        shutil.copytree(_fetch_flannel(version, environment), tree)
+        run_logged(["chmod", "-R", "u+w", tree], log, cwd=scratch)
+        package = "pkg/version" if (tree / "pkg/version").is_dir() else "version"
+        flags = f"-s -w -X {FLANNEL_MODULE}/{package}.Version=v{version}"
+        run_logged(["go", "build", "-ldflags", flags, "-o", files / "flanneld", "."], log, cwd=tree, env=environment)
+
+
+def _fetch_flannel(version: str, environment: dict[str, str]) -> Path:
+    # Its checksum stands above: the checksum database of a machine's module proxy may not know every release.
+    unchecked = ",".join(filter(None, [os.environ.get("GONOSUMDB"), FLANNEL_MODULE]))
+    environment = {**environment, "GOFLAGS": "-mod=mod", "GONOSUMDB": unchecked}
+    download = ["go", "mod", "download", "-json", f"{FLANNEL_MODULE}@v{version}"]
+    answer = json.loads(run(*CONTAINED, *download, env=environment))
+    if answer["Sum"] != FLANNEL_SUMS[version]:
+        raise LabError(
+            f"flannel {version} from the Go module proxy has the checksum {answer['Sum']}: not the one known"
+        )
+    return Path(answer["Dir"])
 
 
 def _go() -> dict[str, str]:
@@ -117,4 +145,4 @@ def _go() -> dict[str, str]:
     if not found:
         raise LabError("golang-go is installed, but there is no /usr/lib/go-1.*/bin/go")
     home = found[0].parents[1]
-    return {"GOROOT": str(home), "PATH": f"{home}/bin:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+    return {"GOROOT": str(home), "PATH": f"{home}/bin:{os.environ['PATH']}"}

@@ -45,7 +45,7 @@ def missing_controllers(found: dict[str, Path]) -> list[str]:
 
 
 def create(name: str) -> list[Path]:
-    """Make a host's group in every v1 controller, empty.
+    """Make a host's group in every hierarchy, empty: without one in systemd's own, hosts' systemds share their units.
 
     Returns:
         the groups' directories.
@@ -54,7 +54,7 @@ def create(name: str) -> list[Path]:
         LabError: the kernel refused.
     """
     groups = []
-    for mount in dict.fromkeys(v1_hierarchies().values()):
+    for mount in hierarchies():
         group = mount / f"{PREFIX}{name}"
         try:
             group.mkdir(exist_ok=True)

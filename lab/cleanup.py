@@ -80,8 +80,9 @@ def unmount_below(directory: Path) -> None:
 
 
 def _mounts_below(directory: Path) -> list[Path]:
+    # Not the directory itself: that may be a disk of its own.
     mounts = [line.split()[1].replace("\\040", " ") for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return [Path(mount) for mount in reversed(mounts) if Path(mount).is_relative_to(directory)]
+    return [Path(mount) for mount in reversed(mounts) if directory in Path(mount).parents]
 
 
 def _start_time(pid: int) -> str:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -77,7 +78,10 @@ def wait(host: Host, *, booted: bool) -> None:
         if not is_running(host):
             raise LabError(f"{host.name} stopped while booting: {_console(host)}")
         asked = subprocess.run(
-            [*ssh.command(host, "-o", "ConnectTimeout=1"), question], stdin=subprocess.DEVNULL, capture_output=True, text=True
+            [*ssh.command(host, "-o", "ConnectTimeout=1"), question],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
         if asked.stdout.strip() in ("running", "degraded"):
             if asked.stdout.strip() == "degraded":
@@ -99,7 +103,7 @@ def stop(host: Host) -> None:
     cleanup.clear_host(host)
 
 
-def each(action, hosts: list[Host]) -> None:  # type: ignore[no-untyped-def]
+def each(action: Callable[[Host], object], hosts: list[Host]) -> None:
     """Do the same to several hosts at once.
 
     Raises:
@@ -151,7 +155,7 @@ def _nspawn(host: Host, root: Path) -> list[str]:
         command.append("--keep-unit")  # there is no systemd to ask for a unit of its own
     command += [f"--bind={host.directory / name}:{path}" for name, path in PLAIN_DIRECTORIES.items()]
     command += [f"--bind={device}" for device in ("/dev/kmsg", "/dev/net/tun") if Path(device).exists()]
-    if Path("/lib/modules").is_dir():
+    if machine.has_modules():
         command.append("--bind-ro=/lib/modules")
     return command
 

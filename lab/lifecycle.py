@@ -3,8 +3,9 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
-from lab import base, cgroups, cleanup, hosts, machine, mirror, network, ssh, state
+from lab import base, cgroups, cleanup, hosts, kernel, machine, mirror, network, ssh, state
 from lab.process import LabError
 from lab.progress import say, step
 from lab.state import Host
@@ -26,15 +27,16 @@ def up(*, fresh: bool = False, nodes: int | None = None) -> list[Host]:
         LabError: it could not be done.
     """
     check_machine()
-    known = state.load()
-    wanted = state.hosts_for(int(known.get("nodes", DEFAULT_NODES)) if nodes is None else nodes)
     with state.lock():
-        image = base.prepare()
-        if known.get("base", str(image)) != str(image):
-            say("  the hosts' base image has changed: beginning again from bare hosts")
-            fresh = True
-        running = [] if fresh else [host for host in wanted if hosts.is_running(host)]
+        known = state.load()
+        wanted = state.hosts_for(int(known.get("nodes", DEFAULT_NODES)) if nodes is None else nodes)
+        running = [] if fresh else [host for host in wanted if hosts.is_running(host) and network.is_connected(host)]
         cleanup.clear_leftovers(running)
+        image = _keep_image(known, fresh)
+        if not image:
+            cleanup.clear_leftovers([])
+            fresh, running = True, []
+            image = base.prepare()
         _discard_disks(keep=[] if fresh else wanted)
         base.remove_others(image)
         mirror.prepare(image)
@@ -42,7 +44,9 @@ def up(*, fresh: bool = False, nodes: int | None = None) -> list[Host]:
         mirror.start()
         ssh.make_keys(wanted)
         state.update(nodes=len(wanted) - 1, base=str(image))
+        kernel.remember()
         _boot([host for host in wanted if host not in running], image)
+        hosts.each(lambda host: hosts.wait(host, booted=False), [host for host in running if not network.is_cut(host)])
     return wanted
 
 
@@ -59,6 +63,7 @@ def down() -> None:
         mirror.stop()
         cleanup.clear_leftovers([])
         network.delete_namespace(network.NAMESPACE)
+        kernel.restore()
 
 
 def reboot(chosen: list[Host]) -> None:
@@ -116,6 +121,16 @@ def check_machine() -> None:
             )
 
 
+def _keep_image(known: dict[str, Any], fresh: bool) -> Path | None:
+    """The base image that the hosts' disks are laid over, if they are to stay."""
+    image = Path(known.get("base", ""))
+    if fresh or not known.get("base") or not image.is_dir():
+        return None
+    if image != base.directory():
+        say("  the base image has changed since these hosts were made: up --fresh takes the new one")
+    return image
+
+
 def _boot(chosen: list[Host], image: Path) -> None:
     if not chosen:
         return
@@ -151,7 +166,10 @@ def _doing(host: Host) -> str:
     if network.is_cut(host):
         return "cut off"
     asked = subprocess.run(
-        [*ssh.command(host), "systemctl is-system-running"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [*ssh.command(host), "timeout 5 systemctl is-system-running"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     return asked.stdout.strip() or "no answer over SSH"
 

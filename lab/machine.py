@@ -13,6 +13,7 @@ PROGRAMS = {
     "systemd-nspawn": "systemd-container",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "ssh": "openssh-client",
     "apt-ftparchive": "apt-utils",
     "dpkg-deb": "dpkg",
@@ -45,9 +46,8 @@ def require_programs(programs: dict[str, str], packages: tuple[str, ...] = ()) -
     Raises:
         LabError: not a Debian machine, or apt-get failed.
     """
-    missing = [package for program, package in programs.items() if not shutil.which(program, path=search_path())]
-    missing += [package for package in packages if not Path(f"/var/lib/dpkg/info/{package}.list").exists()
-                and not list(Path("/var/lib/dpkg/info").glob(f"{package}:*.list"))]
+    missing = [package for program, package in programs.items() if not shutil.which(program)]
+    missing += [package for package in packages if not _is_installed(package)]
     if not missing:
         return
     if not shutil.which("apt-get"):
@@ -62,9 +62,9 @@ def require_programs(programs: dict[str, str], packages: tuple[str, ...] = ()) -
             run(*install, env=environment)
 
 
-def search_path() -> str:
-    """PATH with the system directories a root shell may lack."""
-    return os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+def complete_path() -> None:
+    """Add to PATH the system directories that a root shell may lack."""
+    os.environ["PATH"] = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def require_debian() -> None:
@@ -81,6 +81,11 @@ def runs_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
+def has_modules() -> bool:
+    """Whether this kernel has modules; in some everything is built in, and modprobe finds nothing to load."""
+    return Path(f"/lib/modules/{os.uname().release}").is_dir()
+
+
 def lacks_sys_resource(status: str | None = None) -> bool:
     """Whether processes here may never lower an oom_score_adj (some sandboxes drop CAP_SYS_RESOURCE).
 
@@ -92,3 +97,8 @@ def lacks_sys_resource(status: str | None = None) -> bool:
         if line.startswith("CapBnd:"):
             return not int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1
     return False
+
+
+def _is_installed(package: str) -> bool:
+    known = Path("/var/lib/dpkg/info")
+    return (known / f"{package}.list").exists() or any(known.glob(f"{package}:*.list"))

@@ -164,6 +164,7 @@ def _publish_packages(packages: Path, repository: Path) -> None:
     (repository / "Release").write_text(run("apt-ftparchive", *description, "release", ".", cwd=repository))
     _make_key()
     run(*_gpg(), "--clearsign", "--output", "InRelease", "Release", cwd=repository)
+    run("gpgconf", "--homedir", _GNUPG, "--kill", "gpg-agent")
 
 
 def _make_key() -> None:

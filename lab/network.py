@@ -1,7 +1,7 @@
 """The lab's network: a bridge in a namespace of its own, a namespace a host. Nothing here leads off the machine.
 
-    namespace lab       bridge lab0 10.1.10.1/24, the mirror, and whatever `lab run` starts
-    namespace lab-NAME  eth0, the host's; its other end, vNAME, is a port of the bridge
+namespace lab       bridge lab0 10.1.10.1/24, the mirror, and whatever `lab run` starts
+namespace lab-NAME  eth0, the host's; its other end, vNAME, is a port of the bridge
 """
 
 import re
@@ -67,9 +67,14 @@ def connect(host: Host) -> None:
 
 def disconnect(host: Host) -> None:
     """Take a host's network away: the bridge's end first, for the namespace's may outlive it with its last process."""
-    if exists() and port(host) in links():
+    if is_connected(host):
         _ip(NAMESPACE, f"link del {port(host)}")
     delete_namespace(host.namespace)
+
+
+def is_connected(host: Host) -> bool:
+    """Whether the host has a port on the bridge, cut or not."""
+    return exists() and port(host) in links()
 
 
 def cut(host: Host) -> None:
@@ -84,7 +89,7 @@ def heal(host: Host) -> None:
 
 def is_cut(host: Host) -> bool:
     """Whether the host's cable is pulled."""
-    return exists() and "state DOWN" in run("ip", "-n", NAMESPACE, "-o", "link", "show", "dev", port(host))
+    return not is_connected(host) or "state DOWN" in run("ip", "-n", NAMESPACE, "-o", "link", "show", "dev", port(host))
 
 
 def links(namespace: str = NAMESPACE) -> list[str]:

@@ -5,6 +5,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+# Before a long program: it and all it starts die with the lab, however that ends, and its mounts go with it. Otherwise
+# a killed build would go on writing where the next one begins.
+CONTAINED = ("setpriv", "--pdeathsig", "KILL", "--", "unshare", "--fork", "--pid", "--mount-proc", "--kill-child", "--")
+
 
 class LabError(Exception):
     """Something the lab cannot do; its text is one line for the person at the keyboard."""
@@ -46,12 +50,13 @@ def run(
     except subprocess.TimeoutExpired:
         raise LabError(f"{' '.join(argv[:4])} … took longer than {timeout:.0f} s") from None
     if done.returncode:
-        raise LabError(f"{' '.join(argv[:6])} failed ({done.returncode}): {last_lines(done.stderr or done.stdout)}")
+        words = last_lines(done.stderr or done.stdout)
+        raise LabError(f"{' '.join(uncontained(argv)[:6])} failed ({done.returncode}): {words}")
     return done.stdout
 
 
 def run_logged(command: Sequence[str | Path], log: Path, *, cwd: Path, env: Mapping[str, str] | None = None) -> None:
-    """Run a long program, its output appended to a log file.
+    """Run a long program, contained, its output appended to a log file.
 
     Raises:
         LabError: it failed; the message names the log and holds its last lines.
@@ -59,11 +64,21 @@ def run_logged(command: Sequence[str | Path], log: Path, *, cwd: Path, env: Mapp
     argv = [str(part) for part in command]
     with log.open("ab") as output:
         done = subprocess.run(
-            argv, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            [*CONTAINED, *argv],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     if done.returncode:
         tail = last_lines(log.read_text(errors="replace"))
         raise LabError(f"{' '.join(argv[:3])} failed ({done.returncode}), see {log}: {tail}")
+
+
+def uncontained(argv: list[str]) -> list[str]:
+    """A command line as the person knows it."""
+    return argv[len(CONTAINED) :] if tuple(argv[: len(CONTAINED)]) == CONTAINED else argv
 
 
 def last_lines(text: str, count: int = 4) -> str:

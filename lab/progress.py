@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 console = Console(stderr=True, highlight=False)
 
@@ -14,14 +15,16 @@ def step(title: str) -> Iterator[None]:
     """Show that a step is under way (on a terminal, with a running clock), and afterwards how long it took."""
     began = time.monotonic()
     if console.is_terminal:
-        with console.status(f"{title} …"):
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            progress.add_task(title)
             yield
     else:
-        console.print(f"  {title} …", markup=False)
+        say(f"  {title} …")
         yield
-    console.print(f"  {title}: {time.monotonic() - began:.1f} s", markup=False)
+    say(f"  {title}: {time.monotonic() - began:.1f} s")
 
 
 def say(text: str) -> None:
-    """One line for the person, beside any running step."""
+    """One line for the person."""
     console.print(text, markup=False, soft_wrap=True)

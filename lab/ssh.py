@@ -30,8 +30,10 @@ def host_key(host: Host) -> Path:
 
 def furnish(host: Host, root: Path) -> None:
     """Put the host's key, and the lab's as the one that may log in, on the host's disk."""
-    for source, name in ((host_key(host), "ssh_host_ed25519_key"),
-                         (host_key(host).with_suffix(".pub"), "ssh_host_ed25519_key.pub")):
+    for source, name in (
+        (host_key(host), "ssh_host_ed25519_key"),
+        (host_key(host).with_suffix(".pub"), "ssh_host_ed25519_key.pub"),
+    ):
         shutil.copyfile(source, root / "etc/ssh" / name)
         (root / "etc/ssh" / name).chmod(0o600 if source.suffix != ".pub" else 0o644)
     directory = root / "root/.ssh"

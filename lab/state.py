@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.process import LabError
+from lab.progress import say
 
 DIRECTORY = Path("/var/lib/container-cloud-lab")
 DESCRIPTION = DIRECTORY / "lab.json"  # hosts, base image and mirror of the lab as it is
@@ -66,10 +67,12 @@ def load() -> dict[str, Any]:
 
 def update(**changes: Any) -> None:
     """Write changed parts of the description, whole or not at all."""
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    part = DESCRIPTION.with_suffix(".part")
-    part.write_text(json.dumps({**load(), **changes}, indent=2) + "\n")
-    part.rename(DESCRIPTION)
+    _write({**load(), **changes})
+
+
+def forget(name: str) -> None:
+    """Drop one part of the description."""
+    _write({key: value for key, value in load().items() if key != name})
 
 
 def hosts() -> list[Host]:
@@ -97,10 +100,21 @@ def host(name: str) -> Host:
     raise LabError(f"no host {name!r} in the lab: {', '.join(each.name for each in known)}")
 
 
+def _write(description: dict[str, Any]) -> None:
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    part = DESCRIPTION.with_suffix(".part")
+    part.write_text(json.dumps(description, indent=2) + "\n")
+    part.rename(DESCRIPTION)
+
+
 @contextmanager
 def lock() -> Iterator[None]:
     """Keep other lab commands that change hosts waiting until this one is done."""
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     with (DIRECTORY / "lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("  waiting for another lab command to end")
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -50,17 +50,17 @@ def flannel_configuration(cluster: Cluster) -> str:
 
 
 def etcdctl(cluster: Cluster, host: Host, api: str = "v3") -> str:
-    """The shell command that calls etcdctl on a member as the administrator."""
+    """The shell command that calls etcdctl on a member as the administrator; by itself it may wait for ever."""
     url = f"https://{host.address}:{cluster.settings.etcd_client_port}"
     paths = {name: f"{ETCD_PKI}/{file}" for name, file in (("ca", "ca.crt"), ("cert", "root.crt"), ("key", "root.key"))}
     if api == "v2":
         return (
-            f"ETCDCTL_API=2 etcdctl --endpoints {url} --ca-file {paths['ca']} "
+            f"ETCDCTL_API=2 timeout 10 etcdctl --endpoints {url} --ca-file {paths['ca']} "
             f"--cert-file {paths['cert']} --key-file {paths['key']}"
         )
     return (
         f"ETCDCTL_API=3 ETCDCTL_ENDPOINTS={url} ETCDCTL_CACERT={paths['ca']} "
-        f"ETCDCTL_CERT={paths['cert']} ETCDCTL_KEY={paths['key']} etcdctl"
+        f"ETCDCTL_CERT={paths['cert']} ETCDCTL_KEY={paths['key']} timeout 10 etcdctl"
     )
 
 

@@ -1,0 +1,1 @@
+"""A deploy without operations: what pyinfra itself costs over the same hosts."""

@@ -1,0 +1,49 @@
+"""Checks of certificates' lives and names, and of the directory on this machine that holds them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cluster.checks.registry import Draft, check
+from cluster.fields import host_or_address
+from cluster.problems import Problem
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@check("pki_certificate_days", "pki_authority_days")
+def certificates_end_before_their_authority(draft: Draft) -> Iterator[Problem]:
+    days, authority = draft.settings.pki_certificate_days, draft.settings.pki_authority_days
+    if days > authority:
+        advice = f"is longer than the authority lives; write {authority} or less, or raise pki_authority_days"
+        yield Problem("pki_certificate_days", days, advice)
+
+
+@check("pki_renew_days", "pki_certificate_days")
+def certificates_outlive_their_renewal(draft: Draft) -> Iterator[Problem]:
+    renew, days = draft.settings.pki_renew_days, draft.settings.pki_certificate_days
+    if renew >= days:
+        advice = f"every run would issue certificates of {days} days again; write less than pki_certificate_days"
+        yield Problem("pki_renew_days", renew, advice)
+
+
+@check("pki_directory")
+def keys_stay_out_of_the_repository(draft: Draft) -> Iterator[Problem]:
+    if draft.settings.pki_path.resolve().is_relative_to(_REPOSITORY):
+        advice = 'is inside this repository: keys end in its history; write for example "~/.container-cloud/pki"'
+        yield Problem("pki_directory", draft.settings.pki_directory, advice, severity="warning")
+
+
+@check("pki_passphrase_file")
+def passphrase_file_exists(draft: Draft) -> Iterator[Problem]:
+    path = draft.settings.pki_passphrase_file
+    if path is not None and not Path(path).expanduser().is_file():
+        yield Problem("pki_passphrase_file", path, "is no file on this machine; make it, or write None")
+
+
+@check("api_server_extra_names")
+def extra_names_are_names(draft: Draft) -> Iterator[Problem]:
+    for number, name in enumerate(draft.settings.api_server_extra_names):
+        try:
+            host_or_address(name)
+        except ValueError as error:
+            yield Problem(f"api_server_extra_names[{number}]", name, str(error))

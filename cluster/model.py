@@ -1,0 +1,264 @@
+"""The settings as a model: the fields of group_data/all.py, with their kinds, defaults, units and meanings."""
+
+import os
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cluster import addresses, fields, releases
+
+Arguments = dict[str, dict[str, str]]  # component -> argument without dashes -> value
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+_PUBLISHER = "https://dl.k8s.io/release/v{version}/bin/linux/amd64/"
+_FLANNEL = "https://github.com/flannel-io/flannel/releases/download/v{version}/flanneld-amd64"
+
+FIXED_PORTS = {
+    "the kubelet's health": 10248,
+    "kube-proxy's metrics": 10249,
+    "the kubelet": 10250,
+    "kube-proxy's health": 10256,
+    "the controller manager": 10257,
+    "the scheduler": 10259,
+}
+
+
+class Download(NamedTuple):
+    """A file to fetch and its SHA-256 in hex."""
+
+    url: str
+    sha256: str
+
+
+class Archive(BaseModel):
+    """A file to fetch."""
+
+    model_config = _STRICT
+
+    url: str = Field(description="where each host fetches it: http or https")
+    sha256: str | None = Field(default=None, description="its SHA-256, 64 hex digits; without it the file is refused")
+
+
+class ReleaseFile(Archive):
+    """A program to fetch; {version} in the URL is filled in."""
+
+
+class AptRepository(BaseModel):
+    """A package repository of a deb host."""
+
+    model_config = _STRICT
+
+    name: str = Field(description="names the file in /etc/apt/sources.list.d")
+    uri: str = Field(description="where the repository is")
+    suite: str = Field(description='the distribution\'s name in it; one that ends in "/" is a flat repository')
+    components: list[str] = Field(default_factory=list, description="its parts; a flat repository has none")
+    key: str | None = Field(default=None, description="path, on this machine, of its public key")
+    trusted: bool = Field(default=False, description="True: accept it without a key")
+
+
+def _setting(section: str, default: object, meaning: str, *, unit: str = "", **bounds: Any) -> Any:
+    return Field(default=default, description=meaning, json_schema_extra={"section": section, "unit": unit}, **bounds)
+
+
+_names = partial(_setting, "Names")
+_networks = partial(_setting, "Networks")
+_versions = partial(_setting, "Versions")
+_sources = partial(_setting, "Where software comes from")
+_etcd = partial(_setting, "etcd")
+_flannel = partial(_setting, "flannel")
+_docker = partial(_setting, "Docker")
+_kubernetes = partial(_setting, "Kubernetes")
+_certificates = partial(_setting, "Certificates")
+_hosts = partial(_setting, "Hosts")
+_port = partial(_etcd, unit="TCP port", ge=1, le=65535)
+
+
+class Settings(BaseModel):
+    """The cluster's settings; every default is the shipped value."""
+
+    model_config = _STRICT
+
+    cluster_name: fields.Identifier = _names("k8s-cluster", "the cluster's name in every kubeconfig")
+    cluster_domain: fields.Domain = _names(
+        "cluster.local", "the DNS domain of services; part of the API server's certificate"
+    )
+
+    pod_network: fields.Network = _networks(
+        IPv4Network("192.168.0.0/16"), "flannel leases every node a piece of this network for its containers"
+    )
+    pod_subnet_length: int = _networks(
+        24, "prefix length of one node's lease: /24 is 254 addresses", unit="bits", ge=1, le=addresses.LONGEST_LEASE
+    )
+    pod_subnet_min: fields.Address | None = _networks(
+        IPv4Address("192.168.2.0"), "first lease; None: flannel's choice, the network's second piece"
+    )
+    pod_subnet_max: fields.Address | None = _networks(None, "last lease; None: the network's last piece")
+    service_network: fields.Network = _networks(
+        IPv4Network("192.168.1.0/24"), "cluster addresses of services; its first address is the API server's"
+    )
+    service_node_ports: fields.PortRangeText = _networks(
+        "80-65535", "ports a NodePort service may take on every node", unit="ports"
+    )
+
+    kubernetes_version: fields.Version = _versions("1.20.2", "the Kubernetes release to deploy")
+    flannel_version: fields.Version = _versions("0.22.3", "the flannel release to deploy")
+    container_runtime: Literal["docker"] = _versions(
+        "docker", "what runs the containers (Docker up to Kubernetes 1.23)"
+    )
+    etcd_package_version: fields.PackageVersion | None = _versions(
+        None, "exact version of the etcd package; None: what the repository offers when it is installed"
+    )
+    docker_package_version: fields.PackageVersion | None = _versions(
+        None, "exact version of the Docker package; None: what the repository offers when it is installed"
+    )
+
+    apt_repositories: list[AptRepository] = _sources([], "package repositories to add on deb hosts")
+    release_files: dict[str, ReleaseFile] = _sources(
+        {
+            name: ReleaseFile(url=_FLANNEL if name == "flanneld" else _PUBLISHER + name)
+            for name in releases.RELEASE_FILES
+        },
+        "programs no distribution packages: where each host fetches them, and their checksums",
+    )
+    pause_image: fields.Image = _sources(
+        "docker.io/tianyebj/pod-infrastructure", "the image that holds every pod's network namespace"
+    )
+    pause_image_archive: Archive | None = _sources(
+        None, "an image archive, as made by `docker save`, that carries pause_image; None: the nodes pull it"
+    )
+
+    etcd_client_port: int = _port(2379, "where etcd answers clients")
+    etcd_peer_port: int = _port(2380, "where etcd members answer each other")
+    etcd_quota_mib: int = _etcd(2048, "largest database before etcd refuses to write", unit="MiB", ge=1)
+
+    flannel_backend: Literal["vxlan", "host-gw", "udp"] = _flannel(
+        "vxlan", "how packets travel between nodes; host-gw needs one layer-2 network, udp is for debugging"
+    )
+    flannel_backend_options: dict[str, object] = _flannel(
+        {}, 'the backend\'s own options, for example {"VNI": 1, "Port": 8472}'
+    )
+    flannel_etcd_api: Literal["v2", "v3"] = _flannel(
+        "v3", "the etcd API this flannel release reads: v2 up to 0.17, v3 from 0.18"
+    )
+    flannel_etcd_prefix: fields.EtcdKey = _flannel(
+        "/flannel/network", "where flannel's configuration and leases live in etcd"
+    )
+    flannel_interface: fields.Interface | None = _flannel(
+        None, "the interface nodes reach each other through; None: the one that carries the host's address"
+    )
+
+    docker_cgroup_driver: Literal["systemd", "cgroupfs"] = _docker(
+        "systemd", "what Docker and the kubelet make cgroups with"
+    )
+    insecure_registries: list[str] = _docker(
+        [], "registries reached without a trusted certificate, host[:port] or CIDR"
+    )
+    registry_mirrors: list[str] = _docker([], "URLs asked before docker.io")
+    docker_options: list[str] = _docker([], 'further dockerd options, as typed: ["--log-opt", "max-size=50m"]')
+
+    api_server_port: int = _kubernetes(6443, "where the API server answers", unit="TCP port", ge=1, le=65535)
+    api_server_address: fields.HostOrAddress | None = _kubernetes(
+        None, "what nodes call; None: the first master's address. Several masters: a balancer's"
+    )
+    api_server_extra_names: list[str] = _kubernetes([], "further names and addresses in the API server's certificate")
+    admission_plugins: list[str] = _kubernetes(
+        [
+            "NamespaceLifecycle",
+            "NamespaceExists",
+            "LimitRanger",
+            "SecurityContextDeny",
+            "ServiceAccount",
+            "ResourceQuota",
+            "NodeRestriction",
+        ],
+        "admission plugins to enable beside the release's own",
+    )
+    kube_proxy_mode: Literal["iptables", "ipvs"] = _kubernetes("iptables", "how nodes route services")
+    log_level: int = _kubernetes(1, "--v of every Kubernetes component, from 0 (least)", ge=0, le=10)
+    extra_args: Arguments = _kubernetes(
+        {},
+        "further arguments by component, without dashes; they win over the project's own: "
+        '{"kube-apiserver": {"audit-log-path": "/var/log/kube-audit.log"}}',
+    )
+
+    pki_directory: fields.ControllerPath = _certificates(
+        "~/.container-cloud/pki", "on this machine: authorities, their keys, every certificate. Back it up"
+    )
+    pki_passphrase_file: fields.ControllerPath | None = _certificates(
+        None, "a file, on this machine, whose first line encrypts the authorities' keys"
+    )
+    pki_key_type: Literal["rsa-2048", "ecdsa-p256"] = _certificates("rsa-2048", "the kind of keys made from now on")
+    pki_authority_days: int = _certificates(3650, "life of an authority", unit="days", ge=1, le=36500)
+    pki_certificate_days: int = _certificates(365, "life of a certificate", unit="days", ge=1, le=36500)
+    pki_renew_days: int = _certificates(
+        30, "a certificate with fewer days left is issued again", unit="days", ge=0, le=36500
+    )
+
+    disable_firewall: bool = _hosts(True, "stop and disable firewalld and ufw where present")
+    selinux: Literal["permissive", "enforcing"] = _hosts(
+        "permissive", "enforcing: the policy is yours; no effect where there is no SELinux"
+    )
+    disable_swap: bool = _hosts(True, "turn swap off now and in /etc/fstab")
+    time_service: Literal["systemd-timesyncd", "chrony"] | None = _hosts(
+        "systemd-timesyncd", "what keeps the clock; None: something else does"
+    )
+    minimum_free_disk_gib: int = _hosts(
+        5, "preflight: free space that /var must have before the first installation", unit="GiB", ge=0
+    )
+    start_timeout: int = _hosts(
+        180, "how long a service may take to become ready before the run stops", unit="seconds", ge=1
+    )
+
+    @property
+    def kubernetes_release(self) -> str:
+        """The release line: "1.20" for version 1.20.2."""
+        return "{}.{}".format(*releases.release(self.kubernetes_version))
+
+    @property
+    def api_server_service_address(self) -> IPv4Address:
+        """The address at which pods find the API server."""
+        return addresses.first_address(self.service_network)
+
+    @property
+    def node_ports(self) -> fields.PortRange:
+        """First and last port of `service_node_ports`."""
+        return fields.port_range(self.service_node_ports)
+
+    @property
+    def leases(self) -> addresses.Leases:
+        """What flannel may lease to nodes. Raises ValueError when the four settings do not fit each other."""
+        return addresses.leases(self.pod_network, self.pod_subnet_length, self.pod_subnet_min, self.pod_subnet_max)
+
+    @property
+    def pki_path(self) -> Path:
+        """`pki_directory` with the home directory filled in."""
+        return Path(os.path.expanduser(self.pki_directory))
+
+    @property
+    def own_ports(self) -> dict[str, int]:
+        """The ports the cluster itself takes, by what answers there. UDP for flannel's packets, else TCP."""
+        ports = {
+            "etcd's clients": self.etcd_client_port,
+            "etcd's members": self.etcd_peer_port,
+            "the API server": self.api_server_port,
+            **FIXED_PORTS,
+        }
+        if self.flannel_backend in releases.FLANNEL_PORT:
+            port = self.flannel_backend_options.get("Port")
+            ports["flannel's packets"] = port if isinstance(port, int) else releases.FLANNEL_PORT[self.flannel_backend]
+        return ports
+
+    def release_file(self, name: str) -> Download:
+        """The program `name` of the versions set, with its URL filled in. Raises LookupError without checksum."""
+        file = self.release_files[name]
+        if file.sha256 is None:
+            raise LookupError(f"{name} has no checksum")
+        return Download(self.release_url(name), file.sha256)
+
+    def release_url(self, name: str) -> str:
+        """Where hosts fetch the program `name`, the version filled in."""
+        version = self.flannel_version if name == "flanneld" else self.kubernetes_version
+        return self.release_files[name].url.replace("{version}", version)

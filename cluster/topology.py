@@ -1,0 +1,86 @@
+"""The hosts and their roles, and the addresses that follow from them."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cluster import fields
+from cluster.model import Arguments, Settings
+
+MASTERS, NODES, ETCD = ROLES = ("masters", "nodes", "etcd")
+
+
+class Host(BaseModel):
+    """A host of the inventory. `extra_args` is its host_extra_args."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    address: fields.Address
+    extra_args: Arguments = Field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def is_master(self) -> bool:
+        """Whether the control plane runs here."""
+        return MASTERS in self.groups
+
+    @property
+    def is_node(self) -> bool:
+        """Whether pods run here."""
+        return NODES in self.groups
+
+    @property
+    def is_etcd(self) -> bool:
+        """Whether this is an etcd member."""
+        return ETCD in self.groups
+
+
+class Cluster(BaseModel):
+    """Checked settings and the hosts they are for, masters first, else in the inventory's order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    settings: Settings
+    hosts: tuple[Host, ...]
+
+    @property
+    def masters(self) -> tuple[Host, ...]:
+        """The hosts of the control plane."""
+        return tuple(host for host in self.hosts if host.is_master)
+
+    @property
+    def nodes(self) -> tuple[Host, ...]:
+        """The hosts pods run on."""
+        return tuple(host for host in self.hosts if host.is_node)
+
+    @property
+    def etcd_members(self) -> tuple[Host, ...]:
+        """The members of etcd."""
+        return tuple(host for host in self.hosts if host.is_etcd)
+
+    def host(self, name: str) -> Host:
+        """The host of that name. Raises KeyError when there is none."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    @property
+    def api_server_url(self) -> str:
+        """What nodes and kubeconfigs call."""
+        address = self.settings.api_server_address or self.masters[0].address
+        return f"https://{address}:{self.settings.api_server_port}"
+
+    @property
+    def etcd_client_urls(self) -> list[str]:
+        """Every member's URL for clients."""
+        return [f"https://{member.address}:{self.settings.etcd_client_port}" for member in self.etcd_members]
+
+    @property
+    def etcd_initial_cluster(self) -> str:
+        """Every member with its URL for the others, as etcd's initial-cluster takes it."""
+        port = self.settings.etcd_peer_port
+        return ",".join(f"{member.name}=https://{member.address}:{port}" for member in self.etcd_members)
+
+    def arguments(self, component: str, host: Host) -> dict[str, str]:
+        """A component's further arguments on a host, without dashes; the host's own win over the cluster's."""
+        return {**self.settings.extra_args.get(component, {}), **host.extra_args.get(component, {})}

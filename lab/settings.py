@@ -1,0 +1,45 @@
+"""The lab's mirror as settings of the cluster; lab/group_data/all.py names them."""
+
+import os
+import sys
+from typing import Any
+
+from lab import mirror
+from lab.process import LabError
+
+# The mirror has one Kubernetes and two flannels. This variable chooses the other one.
+FLANNEL = os.environ.get("CONTAINER_CLOUD_LAB_FLANNEL", "0.22.2")
+
+
+def flannel_etcd_api() -> str:
+    """The etcd API the chosen flannel reads."""
+    return "v2" if FLANNEL.startswith("0.15.") else "v3"
+
+
+def apt_repository() -> dict[str, Any]:
+    """The mirror's packages, signed with the lab's key."""
+    uri = f"{mirror.URL}/debian"
+    return {"name": "lab", "uri": uri, "suite": "./", "components": [], "key": str(mirror.KEY), "trusted": False}
+
+
+def release_files() -> dict[str, dict[str, str]]:
+    """Every program on the mirror: where it is and its checksum."""
+    files = {}
+    for name, versions in _published()["release"].items():
+        version = FLANNEL if name == "flanneld" else next(iter(versions))
+        if version not in versions:
+            sys.exit(f"lab: the mirror has no {name} {version}, only {', '.join(versions)}")
+        files[name] = {"url": f"{mirror.URL}/release/{name}-{{version}}", "sha256": versions[version]}
+    return files
+
+
+def image(name: str) -> dict[str, str]:
+    """An image archive on the mirror (pause, busybox): where it is and its checksum."""
+    return dict(_published()["images"][name])
+
+
+def _published() -> dict[str, Any]:
+    try:
+        return mirror.manifest()
+    except LabError as error:
+        sys.exit(f"lab: {error}")

@@ -1,0 +1,150 @@
+"""The lab as a test sees it: hosts to ask, deploys to run on them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab import lifecycle, network, ssh, state
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/kubeconfig"
+NODES = ("node1", "node2", "node3")
+HOSTS = ("master", *NODES)
+UNITS = {
+    "master": ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+    **dict.fromkeys(NODES, ("flanneld", "docker", "kubelet", "kube-proxy")),
+}
+# A whole cluster is built once and then looked at from all sides; what rebuilds it comes last.
+ORDER = (
+    "test_lab",
+    "test_cluster",
+    "test_converge",
+    "test_security",
+    "test_reboot",
+    "test_backends",
+    "test_roles_alone",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files in the order above."""
+    items.sort(key=lambda item: ORDER.index(item.path.stem))
+
+
+@dataclass
+class Run:
+    """A finished pyinfra run."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def commands(self) -> dict[str, int]:
+        """Commands sent to each host; needs -vvv."""
+        sent = re.findall(r"^\s*\[(\w+)\] >>> ", self.err + self.out, re.MULTILINE)
+        return {host: sent.count(host) for host in set(sent)}
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """pyinfra's own totals; needs --json."""
+        return json.loads(self.out)["results"]["totals"]
+
+    @property
+    def planned(self) -> dict[str, list[str]]:
+        """Operations a dry run would change, by name, with their hosts; needs --json and --dry."""
+        plan = json.loads(self.out)["plan"]
+        return {op["name"]: sorted(op["hosts_with_change"]) for op in plan if op["hosts_with_change"]}
+
+    @property
+    def changes(self) -> dict[str, list[str]]:
+        """The announced changes by host: what a dry run would do, or what a run did."""
+        found: dict[str, list[str]] = {}
+        verbs = r"(?:write|install|enable|reload|start|restart|wait|stop|make|turn|load|set|let|give|trust) "
+        for host, line in re.findall(rf"^\s*\[(\w+)\] ({verbs}.*)$", self.err, re.MULTILINE):
+            found.setdefault(host, []).append(line)
+        return found
+
+
+class Lab:
+    """What tests do with the lab."""
+
+    def ssh(self, host: str, command: str, *, check: bool = True) -> str:
+        """Standard output of a command on a host, as root."""
+        done = self.attempt(host, command)
+        if check and done.returncode:
+            pytest.fail(f"{host}: {command}\nexit code {done.returncode}\n{done.stdout}{done.stderr}", pytrace=False)
+        return done.stdout.strip()
+
+    def attempt(self, host: str, command: str) -> subprocess.CompletedProcess[str]:
+        """A command on a host that may fail."""
+        return subprocess.run(
+            [*ssh.command(state.host(host)), "--", command], capture_output=True, text=True, timeout=300, check=False
+        )
+
+    def pyinfra(self, *arguments: str, timeout: int = 900, environment: dict[str, str] | None = None) -> Run:
+        """Run pyinfra where the hosts are reachable, from the repository, in this virtual environment."""
+        program = str(Path(sys.executable).with_name("pyinfra"))
+        env = {**os.environ, "PYINFRA_PROGRESS": "off", **(environment or {})}
+        done = subprocess.run(
+            [*network.enter(), program, *arguments],
+            cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def deploy(self, name: str = "cluster", *arguments: str, environment: dict[str, str] | None = None) -> Run:
+        """Apply a deploy, which must succeed."""
+        done = self.pyinfra("-y", *arguments, "lab/inventory.py", f"deploys/{name}.py", environment=environment)
+        assert done.code == 0, f"deploys/{name}.py ended with {done.code}\n{done.err[-6000:]}"
+        return done
+
+    def fact(self, fact: str, *arguments: str, limit: str | None = None) -> dict:
+        """A fact's answers by host."""
+        only = ("--limit", limit) if limit else ()
+        done = self.pyinfra("--json", *only, "lab/inventory.py", "fact", fact, *arguments)
+        assert done.code == 0, done.err
+        return next(iter(json.loads(done.out).values()))
+
+    def kubectl(self, arguments: str) -> str:
+        """kubectl on the master as the administrator."""
+        return self.ssh("master", f"{KUBECTL} {arguments}")
+
+    def started_at(self) -> dict[tuple[str, str], str]:
+        """When each service's main process started, by host and unit."""
+        return {
+            (host, unit): self.ssh(host, f"systemctl show -p MainPID,ExecMainStartTimestampMonotonic {unit}")
+            for host, units in UNITS.items()
+            for unit in units
+        }
+
+    def leases(self) -> dict[str, str]:
+        """Each node's subnet as its flanneld holds it."""
+        return {n: self.ssh(n, "sed -n s/^FLANNEL_SUBNET=//p /run/flannel/subnet.env") for n in NODES}
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab, up, with whatever its hosts hold."""
+    lifecycle.up(fresh=False, nodes=3)
+    yield Lab()
+
+
+@pytest.fixture(scope="module")
+def fresh(lab: Lab) -> Lab:
+    """The lab with bare hosts."""
+    lifecycle.up(fresh=True, nodes=3)
+    return lab
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: Lab) -> Lab:
+    """The lab with the cluster on it."""
+    lab.deploy()
+    return lab

@@ -1,0 +1,59 @@
+"""Every flannel backend carries pod traffic, and both etcd APIs lease."""
+
+import pytest
+
+from tests.lab.conftest import NODES, Lab
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+MTU = {"vxlan": "1450", "host-gw": "1500", "udp": "1472"}
+DEVICE = {"vxlan": "flannel.1", "host-gw": "eth0", "udp": "flannel0"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _back_to_the_default(cluster: Lab):
+    yield
+    cluster.deploy()
+
+
+@pytest.mark.parametrize("backend", ["host-gw", "udp", "vxlan"])
+def test_backend_carries_pod_traffic(lab: Lab, backend: str) -> None:
+    data = ("--data", f"flannel_backend={backend}")
+    dry = lab.pyinfra("--dry", "--json", *data, "lab/inventory.py", "deploys/cluster.py")
+    done = lab.deploy("cluster", *data)
+    restarts = {
+        n: {line.split(" (")[0] for line in done.changes[n] if line.startswith(("restart", "start"))} for n in NODES
+    }
+    announced = {
+        n: {line.split(" (")[0] for line in dry.changes[n] if line.startswith(("restart", "start"))} for n in NODES
+    }
+    assert announced == dict.fromkeys(NODES, {"restart flanneld", "restart docker"})
+    assert all("restart flanneld" in lines for lines in restarts.values())
+    leases = lab.fact("facts.flannel.Leases", limit="master")["master"]
+    assert {lease["backend"] for lease in leases.values()} == {backend}
+    for node, engine in lab.fact("facts.docker.Engine", limit="nodes").items():
+        assert (engine["mtu"], engine["bridge_mtu"]) == (MTU[backend], MTU[backend])
+        assert engine["bip"] == engine["bridge"] == lab.leases()[node]
+    own = lab.leases()
+    for node in NODES:
+        other = own[next(n for n in NODES if n != node)].split("/")[0]
+        assert f"dev {DEVICE[backend]}" in lab.ssh(node, f"ip route get {other}"), (
+            "by this backend, not by an old route"
+        )
+        size = int(MTU[backend]) - 28
+        lab.ssh(node, f"ping -c1 -W3 -M do -s {size} -I {own[node].split('/')[0]} {other}")
+    assert lab.deploy("cluster", "--json", *data).totals["success"] == 0
+
+
+def test_the_v2_api(lab: Lab) -> None:
+    """An older flannel, which reads etcd's v2 API: the guide's own way."""
+    older = {"CONTAINER_CLOUD_LAB_FLANNEL": "0.15.1"}
+    lab.deploy("cluster", environment=older)
+    keys = ("prefix=/flannel/network", "api=v2")
+    leases = lab.fact("facts.flannel.Leases", *keys, limit="master")["master"]
+    held = lab.fact("facts.flannel.SubnetEnv", limit="nodes")
+    assert {s.replace(".0/", ".1/") for s in leases} == {h["FLANNEL_SUBNET"] for h in held.values()}
+    assert len(leases) == len(NODES)
+    assert lab.fact("facts.flannel.Configuration", *keys, limit="master")["master"]["Network"] == "192.168.0.0/16"
+    again = lab.pyinfra("-y", "--json", "lab/inventory.py", "deploys/cluster.py", environment=older)
+    assert again.code == 0 and again.totals["success"] == 0, again.err

@@ -1,0 +1,182 @@
+"""From bare hosts, one run: the guide's cluster, checked the way the guide checks it."""
+
+import json
+import time
+
+import pytest
+
+from tests.lab.conftest import HOSTS, NODES, UNITS, Lab
+
+pytestmark = pytest.mark.usefixtures("built")
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: test-%(node)s}
+spec:
+  nodeName: %(node)s
+  containers:
+  - {name: box, image: "lab/busybox:1", imagePullPolicy: Never, command: [sleep, "3600"]}
+"""
+
+
+@pytest.fixture(scope="module")
+def built(fresh: Lab) -> Lab:
+    """The cluster, built from bare hosts by one run, with an image to start containers from."""
+    for host in HOSTS:
+        assert fresh.attempt(host, "command -v docker etcd kubelet python3 python").returncode != 0, "not bare"
+    fresh.deploy()
+    return fresh
+
+
+@pytest.fixture(scope="module")
+def image(built: Lab) -> str:
+    """An image on every node, from the lab's mirror."""
+    archive = json.loads((__import__("lab.state", fromlist=["MIRROR"]).MIRROR / "manifest.json").read_text())
+    url = archive["images"]["busybox"]["url"]
+    for node in NODES:
+        built.ssh(node, f"curl -fsS {url} | docker load")
+    return "lab/busybox:1"
+
+
+@pytest.fixture(scope="module")
+def pods(built: Lab, image: str) -> dict[str, str]:
+    """A pod on each node: its address by node."""
+    for node in NODES:
+        manifest = POD % {"node": node}
+        built.ssh(
+            "master", f"cat <<'EOF' | kubectl --kubeconfig=/etc/kubernetes/kubeconfig apply -f -\n{manifest}\nEOF"
+        )
+    built.kubectl("wait --for=condition=Ready --timeout=90s " + " ".join(f"pod/test-{n}" for n in NODES))
+    return {n: built.kubectl(f"get pod test-{n} -o jsonpath={{.status.podIP}}") for n in NODES}
+
+
+@pytest.mark.parametrize(("host", "unit"), [(h, u) for h, units in UNITS.items() for u in units])
+def test_unit_runs_and_starts_at_boot(lab: Lab, host: str, unit: str) -> None:
+    assert lab.ssh(host, f"systemctl is-active {unit}") == "active"
+    assert lab.ssh(host, f"systemctl is-enabled {unit}") == "enabled"
+
+
+def test_three_nodes_are_ready(lab: Lab) -> None:
+    nodes = lab.fact("facts.kubernetes.Nodes", limit="master")["master"]
+    assert {name: n["ready"] for name, n in nodes.items()} == dict.fromkeys(NODES, True)
+    assert {n["version"] for n in nodes.values()} == {"v1.20.2"}
+
+
+def test_etcd_is_healthy(lab: Lab) -> None:
+    health = lab.fact("facts.etcd.Health", limit="master")["master"]
+    assert (health["healthy"], health["leader"], health["alarms"]) == (True, True, [])
+    members = lab.fact("facts.etcd.Members", limit="master")["master"]
+    assert members["master"]["client_urls"] == ["https://10.1.10.101:2379"]
+
+
+def test_etcd_holds_the_configuration(lab: Lab) -> None:
+    assert lab.fact("facts.flannel.Configuration", limit="master")["master"] == {
+        "Network": "192.168.0.0/16",
+        "SubnetLen": 24,
+        "SubnetMin": "192.168.2.0",
+        "Backend": {"Type": "vxlan"},
+    }
+
+
+def test_one_lease_everywhere(lab: Lab) -> None:
+    """The lease in etcd = subnet.env = dockerd's --bip = docker0's address."""
+    leases = lab.fact("facts.flannel.Leases", limit="master")["master"]
+    engines = lab.fact("facts.docker.Engine", limit="nodes")
+    held = lab.fact("facts.flannel.SubnetEnv", limit="nodes")
+    addresses = {"10.1.10.102": "node1", "10.1.10.103": "node2", "10.1.10.104": "node3"}
+    assert {addresses[lease["address"]] for lease in leases.values()} == set(NODES)
+    for subnet, lease in leases.items():
+        node = addresses[lease["address"]]
+        first = subnet.replace(".0/", ".1/")
+        assert held[node]["FLANNEL_SUBNET"] == engines[node]["bip"] == engines[node]["bridge"] == first
+        assert held[node]["FLANNEL_MTU"] == engines[node]["mtu"] == "1450"
+        assert engines[node]["cgroup_driver"] == "systemd"
+
+
+def test_plain_containers_reach_each_other(lab: Lab, image: str) -> None:
+    try:
+        addresses = {}
+        for node in NODES:
+            lab.ssh(node, f"docker run -d --name plain {image} sleep 600")
+            addresses[node] = lab.ssh(node, "docker inspect -f '{{.NetworkSettings.IPAddress}}' plain")
+        for node in NODES:
+            for other in set(NODES) - {node}:
+                lab.ssh(node, f"docker exec plain ping -c1 -W3 {addresses[other]}")
+    finally:
+        for node in NODES:
+            lab.ssh(node, "docker rm -f plain", check=False)
+
+
+def test_pods_reach_each_other(lab: Lab, pods: dict[str, str]) -> None:
+    for node in NODES:
+        for other in set(NODES) - {node}:
+            lab.kubectl(f"exec test-{node} -- ping -c1 -W3 {pods[other]}")
+
+
+def test_a_pod_reaches_the_api_server_through_its_service(lab: Lab, pods: dict[str, str]) -> None:
+    """Without credentials the API server refuses; a TLS answer of any kind shows that the way is open."""
+    answer = lab.kubectl(
+        "exec test-node1 -- wget -T 5 -S -O - --no-check-certificate https://192.168.1.1/version 2>&1 || true"
+    )
+    assert "401" in answer or "gitVersion" in answer, answer
+
+
+def test_a_service_account_token_works_from_a_pod(lab: Lab, pods: dict[str, str]) -> None:
+    directory = "/var/run/secrets/kubernetes.io/serviceaccount"
+    token = lab.kubectl(f"exec test-node2 -- cat {directory}/token")
+    assert token.count(".") == 2
+    assert "BEGIN CERTIFICATE" in lab.kubectl(f"exec test-node2 -- cat {directory}/ca.crt")
+
+
+def test_names_resolve_on_every_host(lab: Lab) -> None:
+    for host in HOSTS:
+        assert lab.ssh(host, "getent ahostsv4 node3 | head -n1").split()[0] == "10.1.10.104"
+
+
+def test_the_guides_files_are_where_it_has_them(lab: Lab) -> None:
+    common = "/etc/kubernetes/config /etc/kubernetes/kubeconfig /etc/kubernetes/ca/ca.crt /etc/kubernetes/ca/client.crt"
+    lab.ssh("master", f"ls {common} /etc/etcd/etcd.conf /etc/kubernetes/apiserver /etc/kubernetes/controller-manager "
+            "/etc/kubernetes/scheduler")  # fmt: skip
+    for node in NODES:
+        lab.ssh(node, f"ls {common} /etc/sysconfig/flanneld /etc/sysconfig/docker /etc/kubernetes/kubelet "
+                "/etc/kubernetes/proxy")  # fmt: skip
+
+
+def test_openssl_verifies_what_the_guide_verifies(lab: Lab) -> None:
+    """`openssl verify -CAfile ca.crt server.crt`, done on this machine: the hosts are bare."""
+    import subprocess
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as directory:
+        for name in ("ca", "server", "client"):
+            Path(directory, f"{name}.crt").write_text(lab.ssh("master", f"cat /etc/kubernetes/ca/{name}.crt") + "\n")
+        done = subprocess.run(
+            ["openssl", "verify", "-CAfile", "ca.crt", "server.crt", "client.crt"], cwd=directory, check=True,
+            capture_output=True, text=True,
+        )  # fmt: skip
+    assert done.stdout.split() == ["server.crt:", "OK", "client.crt:", "OK"]
+
+
+def test_the_server_certificate_has_the_guides_nine_names(lab: Lab) -> None:
+    found = lab.fact("facts.certificates.Certificates", limit="master")["master"]["certificates"]
+    assert set(found["/etc/kubernetes/ca/server.crt"][0]["names"]) == {
+        "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+        "localhost", "master", "127.0.0.1", "192.168.1.1", "10.1.10.101",
+    }  # fmt: skip
+
+
+def test_the_host_trusts_the_authority(lab: Lab) -> None:
+    for host in HOSTS:
+        code = "%{http_code}"
+        answer = lab.ssh(host, f"curl -s -o /dev/null -w '{code}' https://10.1.10.101:6443/version")
+        assert answer == "401", "TLS verified by the host's own trust store, then refused for want of a certificate"
+
+
+def test_deleting_a_pod_is_seen_within_seconds(lab: Lab, pods: dict[str, str]) -> None:
+    lab.kubectl("delete pod test-node3 --grace-period=0 --force")
+    deadline = time.monotonic() + 30
+    while "test-node3" in lab.kubectl("get pods -o name") and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert "test-node3" not in lab.kubectl("get pods -o name")

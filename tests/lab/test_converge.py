@@ -1,0 +1,209 @@
+"""What a second run, a dry run and a changed setting do: no more than they say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab import lifecycle
+from tests.lab.conftest import HOSTS, NODES, Lab
+
+# Everything on a host but what lives on by itself: journals, logins, systemd's and the kernel's own bookkeeping.
+SNAPSHOT = (
+    "find /etc /usr /var /root /opt /run /tmp -xdev -type f "
+    r"! -path '/run/systemd/*' ! -path '/run/log/*' ! -path '/var/log/*' ! -path '/run/user/*' ! -path '/run/udev/*' "
+    r"! -path '/run/utmp' ! -path '/var/lib/systemd/*' ! -path '/run/motd*' ! -path '/var/lib/docker/*' "
+    r"! -path '/var/lib/etcd/*' ! -path '/var/lib/kubelet/*' ! -path '/var/lib/containerd/*' ! -path '/run/docker/*' "
+    r"! -path '/run/containerd/*' -printf '%p %s %m %u %T@\n' | sort"
+)
+AUDIT = ("--data", 'extra_args={"kube-apiserver": {"audit-log-path": "/var/log/kube-audit.log"}}')
+
+
+def snapshot(lab: Lab) -> dict[str, str]:
+    return {host: lab.ssh(host, SNAPSHOT) for host in HOSTS}
+
+
+def test_dry_run_on_bare_hosts_changes_nothing(lab: Lab, tmp_path: Path) -> None:
+    """Neither on the hosts nor on this machine."""
+    lifecycle.up(fresh=True, nodes=3)
+    store = tmp_path / "store"
+    before = snapshot(lab)
+    done = lab.pyinfra("--dry", "--data", f"pki_directory={store}", "lab/inventory.py", "deploys/cluster.py")
+    assert done.code == 0, done.err
+    assert set(done.changes) == set(HOSTS)
+    assert snapshot(lab) == before
+    assert not store.exists()
+
+
+def test_a_killed_run_is_finished_by_the_next(lab: Lab) -> None:
+    """Killed while it installs, then again while it starts services; the third run ends where any run would."""
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    from lab import network
+    from tests.lab.conftest import REPOSITORY
+
+    program = str(Path(sys.executable).with_name("pyinfra"))
+    for seconds in (12, 25):
+        running = subprocess.Popen(
+            [*network.enter(), program, "-y", "lab/inventory.py", "deploys/cluster.py"],
+            cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(seconds)
+        assert running.poll() is None, "it ended before it could be killed"
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    lab.deploy()
+    assert lab.deploy("cluster", "--json").totals["success"] == 0
+
+
+def test_second_run_changes_nothing(cluster: Lab) -> None:
+    before = cluster.started_at()
+    done = cluster.deploy("cluster", "--json")
+    assert done.totals["success"] == 0 and done.totals["error"] == 0, done.out
+    assert done.changes == {}
+    assert cluster.started_at() == before
+
+
+def test_second_run_is_at_most_fifteen_commands_a_host(cluster: Lab) -> None:
+    commands = cluster.deploy("cluster", "-vvv").commands
+    assert set(commands) == set(HOSTS)
+    assert max(commands.values()) <= 15, commands
+
+
+def test_dry_run_on_the_finished_cluster_announces_nothing(cluster: Lab) -> None:
+    before = snapshot(cluster)
+    done = cluster.pyinfra("--dry", "--json", "lab/inventory.py", "deploys/cluster.py")
+    assert done.code == 0 and done.planned == {} and done.changes == {}
+    assert all(not op["hosts_with_conditional_change"] for op in json.loads(done.out)["plan"])
+    assert snapshot(cluster) == before
+
+
+def test_one_flag_is_one_restart_as_announced(cluster: Lab) -> None:
+    dry = cluster.pyinfra("--dry", "--json", *AUDIT, "lab/inventory.py", "deploys/cluster.py")
+    assert dry.planned == {"Kubernetes master": ["master"]} or list(dry.planned.values()) == [["master"]]
+    assert dry.changes == {
+        "master": [
+            "write /etc/kubernetes/apiserver",
+            "restart kube-apiserver (/etc/kubernetes/apiserver changed)",
+        ]
+    }
+    before = cluster.started_at()
+    done = cluster.deploy("cluster", *AUDIT)
+    assert done.changes == dry.changes
+    after = cluster.started_at()
+    assert [key for key in before if before[key] != after[key]] == [("master", "kube-apiserver")]
+    assert "--audit-log-path=/var/log/kube-audit.log" in cluster.ssh(
+        "master", "tr '\\0' ' ' < /proc/$(pidof kube-apiserver)/cmdline"
+    )
+    back = cluster.deploy()
+    assert back.changes == dry.changes, "and back again, the same way"
+
+
+def test_a_file_edited_by_hand_is_put_back_without_a_restart(cluster: Lab) -> None:
+    before = cluster.started_at()
+    cluster.ssh("node1", "echo '# mine' >> /etc/kubernetes/proxy && chmod 666 /etc/kubernetes/proxy")
+    done = cluster.deploy("node")
+    assert done.changes == {"node1": ["write /etc/kubernetes/proxy"]}
+    assert cluster.started_at() == before
+
+
+def test_a_service_restarted_on_an_edited_file_is_restarted_on_the_right_one(cluster: Lab) -> None:
+    """The host is asked what the process was started with, whoever started it."""
+    cluster.ssh("node1", "sed -i 's/--v=1/--v=3/' /etc/kubernetes/config && systemctl restart kube-proxy")
+    done = cluster.deploy("node")
+    assert done.changes == {
+        "node1": ["write /etc/kubernetes/config", "restart kube-proxy (/etc/kubernetes/config changed)"]
+    }
+
+
+def test_a_file_written_but_not_restarted_on_is_noticed(cluster: Lab) -> None:
+    """A run killed between writing and restarting: the file is right, the process is not."""
+    cluster.ssh("node2", "cp -p /etc/kubernetes/proxy /root/p && echo '# x' >> /etc/kubernetes/proxy && "
+                "systemctl restart kube-proxy && cp -p /root/p /etc/kubernetes/proxy && rm /root/p")  # fmt: skip
+    assert cluster.deploy("node").changes == {"node2": ["restart kube-proxy (/etc/kubernetes/proxy changed)"]}
+
+
+def test_a_stopped_service_is_started(cluster: Lab) -> None:
+    cluster.ssh("node3", "systemctl stop kubelet")
+    assert cluster.deploy("node").changes == {"node3": ["start kubelet (it is inactive)"]}
+
+
+def test_a_replaced_program_is_installed_again(cluster: Lab) -> None:
+    cluster.ssh(
+        "node3", "cp /usr/local/bin/kube-proxy /root/k && echo >> /root/k && mv /root/k /usr/local/bin/kube-proxy"
+    )
+    done = cluster.deploy("node")
+    assert done.changes == {
+        "node3": [
+            "install /usr/local/bin/kube-proxy",
+            "restart kube-proxy (/usr/local/bin/kube-proxy was replaced)",
+        ]
+    }
+
+
+def test_a_wrong_checksum_is_not_installed(cluster: Lab) -> None:
+    """And the message says which file, what it has and what the settings say."""
+    before = cluster.started_at()
+    files = cluster.pyinfra("--json", "lab/inventory.py", "debug-inventory")
+    data = json.loads(files.out)
+    release = next(_find(data, "release_files"))
+    release["kubelet"]["sha256"] = "0" * 64
+    done = cluster.pyinfra(
+        "-y",
+        "--limit",
+        "node1",
+        "--data",
+        f"release_files={json.dumps(release)}",
+        "lab/inventory.py",
+        "deploys/node.py",
+    )
+    assert done.code == 1
+    assert "kubelet" in done.err and "the settings say 000000" in done.err and "not installed" in done.err
+    assert cluster.started_at() == before
+    assert cluster.deploy("node").changes == {}
+
+
+def test_a_service_that_cannot_start_says_why(cluster: Lab) -> None:
+    """The unit, its last log lines, and the likely cause; the run stops there."""
+    broken = ("--data", 'extra_args={"kube-proxy": {"bind-address": "not-an-address"}}', "--data", "start_timeout=40")
+    try:
+        done = cluster.pyinfra("-y", *broken, "lab/inventory.py", "deploys/node.py")
+        assert done.code == 1
+        assert "kube-proxy" in done.err and "Its last log lines" in done.err and "not-an-address" in done.err
+        assert "Likely cause" in done.err
+    finally:
+        cluster.deploy()
+
+
+def test_a_missing_rule_is_set_again(cluster: Lab) -> None:
+    for node in NODES:
+        cluster.ssh(node, "iptables -w -D FORWARD -s 192.168.0.0/16 -j ACCEPT")
+    done = cluster.deploy("docker")
+    assert done.changes == {n: ["let pod traffic through FORWARD"] for n in NODES}
+
+
+@pytest.mark.parametrize("name", ["host", "pki", "etcd", "flannel", "docker", "master", "node", "check"])
+def test_each_role_alone_has_nothing_to_do(cluster: Lab, name: str) -> None:
+    done = cluster.deploy(name, "--json")
+    assert done.totals["success"] == 0 and done.changes == {}
+
+
+def test_summary_names_the_next_command(cluster: Lab) -> None:
+    done = cluster.deploy()
+    assert "This run" in done.err and "get nodes" in done.err
+    for host in HOSTS:
+        assert host in done.err
+
+
+def _find(data: object, key: str):
+    if isinstance(data, dict):
+        if key in data:
+            yield data[key]
+        for value in data.values():
+            yield from _find(value, key)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _find(value, key)

@@ -1,0 +1,218 @@
+"""Who is let in, and what never leaks."""
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from lab import state
+from tests.lab.conftest import HOSTS, NODES, Lab
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+CA = "/etc/kubernetes/ca"
+API = "https://10.1.10.101:6443"
+NODE = f"curl -sS --max-time 10 --cacert {CA}/ca.crt --cert {CA}/client.crt --key {CA}/client.key"
+CODE = "-o /dev/null -w '%{http_code}'"
+
+
+def test_etcd_refuses_without_a_certificate(lab: Lab) -> None:
+    done = lab.attempt(
+        "node1", "curl -sS --max-time 5 --cacert /etc/flannel/pki/ca.crt https://10.1.10.101:2379/version"
+    )
+    assert done.returncode != 0 and re.search("certificate required|bad certificate|alert", done.stderr), done.stderr
+
+
+def test_etcd_refuses_plain_http(lab: Lab) -> None:
+    assert lab.attempt("node1", "curl -sS --max-time 5 -f http://10.1.10.101:2379/version").returncode != 0
+
+
+def test_etcd_peers_refuse_without_a_certificate(lab: Lab) -> None:
+    done = lab.attempt("node1", "curl -sSk --max-time 5 https://10.1.10.101:2380/members")
+    assert done.returncode != 0
+
+
+def test_etcd_refuses_another_authoritys_certificate(lab: Lab) -> None:
+    cluster_identity = f"--cert {CA}/client.crt --key {CA}/client.key"
+    assert (
+        lab.attempt("node1", f"curl -sSk --max-time 5 {cluster_identity} https://10.1.10.101:2379/version").returncode
+        != 0
+    )
+
+
+def test_the_api_server_refuses_without_a_certificate(lab: Lab) -> None:
+    for path in ("/version", "/readyz", "/api/v1/secrets"):
+        assert lab.ssh("node1", f"curl -s {CODE} --cacert {CA}/ca.crt {API}{path}") == "401"
+
+
+def test_the_api_server_has_no_unprotected_port(lab: Lab) -> None:
+    assert lab.attempt("master", "curl -s --max-time 3 http://127.0.0.1:8080/version").returncode != 0
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_kubelet_refuses_without_a_certificate(lab: Lab, node: str) -> None:
+    assert (
+        lab.ssh("master", f"curl -s {CODE} --cacert {CA}/ca.crt https://{state.host(node).address}:10250/pods") == "401"
+    )
+    assert lab.attempt("master", f"curl -s --max-time 3 http://{state.host(node).address}:10255/pods").returncode != 0
+
+
+def test_a_node_may_not_call_another_nodes_kubelet(lab: Lab) -> None:
+    assert lab.ssh("node1", f"{NODE} {CODE} https://10.1.10.103:10250/pods") == "403"
+
+
+def test_a_node_is_itself_only(lab: Lab) -> None:
+    assert lab.ssh("node1", f"{NODE} {CODE} {API}/api/v1/nodes/node1") == "200"
+    for path in (
+        "/api/v1/secrets",
+        "/api/v1/namespaces/kube-system/secrets",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    ):
+        assert lab.ssh("node1", f"{NODE} {CODE} {API}{path}") == "403", path
+
+
+def test_a_node_may_not_change_another_node(lab: Lab) -> None:
+    patch = '{"metadata":{"labels":{"taken":"over"}}}'
+    sent = f"{NODE} {CODE} -X PATCH -H 'Content-Type: application/merge-patch+json' -d '{patch}' {API}/api/v1/nodes/"
+    assert lab.ssh("node1", f"{sent}node2") == "403"
+    assert lab.ssh("node1", f"{sent}node1") == "200", "its own labels it may"
+    lab.kubectl("label node node1 taken-")
+
+
+def test_a_node_cannot_make_itself_administrator(lab: Lab) -> None:
+    binding = (
+        '{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"mine"},'
+        '"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},'
+        '"subjects":[{"kind":"Group","name":"system:nodes","apiGroup":"rbac.authorization.k8s.io"}]}'
+    )
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    assert lab.ssh("node1", f"{NODE} {CODE} -H 'Content-Type: application/json' -d '{binding}' {API}{path}") == "403"
+    impersonated = (
+        f"{NODE} {CODE} -H 'Impersonate-User: client' -H 'Impersonate-Group: system:masters' {API}/api/v1/secrets"
+    )
+    assert lab.ssh("node1", impersonated) == "403"
+
+
+def test_a_node_cannot_read_a_secret_of_another_nodes_pod(lab: Lab) -> None:
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: holder}\nspec:\n  nodeName: node2\n  containers:\n"
+        "  - {name: box, image: none/none, imagePullPolicy: Never, envFrom: [{secretRef: {name: theirs}}]}\n"
+    )
+    apply = "kubectl --kubeconfig=/etc/kubernetes/kubeconfig apply -f -"
+    lab.kubectl("create secret generic theirs --from-literal=word=hidden")
+    try:
+        lab.ssh("master", f"cat <<'EOF' | {apply}\n{pod}EOF")
+        path = f"{API}/api/v1/namespaces/default/secrets/theirs"
+        assert lab.ssh("node1", f"{NODE} {CODE} {path}") == "403"
+        assert (
+            lab.ssh(
+                "node2",
+                f"for i in 1 2 3 4 5; do c=$({NODE} {CODE} {path}); [ $c = 200 ] && break; sleep 1; done; echo $c",
+            )
+            == "200"
+        )
+    finally:
+        lab.kubectl("delete secret/theirs pod/holder --grace-period=0 --force")
+
+
+def test_a_nodes_etcd_certificate_opens_flannels_keys_only(lab: Lab) -> None:
+    """etcd holds every secret of Kubernetes: the certificate that flanneld has must not read them."""
+    flannel = "/etc/flannel/pki"
+    pki = {
+        name: base64.b64encode(lab.ssh("node1", f"cat {flannel}/{name}").encode()).decode()
+        for name in ("client.crt", "client.key")
+    }
+    directory = "/root/as-flannel"
+    ctl = f"ETCDCTL_API=3 etcdctl --endpoints https://10.1.10.101:2379 --cacert /etc/etcd/pki/ca.crt --cert {directory}/client.crt --key {directory}/client.key"
+    try:
+        lab.ssh("master", f"umask 077; mkdir -p {directory}; " + "; ".join(
+            f"echo {text} | base64 -d > {directory}/{name}" for name, text in pki.items()))  # fmt: skip
+        assert '"Network"' in lab.ssh("master", f"{ctl} get /flannel/network/config")
+        for attempt in ("get --prefix /registry/secrets", "get --prefix ''", "put /registry/x y", "user list"):
+            done = lab.attempt("master", f"{ctl} {attempt}")
+            assert done.returncode != 0 and "permission denied" in done.stderr, attempt
+    finally:
+        lab.ssh("master", f"rm -rf {directory}")
+
+
+def test_keys_are_roots_alone(lab: Lab) -> None:
+    for host, found in lab.fact("facts.certificates.Certificates").items():
+        assert found["keys"], host
+        assert {tuple(sorted(key.items())) for key in found["keys"].values()} == {
+            (("mode", "600"), ("owner", "root:root"))
+        }
+
+
+def test_no_authority_key_leaves_the_controller_but_the_signing_one(lab: Lab) -> None:
+    store = Path(state.DIRECTORY / "pki")
+    secrets = {path.stem: _key_lines(path.read_text()) for path in (store / "authorities").glob("*.pem")}
+    assert {"cluster", "etcd", "front-proxy", "cluster-signing"} <= set(secrets)
+    for host in HOSTS:
+        held = lab.ssh(
+            host, "cat /etc/kubernetes/ca/*.key /etc/etcd/pki/*.key /etc/flannel/pki/*.key 2>/dev/null; true"
+        )
+        for name, lines in secrets.items():
+            if (host, name) != ("master", "cluster-signing"):
+                assert lines[1] not in held, (host, name)
+
+
+def test_the_store_is_the_owners_alone() -> None:
+    store = Path(state.DIRECTORY / "pki")
+    assert store.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o077 == 0 for path in store.rglob("*.pem"))
+
+
+def test_no_key_material_in_output(lab: Lab, tmp_path: Path) -> None:
+    """Keys written anew under every switch that prints more, and their lines looked for in all that was printed."""
+    lab.ssh("node1", f"rm {CA}/client.key {CA}/proxy.key")
+    lab.ssh("master", f"rm {CA}/server.key {CA}/sa.key")
+    done = lab.pyinfra("-y", "-vvv", "--debug", "--diff", "lab/inventory.py", "deploys/pki.py", timeout=300)
+    assert done.code == 0, done.err[-3000:]
+    operations = lab.pyinfra("--dry", "--debug-operations", "--diff", "lab/inventory.py", "deploys/cluster.py")
+    printed = done.out + done.err + operations.out + operations.err
+    assert f"write {CA}/client.key" in printed, "the run did write keys"
+    _absent(printed)
+
+
+def test_no_key_material_in_the_process_list_or_tmp(lab: Lab) -> None:
+    """Every argument list and environment that a host runs while keys are written, as often as it can be read."""
+    watch = "end=$(($(date +%s)+{s})); while [ $(date +%s) -lt $end ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; done | grep -a -c -F -f /root/lines; true"
+    lines = "sed -n '2p' /etc/kubernetes/ca/*.key | cut -c1-40 > /root/lines"
+    lab.ssh("node1", lines)
+    encoded = "for k in /etc/kubernetes/ca/*.key; do base64 -w0 $k | cut -c60-100; echo; done >> /root/lines; sed -i '/^$/d' /root/lines"
+    lab.ssh("node1", encoded)
+    import threading
+
+    seen: list[str] = []
+    thread = threading.Thread(target=lambda: seen.append(lab.ssh("node1", watch.format(s=12))))
+    thread.start()
+    lab.ssh("node1", f"cp -a {CA} /root/kept && rm {CA}/client.key {CA}/proxy.key {CA}/kubelet.key")
+    lab.deploy("pki", "--limit", "node1")
+    thread.join()
+    assert seen == ["0"]
+    assert lab.ssh("node1", "diff -r /root/kept /etc/kubernetes/ca && rm -rf /root/kept") == "", "the same keys again"
+    for host in HOSTS:
+        assert lab.ssh(host, "grep -rlE 'PRIVATE KEY' /tmp /var/tmp /var/log 2>/dev/null; true") == ""
+        assert lab.ssh(host, "journalctl --no-pager -o cat | grep -c 'PRIVATE KEY'; true") == "0"
+    lab.ssh("node1", "rm -f /root/lines")
+
+
+def _key_lines(text: str) -> list[str]:
+    block = re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n(.*?)-----END", text, re.DOTALL)
+    assert block
+    return block.group(1).split()
+
+
+def _absent(printed: str) -> None:
+    store = Path(state.DIRECTORY / "pki")
+    looked = 0
+    for path in store.rglob("*.pem"):
+        text = path.read_text()
+        key = re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----\n", text, re.DOTALL)
+        assert key, path
+        for line in _key_lines(text)[1:-1]:
+            assert line not in printed, path
+            looked += 1
+        assert base64.b64encode(key.group(0).encode()).decode()[100:160] not in printed, path
+    assert looked > 50 and "PRIVATE KEY" not in printed

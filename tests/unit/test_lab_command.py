@@ -1,0 +1,96 @@
+"""The lab's command line, and the hosts it names."""
+
+import pytest
+
+from lab import state
+from lab.__main__ import main, parser
+from lab.process import LabError
+
+
+def test_up_begins_where_it_was_by_default():
+    arguments = parser().parse_args(["up"])
+    assert (arguments.fresh, arguments.nodes) == (False, None)
+
+
+def test_run_takes_a_command_with_its_own_options():
+    arguments = parser().parse_args(["run", "--", "pyinfra", "-y", "lab/inventory.py", "--limit", "node1"])
+    assert arguments.command == ["pyinfra", "-y", "lab/inventory.py", "--limit", "node1"]
+
+
+def test_ssh_takes_a_host_and_a_command():
+    arguments = parser().parse_args(["ssh", "node1", "--", "ls", "-l"])
+    assert (arguments.host, arguments.command) == ("node1", ["ls", "-l"])
+
+
+@pytest.mark.parametrize("command", ["reboot", "stop", "start", "cut", "heal"])
+def test_several_hosts_at_once(command):
+    assert parser().parse_args([command, "node1", "node2"]).hosts == ["node1", "node2"]
+    assert parser().parse_args([command, "--all"]).all
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["reboot"], ["cut", "--all", "node1"], ["run"], ["fly"], ["up", "--nodes", "many"]]
+)
+def test_what_is_not_understood_ends_with_usage(argv, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(argv)
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_hosts_are_the_shipped_inventorys():
+    assert [(host.name, host.address) for host in state.hosts_for(3)] == [
+        ("master", "10.1.10.101"),
+        ("node1", "10.1.10.102"),
+        ("node2", "10.1.10.103"),
+        ("node3", "10.1.10.104"),
+    ]
+
+
+@pytest.mark.parametrize("nodes", [0, -1, 101])
+def test_an_impossible_number_of_nodes_is_refused(nodes):
+    with pytest.raises(LabError, match=f"not {nodes}"):
+        state.hosts_for(nodes)
+
+
+def test_every_host_has_an_interface_name_the_kernel_takes():
+    from lab import network
+
+    assert all(len(network.port(host)) <= 15 for host in state.hosts_for(state.MOST_NODES))
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(state, "DESCRIPTION", tmp_path / "lab.json")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+
+
+@pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize(
+    "command", [["status"], ["run", "--", "true"], ["ssh", "node1"], ["reboot", "--all"], ["cut", "node1"]]
+)
+def test_without_a_lab_one_line_says_how_to_make_one(command, capsys):
+    assert main(command) == 1
+    assert capsys.readouterr().err == "lab: there is no lab on this machine: python -m lab up\n"
+
+
+@pytest.mark.usefixtures("empty")
+def test_an_unknown_host_is_answered_with_the_known_ones():
+    state.update(nodes=2)
+    with pytest.raises(LabError, match="no host 'node3' in the lab: master, node1, node2"):
+        state.host("node3")
+
+
+@pytest.mark.usefixtures("empty")
+def test_the_description_is_kept_part_by_part():
+    state.update(nodes=2)
+    state.update(base="/b", mirror="m")
+    state.forget("mirror")
+    assert state.load() == {"nodes": 2, "base": "/b"}
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_description_cut_short_counts_as_none():
+    state.DESCRIPTION.write_text('{"nodes": ')
+    assert state.load() == {}

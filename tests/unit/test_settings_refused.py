@@ -1,0 +1,293 @@
+"""Every bad setting is refused with its own message: what it is, what it holds, what to write instead."""
+
+import pytest
+
+from cluster.settings import load
+from tests.unit.test_settings import data, groups, refused
+
+SHA = "0" * 64
+APT = {"name": "mirror", "uri": "http://mirror.example/debian", "suite": "bookworm", "components": ["main"]}
+TRUSTED = {**APT, "trusted": True}
+
+
+def files(name, **changes):
+    """The shipped release files with one changed; url=None removes it."""
+    given = next(iter(data().values()))["release_files"]
+    if changes.get("url", "") is None:
+        return {key: file for key, file in given.items() if key != name}
+    return {**given, name: {**given.get(name, {}), **changes}}
+
+
+# A setting, what it is set to, and words of the one message about it.
+BAD = [
+    ("cluster_name", "my cluster", ['cluster_name = "my cluster"', "k8s-cluster"]),
+    ("cluster_domain", "Cluster.Local", ["no DNS domain", '"cluster.local"']),
+    ("cluster_domain", "a..b", ["no DNS domain"]),
+    ("pod_network", "192.168.0.1/16", ["host bits are set", '"192.168.0.0/16"']),
+    ("pod_network", "192.168.0.0", ["no prefix length", '"192.168.0.0/16"']),
+    ("pod_network", "192.168.0.0/255.255.0.0", ["prefix length", '"192.168.0.0/16"']),
+    ("pod_network", "192.168/16", ["is no network", "10.0.0.0/16"]),
+    ("pod_network", "fd00::/64", ["IPv6 is not supported"]),
+    ("pod_network", "127.0.0.0/16", ["cannot be used by hosts"]),
+    ("pod_network", 10, ["pod_network = 10", "must be text"]),
+    ("pod_subnet_length", "24", ["write 24 without quotes"]),
+    ("pod_subnet_length", 31, ["out of range", "1 to 30"]),
+    ("pod_subnet_length", 17, ["/18 to /30"]),
+    ("pod_subnet_length", True, ["must be a whole number"]),
+    ("pod_subnet_min", "10.0.0.0", ["outside pod_network 192.168.0.0/16"]),
+    ("pod_subnet_min", "192.168.2.7", ["middle of the lease 192.168.2.0/24", '"192.168.2.0"']),
+    ("pod_subnet_min", "192.168.2.0/24", ["is a network", '"192.168.2.0"']),
+    ("pod_subnet_max", "192.168.1.0", ["pod_subnet_min", "after pod_subnet_max 192.168.1.0"]),
+    ("pod_subnet_max", "192.168.3.0", ["2 leases for 3 nodes"]),
+    ("service_network", "192.168.1.0/16", ["host bits are set", '"192.168.0.0/16"']),
+    ("service_network", "192.168.4.0/24", ["overlaps", "192.168.2.0-192.168.255.255"]),
+    ("service_network", "172.0.0.0/8", ["too large", "/12"]),
+    ("service_network", "172.16.0.0/29", ["too small", "/28"]),
+    ("service_network", "10.1.10.0/24", ["contains 10.1.10.101 (master)"]),
+    ("service_node_ports", "80", ["first-last", "30000-32767"]),
+    ("service_node_ports", "65535-80", ["ends before it begins", '"80-65535"']),
+    ("service_node_ports", "0-70000", ["1 to 65535", '"1-65535"']),
+    ("kubernetes_version", "v1.20.2", ['write three numbers, for example "1.20.2"']),
+    ("kubernetes_version", "1.20", ['"1.20.0"']),
+    ("kubernetes_version", "1.19.3", ["does not know", '"1.20.x"']),
+    ("kubernetes_version", "1.24.0", ["1.24 does not drive Docker", "docker is the only container_runtime", "1.20"]),
+    ("flannel_version", "1.0.0", ["does not know", "from 0.9 to 0.28"]),
+    ("flannel_version", "0.15.1", ['flannel_etcd_api = "v3"', "reads etcd's v2 API", 'write "v2"']),
+    ("flannel_etcd_api", "v2", ["flannel 0.22.3 reads etcd's v3 API", "0.9 to 0.17"]),
+    ("flannel_etcd_api", 3, ['"v2" or "v3"']),
+    ("container_runtime", "containerd", ['write "docker"']),
+    ("etcd_package_version", "latest", ["no package version", "3.4.23+dfsg-4"]),
+    ("apt_repositories", [APT], ['apt_repositories[0]["key"]', '"trusted": True']),
+    ("apt_repositories", [{**APT, "key": "/no/such/key.asc"}], ['"/no/such/key.asc"', "no file on this machine"]),
+    ("apt_repositories", [{**TRUSTED, "suite": "./"}], ["flat repository", "write []"]),
+    ("apt_repositories", [{**TRUSTED, "components": []}], ["has components", '["main"]']),
+    ("apt_repositories", [{**TRUSTED, "name": "a b"}], ["names a file"]),
+    ("apt_repositories", [TRUSTED, TRUSTED], ["names another repository too"]),
+    ("apt_repositories", [{**TRUSTED, "uri": "mirror.example"}], ["no address of a repository"]),
+    (
+        "apt_repositories",
+        [{**TRUSTED, "component": []}],
+        ['apt_repositories[0]["component"]', 'did you mean "components"?'],
+    ),
+    ("apt_repositories", TRUSTED, ["must be a list"]),
+    ("release_files", files("kubelet", sha256=None), ["has no sha256", "64 hex digits", "kubelet.sha256"]),
+    ("release_files", files("kubelet", sha256="abc"), ["no SHA-256: 3 characters", "64 hex digits"]),
+    ("release_files", files("kubelet", sha256="A" * 64), ["lower case", "a" * 64]),
+    ("release_files", files("kubelet", url="ftp://mirror.example/kubelet"), ["http or https", "http://mirror.example"]),
+    ("release_files", files("kubelet", url="http://mirror.example/{release}"), ["only {version} is filled in"]),
+    ("release_files", files("kubelet", url=None), ['release_files["kubelet"]', "is missing"]),
+    ("release_files", files("kublet", url="http://m.example/kublet", sha256=SHA), ['did you mean "kubelet"?']),
+    ("pause_image", "https://mirror.example/pause", ["no scheme", '"mirror.example/pause"']),
+    ("pause_image", "Mirror/Pause:3", ["no image name"]),
+    ("pause_image_archive", {"url": "http://mirror.example/pause.tar"}, ["has no sha256", "64 hex digits"]),
+    ("etcd_client_port", 0, ["out of range", "1 to 65535"]),
+    ("etcd_client_port", 2380, ["etcd_peer_port = 2380", "etcd_client_port", "write another"]),
+    ("api_server_port", 10250, ["port of the kubelet"]),
+    ("etcd_quota_mib", 0, ["too small; write 1 or more"]),
+    ("flannel_backend", "vxlam", ['"vxlan", "host-gw" or "udp"', 'did you mean "vxlan"?']),
+    ("flannel_backend_options", {"VNI": 0}, ['flannel_backend_options["VNI"] = 0', "1 to 16777215"]),
+    ("flannel_backend_options", {"Port": "8472"}, ["must be a whole number from 1 to 65535"]),
+    ("flannel_backend_options", {"GBP": 1}, ["must be True or False"]),
+    ("flannel_backend_options", {"vni": 2}, ["no option of the backend vxlan", "VNI"]),
+    ("flannel_etcd_prefix", "flannel/network/", ['"/flannel/network"']),
+    ("flannel_interface", "a name much too long", ["no interface name", "15 characters"]),
+    ("docker_cgroup_driver", "cgroup", ['"systemd" or "cgroupfs"', 'did you mean "cgroupfs"?']),
+    ("insecure_registries", ["http://10.1.10.1:5000/"], ["insecure_registries[0]", '"10.1.10.1:5000"']),
+    ("insecure_registries", ["10.1.10.1:port"], ["no registry", "host[:port] or a CIDR"]),
+    ("registry_mirrors", ["mirror.example"], ["registry_mirrors[0]", '"https://mirror.example"']),
+    ("docker_options", ["--bip=172.17.0.1/16"], ["docker_options[0]", "from flannel's lease"]),
+    ("docker_options", ["--debug", "-H", "tcp://0.0.0.0"], ["docker_options[1]", "root"]),
+    ("docker_options", ["--exec-opt=native.cgroupdriver=cgroupfs"], ["docker_cgroup_driver"]),
+    ("docker_options", ["--log-opt max-size=50m"], ['"--log-opt", "max-size=50m"']),
+    ("docker_options", "--debug", ["must be a list"]),
+    ("api_server_address", "https://10.1.10.100:6443", ["URL", '"10.1.10.100"']),
+    ("api_server_address", "127.0.0.1", ["loopback"]),
+    ("api_server_extra_names", ["api.example", "*.example"], ["api_server_extra_names[1]", "neither"]),
+    ("admission_plugins", ["NodeRestrictions"], ['did you mean "NodeRestriction"?']),
+    ("admission_plugins", ["LimitRanger", "LimitRanger"], ["2 times", "write it once"]),
+    ("kube_proxy_mode", "ivps", ['"iptables" or "ipvs"', 'did you mean "ipvs"?']),
+    ("log_level", 11, ["0 to 10"]),
+    ("extra_args", {"kubelett": {}}, ['extra_args["kubelett"]', 'did you mean "kubelet"?']),
+    ("extra_args", {"kubelet": {"max-podz": "5"}}, ["kubelet 1.20.2 has no such argument", '"max-pods"']),
+    ("extra_args", {"kubelet": {"--max-pods": "5"}}, ["without dashes", '"max-pods"']),
+    ("extra_args", {"kubelet": {"max-pods": 5}}, ['must be text; write "5"']),
+    ("extra_args", {"kubelet": {"fail-swap-on": False}}, ['write "false"']),
+    ("extra_args", {"kubelet": {"max-pods": "5\n6"}}, ["line break"]),
+    ("extra_args", {"kube-apiserver": {"etcd-servers": "http://x"}}, ["set by the project", "etcd_client_port"]),
+    ("extra_args", {"kube-apiserver": {"client-ca-file": "/x"}}, ["set by the project", "pki_directory"]),
+    ("extra_args", {"flanneld": {"etcd-prefx": "/x"}}, ["flanneld 0.22.3", '"etcd-prefix"']),
+    ("extra_args", ["kubelet"], ["must be a mapping"]),
+    ("pki_directory", "pki", ["relative path", '"~/pki"']),
+    ("pki_passphrase_file", "/no/such/file", ["no file on this machine", "None"]),
+    ("pki_key_type", "rsa-4096", ['"rsa-2048" or "ecdsa-p256"']),
+    ("pki_certificate_days", 9000, ["longer than the authority lives", "3650"]),
+    ("pki_renew_days", 365, ["pki_renew_days = 365", "less than pki_certificate_days"]),
+    ("disable_swap", "yes", ["True or False"]),
+    ("selinux", "disabled", ['"permissive" or "enforcing"']),
+    ("time_service", "chronyd", ['"chrony" or None', 'did you mean "chrony"?']),
+    ("minimum_free_disk_gib", -1, ["0 or more"]),
+    ("start_timeout", 0, ["1 or more"]),
+    ("pod_netwrok", "10.0.0.0/16", ["is no setting", 'did you mean "pod_network"?']),
+]
+
+
+@pytest.mark.parametrize(("setting", "value", "words"), BAD, ids=[f"{s}={str(v)[:40]}" for s, v, _ in BAD])
+def test_a_bad_setting_is_refused(setting, value, words):
+    (problem,) = refused(data(**{setting: value}))
+    assert setting in str(problem)
+    for word in words:
+        assert word in str(problem)
+
+
+def test_pods_on_the_hosts_own_network():
+    (problem,) = refused(data(pod_network="10.0.0.0/8", pod_subnet_min=None))
+    assert 'pod_network = "10.0.0.0/8"' in str(problem)
+    assert "flannel may lease the addresses of hosts: 10.1.10.101 (master)" in str(problem)
+
+
+def test_a_network_too_small_for_flannel():
+    (problem,) = refused(data(pod_network="172.20.0.0/29", pod_subnet_length=30, pod_subnet_min=None))
+    assert "too small for flannel; write a /28 or larger" in str(problem)
+
+
+def test_a_backend_option_newer_than_flannel():
+    (problem,) = refused(data(flannel_version="0.15.1", flannel_etcd_api="v2", flannel_backend_options={"MTU": 1400}))
+    assert "flannel 0.15.1 has no such option yet; it came with 0.21" in str(problem)
+
+
+def test_a_plugin_a_later_release_removed():
+    problems = refused(data(kubernetes_version="1.30.0"))
+    assert any('admission_plugins = "SecurityContextDeny"' in str(p) and "up to 1.29" in str(p) for p in problems)
+
+
+# What one host's own data, or the inventory, gets wrong.
+def renamed(new):
+    hosts = data()
+    hosts[new] = hosts.pop("node1")
+    return hosts, groups(nodes=[new, "node2", "node3"])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("node_1", ['host name = "node_1"', "no DNS label", '"node-1"']),
+        ("node1.example.com", ["no DNS label", '"node1"']),
+        ("-node", ["no DNS label", '"node"']),
+        ("n" * 64, ["no DNS label", "63"]),
+        ("localhost", ["every host's own name"]),
+    ],
+)
+def test_a_host_name_that_is_no_dns_label(name, words):
+    (problem,) = refused(*renamed(name))
+    for word in words:
+        assert word in str(problem)
+
+
+def test_names_that_differ_by_case_alone():
+    problems = refused(*renamed("NODE2"))
+    assert [str(problem) for problem in problems if "same name" in problem.advice] == [
+        'host name = "NODE2": is the same name as "node2"; every host needs its own'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("10.1.10.103", ["node1", "10.1.10.103", "node2", "every host needs its own"]),
+        ("10.1.10.300", ['node1: address = "10.1.10.300"', "no IPv4 address"]),
+        ("127.0.0.1", ["loopback"]),
+        ("224.0.0.1", ["multicast"]),
+        ("0.0.0.0", ["unspecified"]),
+        ("10.1.10.102/24", ["is a network", '"10.1.10.102"']),
+        ("fd00::1", ["IPv6 is not supported"]),
+        (None, ["must be text"]),
+    ],
+)
+def test_a_bad_address(address, words):
+    hosts = data()
+    hosts["node1"]["address"] = address
+    (problem,) = refused(hosts)
+    for word in words:
+        assert word in str(problem)
+
+
+def test_a_missing_address():
+    hosts = data()
+    del hosts["node3"]["address"]
+    (problem,) = refused(hosts)
+    assert str(problem).startswith("node3: address = None: write the host's IPv4 address in inventory.py")
+
+
+def test_bad_arguments_of_one_host_name_it():
+    hosts = data()
+    hosts["node1"]["host_extra_args"] = {"kube-proxy": {"proxy-mode": "ipvs"}}
+    (problem,) = refused(hosts)
+    assert str(problem).startswith('node1: host_extra_args["kube-proxy"]["proxy-mode"]')
+    assert "kube_proxy_mode" in problem.advice
+
+
+def test_bad_types_in_a_hosts_arguments_keep_the_name_of_its_data():
+    hosts = data()
+    hosts["node1"]["host_extra_args"] = {"kubelet": {"max-pods": 5}}
+    (problem,) = refused(hosts)
+    assert str(problem) == 'node1: host_extra_args["kubelet"]["max-pods"] = 5: must be text; write "5"'
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"masters": [], "etcd": ["master"]}, ["masters = []", "needs a master"]),
+        ({"etcd": []}, ["etcd = []", "needs an etcd member", "etcd = masters"]),
+        ({"nodes": ["node1", "node1", "node2", "node3"]}, ['nodes = "node1"', "2 times"]),
+        ({"nodes": ["node1", "node2", "node3", "noed3"]}, ['nodes = "noed3"', "no host", '"node3"']),
+        ({"masters": ["master", "node1"]}, ["api_server_address = None", "master, node1", "balancer"]),
+    ],
+)
+def test_bad_groups(changed, words):
+    (problem,) = refused(data(), groups(**changed))
+    for word in words:
+        assert word in str(problem)
+
+
+def warnings(hosts, in_groups=None):
+    found = load(hosts, in_groups or groups())[1]
+    return [str(warning) for warning in found if warning.setting != "service_node_ports"]
+
+
+def test_an_even_number_of_etcd_members_is_a_warning():
+    (warning,) = warnings(data(), groups(etcd=["master", "node1"]))
+    assert "2 members survive no more failures than 1; write 1 or 3" in warning
+
+
+def test_no_nodes_and_idle_hosts_are_warnings():
+    found = warnings(data(), groups(nodes=[]))
+    assert any(line.startswith("nodes = []") for line in found)
+    assert sum("is in none of the groups" in line for line in found) == 3
+
+
+def test_a_misspelt_group_is_a_warning():
+    (warning,) = warnings(data(), groups(node=["node1"]))
+    assert 'did you mean "nodes"?' in warning
+    assert warnings(data(), groups(inventory=["node1"])) == []
+
+
+def test_hosts_in_the_pod_network_outside_its_leases_are_a_warning():
+    (warning,) = warnings(data(pod_network="10.0.0.0/8", pod_subnet_min="10.2.0.0"))
+    assert "outside the leases" in warning
+
+
+def test_keys_in_the_repository_are_a_warning():
+    (warning,) = warnings(data(pki_directory=__file__ + "/pki"))
+    assert "inside this repository" in warning
+
+
+def test_an_argument_unknown_to_a_program_of_unknown_version_is_a_warning():
+    extra = {"etcd": {"snapshot-cuont": "1000"}}
+    (warning,) = warnings(data(extra_args=extra))
+    assert '"snapshot-count"' in warning
+    (problem,) = refused(data(extra_args=extra, etcd_package_version="3.4.23+dfsg-4"))
+    assert "etcd 3.4.23+dfsg-4 has no such argument" in str(problem)
+
+
+def test_narrow_node_ports_need_no_warning():
+    assert load(data(service_node_ports="30000-32767"), groups())[1] == []
