@@ -5,12 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m lab
 
-.PHONY: demo test test-all unit lint bench docs down clean
+.PHONY: venv demo test test-all unit lint bench docs down clean
 
 $(VENV)/ready: requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	touch $@
+
+venv: $(VENV)/ready
 
 # Four bare hosts, one run, a cluster.
 demo: $(VENV)/ready

@@ -92,8 +92,9 @@ class Role:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Every file to read from the host: the role's own and what its units read."""
-        return tuple(dict.fromkeys([f.path for f in self.files] + [p for u in self.units for p in u.inputs]))
+        """Every file to read from the host: the role's own, those it expects, and what its units read."""
+        own = [f.path for f in (*self.files, *self.expects)]
+        return tuple(dict.fromkeys(own + [p for u in self.units for p in u.inputs]))
 
 
 def software(roles: Iterable[Role]) -> Role:

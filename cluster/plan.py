@@ -43,22 +43,25 @@ class Plan:
         ]
 
 
-def plan(role: Role, found: Mapping[str, Any]) -> Plan:
+def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozenset()) -> Plan:
     """Compare a role with the host.
 
     Args:
         role: what the host shall hold.
         found: the host's state as `facts.role.RoleState` returns it.
+        arriving: names of packages and paths of programs that an earlier operation of the same dry run installs.
     """
     files = tuple(f for f in role.files if _differs(f, found["files"].get(f.path)))
+    packages = tuple(p for p in role.packages if not _installed(p, found["packages"]))
     programs = tuple(p for p in role.programs if found["programs"].get(p.path) != p.sha256)
+    new = bool(packages), {p.path for p in programs}
     written = {f.path for f in files}
     failed = [s for s in role.steps if not found["steps"].get(s.name, False) or written.intersection(s.follows)]
-    starts = [_start(u, role, found, {p.path for p in programs}) for u in role.units]
+    starts = [_start(u, role, found, _replaced(u, role, *new)) for u in role.units]
     return Plan(
         files=files,
-        packages=tuple(p for p in role.packages if not _installed(p, found["packages"])),
-        programs=programs,
+        packages=tuple(p for p in packages if p.name not in arriving),
+        programs=tuple(p for p in programs if p.path not in arriving),
         before=tuple(s for s in failed if s.when == "before"),
         enable=tuple(u.name for u in role.units if found["units"].get(u.name, {}).get("enabled") != "enabled"),
         reload=_reload(role, found, files),
@@ -81,11 +84,22 @@ def _reload(role: Role, found: Mapping[str, Any], files: tuple[File, ...]) -> bo
     return stale or any(f.path.startswith("/etc/systemd/system/") for f in files)
 
 
-def _start(unit: Unit, role: Role, found: Mapping[str, Any], installing: set[str]) -> Start | None:
+def unmet(role: Role, found: Mapping[str, Any]) -> list[str]:
+    """Files the role expects of another that are not on the host as they shall be."""
+    return [f.path for f in role.expects if _differs(f, found["files"].get(f.path))]
+
+
+def _replaced(unit: Unit, role: Role, packages: bool, programs: set[str]) -> bool:
+    """Whether the unit's program is about to be installed, as a release file or with the role's packages."""
+    packaged = unit.program not in {p.path for p in role.programs}
+    return packages if packaged else unit.program in programs
+
+
+def _start(unit: Unit, role: Role, found: Mapping[str, Any], replaced: bool) -> Start | None:
     state = found["units"].get(unit.name, {})
     if state.get("active") != "active":
         return Start(unit, "start", f"it is {state.get('active') or 'not there'}")
-    reason = _restart_reason(unit, role, found, state, installing)
+    reason = _restart_reason(unit, role, found, state, replaced)
     if reason:
         return Start(unit, "restart", reason)
     if not found["ready"].get(unit.name, False):
@@ -94,13 +108,13 @@ def _start(unit: Unit, role: Role, found: Mapping[str, Any], installing: set[str
 
 
 def _restart_reason(
-    unit: Unit, role: Role, found: Mapping[str, Any], state: Mapping[str, Any], installing: set[str]
+    unit: Unit, role: Role, found: Mapping[str, Any], state: Mapping[str, Any], replaced: bool
 ) -> str | None:
     """Why the running process is not what is configured: what it was started with against what shall be on disk."""
     started = state.get("started_with")
     if started is None:
         return "it was started without its present unit"
-    if unit.program and (unit.program in installing or state.get("replaced")):
+    if unit.program and (replaced or state.get("replaced")):
         return f"{unit.program} was replaced"
     shall = {f.path: f.digest for f in (*role.expects, *role.files)}
     for path in unit.inputs:

@@ -12,15 +12,15 @@ class Preflight(FactBase[dict]):
 
     + ports: TCP ports whose listeners matter
 
-    Source: /etc/os-release, `uname`, /proc/1/comm, /etc/machine-id, `hostname`, `date`, `df`, `ss`.
-    `clock` is the host's clock less this machine's, in seconds, as of the moment its answer was read;
-    `free_disk` is what /var has free, in bytes; `listeners` are program names by port.
+    Source: /etc/os-release, `uname`, /proc/1/comm, /etc/machine-id, `hostname`, `date`, `df`, `ss`. `clock` is the
+    host's clock less this machine's, in seconds, as of the moment its answer was read; `free_disk` is what /var has
+    free, in bytes; `installed` whether an earlier run brought certificates here; `listeners` are program names by port.
 
     .. code:: python
 
         {"distribution": "debian", "like": "", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
          "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master", "clock": 0.02,
-         "free_disk": 84003123200, "listeners": {2379: "etcd"}}
+         "free_disk": 84003123200, "installed": True, "listeners": {2379: "etcd"}}
     """
 
     default = dict
@@ -32,6 +32,7 @@ class Preflight(FactBase[dict]):
             'echo "distribution=$ID"; echo "like=$ID_LIKE"; echo "name=$PRETTY_NAME"; echo "architecture=$(uname -m)"; '
             'echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "hostname=$(hostname)"; '
             'echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"; '
+            "[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1; "
             "echo \"free_disk=$(df -P -B1 /var | awk 'NR==2 {print $4}')\"; "
             f"for p in {listed or '0'}; do "
             'l=$(ss -Hltnp "sport = :$p" 2>/dev/null | head -n1); '
@@ -48,6 +49,7 @@ class Preflight(FactBase[dict]):
             **{key: raw.get(key, "") for key in texts},
             "root": raw.get("uid") == "0",
             "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
+            "installed": "installed" in raw,
             "free_disk": int(raw.get("free_disk") or 0),
             "listeners": {int(port): program for port, program in listeners},
         }

@@ -6,7 +6,7 @@ from pyinfra.api import FactBase
 
 from facts.shell import parse_units, read_units, words
 
-PROGRAM_RECORD = "/var/lib/container-cloud/programs"
+PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
 
 
 class RoleState(FactBase[dict]):
@@ -21,8 +21,8 @@ class RoleState(FactBase[dict]):
     + ready: shell conditions by unit, each asking the service itself
 
     Source: `dpkg-query`, `stat`, `sha256sum` and the units' own records (see `facts.units.Units`). A program's digest
-    is taken from /var/lib/container-cloud/programs as long as size, change time and inode are those of its
-    installation; otherwise the file is read.
+    is taken from its record in /var/lib/container-cloud/programs as long as size, change time and inode are those of
+    its installation; otherwise the file is read.
 
     .. code:: python
 
@@ -88,7 +88,7 @@ def _read_packages(names: Iterable[str]) -> str:
 def _read_programs(paths: Iterable[str]) -> str:
     return (
         f"for p in {words(paths)}; do s=$(stat -c '%s:%Z:%i' $p 2>/dev/null) || continue; "
-        f'd=$(sed -n "s|^\\([0-9a-f]*\\) $s $p$|\\1|p" {PROGRAM_RECORD} 2>/dev/null); '
+        f'd=$(sed -n "s|^\\([0-9a-f]*\\) $s $p$|\\1|p" {PROGRAM_RECORDS}/* 2>/dev/null); '
         '[ -n "$d" ] || d=$(sha256sum <$p | cut -c1-64); echo "program $d $p"; done'
     )
 

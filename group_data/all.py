@@ -12,8 +12,8 @@ cluster_domain = "cluster.local"  # the DNS domain of services; part of the API 
 # --- Networks ---------------------------------------------------------------------------------------------------
 
 pod_network = "192.168.0.0/16"  # flannel leases every node a piece of this network for its containers
-pod_subnet_length = 24  # prefix length of one node's lease, in bits: /24 is 254 containers a node
-pod_subnet_min = "192.168.2.0"  # first lease; None: the network's first. Leaves 192.168.1.0/24 to the services
+pod_subnet_length = 24  # prefix length of one node's lease, in bits: /24 is 253 containers a node
+pod_subnet_min = "192.168.2.0"  # first lease; None: flannel's choice, the second piece. Leaves 192.168.1.0/24 to the services
 pod_subnet_max = None  # last lease; None: the network's last
 service_network = "192.168.1.0/24"  # cluster addresses of services; its first address is the API server's
 service_node_ports = "80-65535"  # ports a NodePort service may take on every node, first-last
@@ -21,7 +21,7 @@ service_node_ports = "80-65535"  # ports a NodePort service may take on every no
 # --- Versions ---------------------------------------------------------------------------------------------------
 
 kubernetes_version = "1.20.2"
-flannel_version = "0.22.3"
+flannel_version = "0.22.2"
 container_runtime = "docker"  # what runs the containers: docker (Kubernetes up to 1.23)
 
 # Exact versions of distribution packages, as the distribution writes them ("3.4.23+dfsg-4"). None: what the
@@ -86,7 +86,7 @@ etcd_quota_mib = 2048  # largest database, in MiB, before etcd refuses to write
 
 flannel_backend = "vxlan"  # how packets travel between nodes: vxlan, host-gw (one layer-2 network) or udp (debugging)
 flannel_backend_options = {}  # the backend's own options, for example {"VNI": 1, "Port": 8472}
-flannel_etcd_api = "v3"  # the etcd API this flannel release reads: v2 (up to 0.15) or v3 (from 0.20)
+flannel_etcd_api = "v3"  # the etcd API this flannel release reads: v2 (up to 0.17) or v3 (from 0.18)
 flannel_etcd_prefix = "/flannel/network"  # where flannel's configuration and leases live in etcd
 flannel_interface = None  # the interface nodes reach each other through; None: the one that carries the host's address
 

@@ -30,6 +30,11 @@ def port(host: Host) -> str:
     return f"v{host.name}"
 
 
+def hardware_address(address: str) -> str:
+    """The Ethernet address that goes with an IPv4 address: a host keeps it when it reboots, as a real one does."""
+    return ":".join(["02", "00", *(f"{int(part):02x}" for part in address.split("."))])
+
+
 def exists() -> bool:
     """Whether the lab's own namespace stands with its bridge."""
     try:
@@ -45,7 +50,7 @@ def create() -> None:
     delete_namespace(NAMESPACE)
     run("ip", "netns", "add", NAMESPACE)
     _ip(NAMESPACE, "link set lo up")
-    _ip(NAMESPACE, f"link add {BRIDGE} type bridge")
+    _ip(NAMESPACE, f"link add {BRIDGE} address {hardware_address(GATEWAY)} type bridge")
     _ip(NAMESPACE, f"addr add {GATEWAY}/{PREFIX_LENGTH} dev {BRIDGE}")
     _ip(NAMESPACE, f"link set {BRIDGE} up")
     # The hosts' default route ends here; say so at once rather than let them wait.
@@ -56,8 +61,9 @@ def create() -> None:
 def connect(host: Host) -> None:
     """Give a host a new network, with nothing in it from before, as a real reboot does."""
     disconnect(host)
+    mac = hardware_address(host.address)
     run("ip", "netns", "add", host.namespace)
-    _ip(NAMESPACE, f"link add {port(host)} type veth peer name eth0 netns {host.namespace}")
+    _ip(NAMESPACE, f"link add {port(host)} type veth peer name eth0 address {mac} netns {host.namespace}")
     _ip(NAMESPACE, f"link set {port(host)} master {BRIDGE} up")
     _ip(host.namespace, "link set lo up")
     _ip(host.namespace, f"addr add {host.address}/{PREFIX_LENGTH} brd + dev eth0")

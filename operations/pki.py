@@ -10,16 +10,23 @@ from cluster.desired import File
 from cluster.roles.pki import pki_role
 from operations.preflight import family
 from operations.role import converge
-from operations.run import store, the_cluster, this_host
+from operations.run import refuse_all, store, the_cluster, this_host
+from pki import StoreError
 
 
 @operation()
 def distribute() -> Iterator[StringCommand]:
     """Issue what is missing or due, place the host's certificates and keys, and let the host trust the authority."""
-    files = certificate_files(the_cluster(), this_host(host.name), store(), write=state.is_executing)
-    yield from converge(pki_role(family(), tuple(files)))
+    yield from converge(pki_role(family(), _files(write=state.is_executing)))
 
 
 def issued() -> tuple[File, ...]:
     """The host's certificate files as the store has them; None stands for the content of one to be issued."""
-    return tuple(certificate_files(the_cluster(), this_host(host.name), store(), write=False))
+    return _files(write=False)
+
+
+def _files(*, write: bool) -> tuple[File, ...]:
+    try:
+        return tuple(certificate_files(the_cluster(), this_host(host.name), store(), write=write))
+    except StoreError as error:
+        refuse_all([str(error)], "the certificate store on this machine cannot be used")

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pyinfra import host, logger
+from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from cluster.families import Family, family_of
 from cluster.preflight import ports, problems
 from facts.host import Preflight
-from operations.run import the_cluster
+from operations.run import refuse_all, the_cluster
 from operations.survey import survey
 
 _begun: set[str] = set()
@@ -28,10 +28,7 @@ def check() -> Iterator[StringCommand]:
     found = facts()
     refused = problems(the_cluster(), found)
     if refused:
-        for line in refused:
-            logger.error(line)
-        logger.error(f"{len(refused)} reason{'s' if len(refused) > 1 else ''} not to begin; nothing was changed.")
-        raise SystemExit(1)
+        refuse_all(refused, "nothing was changed")
     host.noop("the host can be used")
     return
     yield

@@ -1,14 +1,15 @@
 """Bringing a host to what a role asks for, whatever the role."""
 
 import base64
+import shlex
 from collections.abc import Iterator
 
 from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand
 
-from cluster.desired import File, Package, Program, Role
-from cluster.plan import Plan, Start, plan
-from facts.role import PROGRAM_RECORD, RoleState
+from cluster.desired import RECORD_DIRECTORY, File, Package, Program, Role
+from cluster.plan import Plan, Start, plan, unmet
+from facts.role import PROGRAM_RECORDS, RoleState
 from operations import run
 
 
@@ -29,17 +30,17 @@ def converge(role: Role) -> Iterator[StringCommand]:
         },
         ready={u.name: u.ready for u in role.units},
     )
-    changes = plan(role, found)
+    changes = plan(role, found, run.arriving(host.name))
     lines = changes.lines()
     if not lines:
         host.noop(f"{role.name} is as configured")
         return
-    run.announce(host.print_prefix, host.name, lines)
-    unknown = [f.path for f in (*role.expects, *changes.files) if f.content is None]
-    if unknown and not state.is_executing:
+    run.announce(host, changes)
+    missing = unmet(role, found)
+    if not state.is_executing and (missing or any(f.content is None for f in changes.files)):
         yield StringCommand("true")  # a plan counts that something is done, not what
-    elif unknown:
-        yield refuse(f"{role.name} needs {', '.join(unknown)}: run deploys/pki.py first")
+    elif missing:
+        yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
         yield from _commands(role, changes)
 
@@ -59,8 +60,7 @@ def _commands(role: Role, changes: Plan) -> Iterator[StringCommand]:
     for step in changes.before:
         yield _shell(step.repair)
     if changes.reload or changes.starts or changes.enable:
-        enable = f" && systemctl enable -q {' '.join(changes.enable)}" if changes.enable else ""
-        yield _shell(f"systemctl daemon-reload{enable}")
+        yield _shell(" && ".join(_reload(role, changes)))
     for start in changes.starts:
         yield _start(start)
     for step in changes.after:
@@ -92,82 +92,83 @@ def write_files(files: tuple[File, ...]) -> StringCommand:
 
 
 def _install_packages(packages: tuple[Package, ...], packaged_units: tuple[str, ...]) -> StringCommand:
-    """Install, without letting the packages start what is not configured yet."""
+    """Install, without letting the packages start what is not configured yet; a killed installation is finished."""
     names = " ".join(f"{p.name}={p.version}" if p.version else p.name for p in packages)
     apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120"
     install = (
-        f"{apt} update && {apt} install -y --no-install-recommends --allow-downgrades "
-        f"-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {names} >/dev/null"
+        f"{{ DEBIAN_FRONTEND=noninteractive dpkg --configure -a && {apt} update && "
+        f"{apt} install -y --no-install-recommends --allow-downgrades "
+        f"-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {names}; }} >/dev/null"
     )
     if not packaged_units:
         return _shell(install)
     units = " ".join(packaged_units)
     return _shell(
-        f"for u in {units}; do systemctl is-active -q $u || systemctl mask -q --runtime $u; done; "
-        f"{install}; rc=$?; systemctl unmask -q --runtime {units}; exit $rc"
+        f"systemctl mask -q --runtime {units}; {install}; rc=$?; systemctl unmask -q --runtime {units}; exit $rc"
     )
 
 
 def _install_programs(programs: tuple[Program, ...]) -> StringCommand:
-    """Fetch release files side by side, verify each, and only then put it in place."""
-    fetches = [f"fetch '{p.path}' '{p.url}' {p.sha256} || echo failed >> \"$failed\" &" for p in programs]
+    """Fetch release files side by side; each is verified before it is put in place, and recorded after."""
+    fetches = "\n".join(f"fetch '{p.path}' '{p.url}' {p.sha256} || touch $failed &" for p in programs)
     script = f"""
-record={PROGRAM_RECORD}
-failed=$(mktemp)
+failed={PROGRAM_RECORDS}/.failed
+mkdir -p {PROGRAM_RECORDS} && rm -f $failed
 fetch() {{
     mkdir -p "${{1%/*}}"
     curl -fsSL --retry 3 --connect-timeout 20 -o "$1.new" "$2" || {{ echo "cannot fetch $2" >&2; return 1; }}
     if ! echo "$3  $1.new" | sha256sum -c --status; then
         echo "$2 has SHA-256 $(sha256sum < "$1.new" | cut -c1-64), the settings say $3: not installed" >&2
-        rm -f "$1.new"; return 1
+        rm -f "$1.new"
+        return 1
     fi
-    chown root:root "$1.new" && chmod 755 "$1.new" && mv -f "$1.new" "$1"
+    chown root:root "$1.new" && chmod 755 "$1.new" && mv -f "$1.new" "$1" &&
+        echo "$3 $(stat -c '%s:%Z:%i' "$1") $1" > "{PROGRAM_RECORDS}/${{1##*/}}"
 }}
-{chr(10).join(fetches)}
+{fetches}
 wait
-if [ -s "$failed" ]; then rm -f "$failed"; exit 1; fi
-rm -f "$failed"
-mkdir -p "${{record%/*}}"
-{{
-    for line in {" ".join(f"{p.sha256}:{p.path}" for p in programs)}; do
-        path=${{line#*:}}; echo "${{line%%:*}} $(stat -c '%s:%Z:%i' "$path") $path"
-    done
-    [ ! -e $record ] || grep -v {" ".join(f"-e ' {p.path}$'" for p in programs)} $record || true
-}} > $record.new
-mv -f $record.new $record
+[ ! -e $failed ]
 """
     return _shell(script)
+
+
+def _reload(role: Role, changes: Plan) -> Iterator[str]:
+    # A killed installation may have left its masks behind.
+    if role.packaged_units:
+        yield f"systemctl unmask -q --runtime {' '.join(role.packaged_units)}"
+    yield "systemctl daemon-reload"
+    if changes.enable:
+        yield f"systemctl enable -q {' '.join(changes.enable)}"
 
 
 def _start(start: Start) -> StringCommand:
     """Start or restart a unit and wait until the service itself answers, for `start_timeout` seconds at most."""
     unit, seconds = start.unit, run.the_cluster().settings.start_timeout
-    command = {
-        "start": f"systemctl unmask -q --runtime {unit.name}; systemctl reset-failed {unit.name} 2>/dev/null; "
-        f"systemctl start --no-block {unit.name}",
+    act = {
+        "start": f"systemctl reset-failed {unit.name} 2>/dev/null; systemctl start --no-block {unit.name}",
         "restart": f"systemctl restart --no-block {unit.name}",
-        "wait": ":",
+        "wait": "true",
     }[start.verb]
-    # A service that died five times since it was started does not need the whole deadline to be called broken.
+    # A service that dies five times while it is waited for does not need the whole deadline to be called broken.
     script = f"""
-{command} || exit 1
-deadline=$(($(date +%s) + {seconds}))
+deploying={RECORD_DIRECTORY}/deploying
+mkdir -p {RECORD_DIRECTORY} && touch $deploying
+trap 'rm -f $deploying' EXIT
+restarts() {{ systemctl show -p NRestarts --value {unit.name}; }}
+{act} || exit 1
+before=$({"restarts" if start.verb == "wait" else "echo 0"})
+end=$(($(date +%s) + {seconds}))
 while :; do
-    state=$(systemctl show -p ActiveState -p NRestarts {unit.name})
-    case "$state" in *ActiveState=active*) if ( {unit.ready} ) >/dev/null 2>&1; then exit 0; fi;; esac
-    restarts=$(echo "$state" | sed -n 's/^NRestarts=//p')
-    [ "${{restarts:-0}}" -lt 5 ] || {{ why="died $restarts times"; break; }}
-    [ "$(date +%s)" -lt $deadline ] || {{ why="is not ready after {seconds} s"; break; }}
+    if systemctl is-active -q {unit.name} && ( {unit.ready} ) >/dev/null 2>&1; then exit 0; fi
+    died=$(($(restarts) - before))
+    [ $died -lt 5 ] || {{ why="died $died times"; break; }}
+    [ $(date +%s) -lt $end ] || {{ why="is not ready after {seconds} s"; break; }}
     sleep 0.2
 done
 exec >&2
 echo "{unit.name} $why. Its last log lines:"
 journalctl -u {unit.name} -n 15 --no-pager -o cat | cut -c1-400
-echo "Likely cause:" {_quote(unit.hint)}
+echo "Likely cause:" {shlex.quote(unit.hint)}
 exit 1
 """
     return _shell(script)
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

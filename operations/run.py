@@ -7,28 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, wraps
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from pyinfra import inventory, logger, state
+from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State
 from rich.console import Console
 from rich.table import Table
 
+from cluster.plan import Plan
 from cluster.settings import BadSettings, Cluster, Host, load
 from pki import Store
 
 
 @dataclass
 class Report:
-    """What the run did, for the closing summary only: nothing is decided from it."""
+    """What the run says of itself: what it changed, and what a dry run has announced so far."""
 
     began: float = field(default_factory=time.monotonic)
     changes: dict[str, list[str]] = field(default_factory=dict)
-    finished: bool = False
-
-    def add(self, host: str, lines: list[str]) -> None:
-        """Note what is being changed on a host."""
-        self.changes.setdefault(host, []).extend(lines)
+    planned: dict[str, set[str]] = field(default_factory=dict)
 
 
 report = Report()
@@ -62,14 +61,20 @@ def the_cluster() -> Cluster:
     try:
         cluster, warnings = load(hosts, _groups())
     except BadSettings as error:
-        for problem in error.problems:
-            logger.error(f"{problem.severity}: {problem}")
-        count = sum(p.severity == "error" for p in error.problems)
-        logger.error(f"{count} setting{'s are' if count > 1 else ' is'} refused; no host was contacted.")
-        raise SystemExit(1) from None
-    for problem in warnings:
-        logger.warning(f"warning: {problem}")
+        for warning in error.warnings:
+            logger.warning(f"warning: {warning}")
+        refuse_all([f"error: {p}" for p in error.problems], "refused; no host was contacted")
+    for warning in warnings:
+        logger.warning(f"warning: {warning}")
     return cluster
+
+
+def refuse_all(reasons: list[str], verdict: str) -> NoReturn:
+    """End the whole run, on every host and in every phase, with its reasons on stderr and exit code 1."""
+    for reason in reasons:
+        logger.error(reason)
+    logger.error(f"{len(reasons)} reason{'s' if len(reasons) != 1 else ''} not to go on: {verdict}.")
+    raise SystemExit(1)
 
 
 def this_host(name: str) -> Host:
@@ -83,7 +88,11 @@ def store() -> Store:
     settings = the_cluster().settings
     passphrase = None
     if settings.pki_passphrase_file:
-        passphrase = Path(settings.pki_passphrase_file).expanduser().read_text().splitlines()[0]
+        passphrase = (Path(settings.pki_passphrase_file).expanduser().read_text().splitlines() or [""])[0]
+        if not passphrase:
+            refuse_all(
+                [f"the first line of {settings.pki_passphrase_file} is empty: write the passphrase there"], "no key"
+            )
     return Store(
         settings.pki_path,
         key_type=settings.pki_key_type,
@@ -94,12 +103,20 @@ def store() -> Store:
     )
 
 
-def announce(host_prefix: str, host_name: str, lines: list[str]) -> None:
+def announce(host: PyinfraHost, changes: Plan) -> None:
     """Say what an operation changes on a host: before it does, or, in a dry run, would."""
-    for line in lines:
-        logger.info(f"{host_prefix}{line}")
+    for line in changes.lines():
+        logger.info(f"{host.print_prefix}{line}")
     if state.is_executing:
-        report.add(host_name, lines)
+        report.changes.setdefault(host.name, []).extend(changes.lines())
+    else:
+        installs = [*(p.name for p in changes.packages), *(p.path for p in changes.programs)]
+        report.planned.setdefault(host.name, set()).update(installs)
+
+
+def arriving(host_name: str) -> frozenset[str]:
+    """Packages and programs that an earlier operation of a dry run would have installed by now."""
+    return frozenset() if state.is_executing else frozenset(report.planned.get(host_name, ()))
 
 
 def summarise() -> None:

@@ -111,6 +111,8 @@ def _arguments(settings: Settings, setting: str, arguments: Arguments, host: str
             shown = HIDDEN if _SECRET.search(flag) else value
             if "\n" in value:
                 yield Problem(where, shown, "has a line break; write one line", host)
+            elif component != "etcd" and re.search(r"\s", value):  # etcd's go to it one a variable, unsplit
+                yield Problem(where, shown, "has a space, where systemd would split it; write it without", host)
             for advice, severity in _refusal(settings, component, flag):
                 yield Problem(where, shown, advice, host, severity)
 

@@ -39,8 +39,9 @@ publish() {
     [ "$new" != "$old" ] || return 0
     printf '%s\\n' "$new" > $env.new
     mv -f $env.new $env
-    # A lease that moved: a running Docker follows it.
-    [ -z "$old" ] || systemctl --no-block try-restart docker.service
+    # A lease that moved: a running Docker follows it, unless a deploy is at work, which restarts it itself.
+    [ -z "$old" ] || [ -n "$(find /run/container-cloud/deploying -mmin -10 2>/dev/null)" ] ||
+        systemctl --no-block try-restart docker.service
 }
 
 "$1" "$2"

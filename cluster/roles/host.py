@@ -77,7 +77,9 @@ def _hosts_block(cluster: Cluster) -> Step:
     lines = [HOSTS_BEGIN, *(f"{h.address}  {h.name}" for h in cluster.hosts), HOSTS_END]
     block = shlex.quote("\n".join(lines))
     extract = f"sed -n '/^{HOSTS_BEGIN}/,/^{HOSTS_END}/p' /etc/hosts"
-    rest = f"sed '/^{HOSTS_BEGIN}/,/^{HOSTS_END}/d' /etc/hosts"
+    # Without its last line the block has no known end: then only its first line goes.
+    last = f"grep -q '^{HOSTS_END}' /etc/hosts && echo ',/^{HOSTS_END}/'"
+    rest = f'sed "/^{HOSTS_BEGIN}/$({last})d" /etc/hosts'
     new = "/etc/hosts.container-cloud"
     return Step(
         "write the cluster's names to /etc/hosts",

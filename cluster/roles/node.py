@@ -121,13 +121,16 @@ def _pause_image(cluster: Cluster) -> tuple[Step, ...]:
     archive = cluster.settings.pause_image_archive
     if archive is None:
         return ()
-    path = "/var/lib/container-cloud/pause.tar"
-    image = cluster.settings.pause_image
-    return (
-        Step(
-            f"load the image {image}",
-            f"docker image inspect {image}",
-            f"mkdir -p /var/lib/container-cloud && curl -fsSL --retry 3 -o {path} '{archive.url}' && "
-            f"echo '{archive.sha256}  {path}' | sha256sum -c --status && docker load -q -i {path} && rm -f {path}",
-        ),
-    )
+    directory, image = "/var/lib/container-cloud", cluster.settings.pause_image
+    path, loaded = f"{directory}/pause.tar", f"{directory}/pause.sha256"
+    load = f"""
+mkdir -p {directory} && curl -fsSL --retry 3 --connect-timeout 20 -o {path} '{archive.url}' || exit 1
+if ! echo '{archive.sha256}  {path}' | sha256sum -c --status; then
+    echo "{archive.url} has SHA-256 $(sha256sum < {path} | cut -c1-64)" >&2
+    echo "the settings say {archive.sha256}: not loaded" >&2
+    exit 1
+fi
+docker load -q -i {path} && docker image inspect {image} >/dev/null && echo {archive.sha256} > {loaded} && rm {path}
+"""
+    check = f"grep -qx {archive.sha256} {loaded} && docker image inspect {image}"
+    return (Step(f"load the image {image}", check, load),)

@@ -94,3 +94,9 @@ def test_the_description_is_kept_part_by_part():
 def test_a_description_cut_short_counts_as_none():
     state.DESCRIPTION.write_text('{"nodes": ')
     assert state.load() == {}
+
+
+def test_every_host_keeps_an_ethernet_address_of_its_own():
+    from lab import network
+
+    assert network.hardware_address("10.1.10.102") == "02:00:0a:01:0a:66"
