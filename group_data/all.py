@@ -13,7 +13,7 @@ cluster_domain = "cluster.local"  # the DNS domain of services; part of the API 
 
 pod_network = "192.168.0.0/16"  # flannel leases every node a piece of this network for its containers
 pod_subnet_length = 24  # prefix length of one node's lease, in bits: /24 is 253 containers a node
-pod_subnet_min = "192.168.2.0"  # first lease; None: flannel's choice, the second piece. Leaves 192.168.1.0/24 to the services
+pod_subnet_min = "192.168.2.0"  # first lease: leaves 192.168.1.0/24 to the services; None: flannel's choice, the second
 pod_subnet_max = None  # last lease; None: the network's last
 service_network = "192.168.1.0/24"  # cluster addresses of services; its first address is the API server's
 service_node_ports = "80-65535"  # ports a NodePort service may take on every node, first-last

@@ -95,7 +95,8 @@ class Lab:
         env = {**os.environ, "PYINFRA_PROGRESS": "off", **(environment or {})}
         done = subprocess.run(
             [*network.enter(), program, *arguments],
-            cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL,
+            cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=timeout, check=False,
+            stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return Run(done.returncode, done.stdout, done.stderr)
 

@@ -1,10 +1,12 @@
 """From bare hosts, one run: the guide's cluster, checked the way the guide checks it."""
 
-import json
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
+from lab import settings
 from tests.lab.conftest import HOSTS, NODES, UNITS, Lab
 
 pytestmark = pytest.mark.usefixtures("built")
@@ -32,10 +34,8 @@ def built(fresh: Lab) -> Lab:
 @pytest.fixture(scope="module")
 def image(built: Lab) -> str:
     """An image on every node, from the lab's mirror."""
-    archive = json.loads((__import__("lab.state", fromlist=["MIRROR"]).MIRROR / "manifest.json").read_text())
-    url = archive["images"]["busybox"]["url"]
     for node in NODES:
-        built.ssh(node, f"curl -fsS {url} | docker load")
+        built.ssh(node, f"curl -fsS {settings.image('busybox')['url']} | docker load")
     return "lab/busybox:1"
 
 
@@ -143,19 +143,12 @@ def test_the_guides_files_are_where_it_has_them(lab: Lab) -> None:
                 "/etc/kubernetes/proxy")  # fmt: skip
 
 
-def test_openssl_verifies_what_the_guide_verifies(lab: Lab) -> None:
+def test_openssl_verifies_what_the_guide_verifies(lab: Lab, tmp_path: Path) -> None:
     """`openssl verify -CAfile ca.crt server.crt`, done on this machine: the hosts are bare."""
-    import subprocess
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as directory:
-        for name in ("ca", "server", "client"):
-            Path(directory, f"{name}.crt").write_text(lab.ssh("master", f"cat /etc/kubernetes/ca/{name}.crt") + "\n")
-        done = subprocess.run(
-            ["openssl", "verify", "-CAfile", "ca.crt", "server.crt", "client.crt"], cwd=directory, check=True,
-            capture_output=True, text=True,
-        )  # fmt: skip
+    for name in ("ca", "server", "client"):
+        (tmp_path / f"{name}.crt").write_text(lab.ssh("master", f"cat /etc/kubernetes/ca/{name}.crt") + "\n")
+    command = ["openssl", "verify", "-CAfile", "ca.crt", "server.crt", "client.crt"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["server.crt:", "OK", "client.crt:", "OK"]
 
 

@@ -1,12 +1,17 @@
 """What a second run, a dry run and a changed setting do: no more than they say."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab import lifecycle
-from tests.lab.conftest import HOSTS, NODES, Lab
+from lab import lifecycle, network
+from tests.lab.conftest import HOSTS, NODES, REPOSITORY, Lab
 
 # Everything on a host but what lives on by itself: journals, logins, systemd's and the kernel's own bookkeeping.
 SNAPSHOT = (
@@ -37,14 +42,6 @@ def test_dry_run_on_bare_hosts_changes_nothing(lab: Lab, tmp_path: Path) -> None
 
 def test_a_killed_run_is_finished_by_the_next(lab: Lab) -> None:
     """Killed while it installs, then again while it starts services; the third run ends where any run would."""
-    import signal
-    import subprocess
-    import sys
-    import time
-
-    from lab import network
-    from tests.lab.conftest import REPOSITORY
-
     program = str(Path(sys.executable).with_name("pyinfra"))
     for seconds in (12, 25):
         running = subprocess.Popen(
@@ -198,7 +195,7 @@ def test_summary_names_the_next_command(cluster: Lab) -> None:
         assert host in done.err
 
 
-def _find(data: object, key: str):
+def _find(data: object, key: str) -> Iterator[dict]:
     if isinstance(data, dict):
         if key in data:
             yield data[key]

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from lab import network
+from lab import network, state
 from tests.lab.conftest import HOSTS, Lab
 
 
@@ -27,7 +27,7 @@ def test_nothing_outside_is_reached(lab: Lab, host: str) -> None:
 
 
 def test_no_way_leads_out_of_the_labs_network() -> None:
-    ports = {network.port(h) for h in __import__("lab.state", fromlist=["hosts"]).hosts()}
+    ports = {network.port(host) for host in state.hosts()}
     assert set(network.links()) - {"lo", network.BRIDGE} == ports
     routes = subprocess.run(
         ["ip", "-n", network.NAMESPACE, "route", "get", "192.0.2.1"], capture_output=True, check=False

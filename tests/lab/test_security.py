@@ -2,6 +2,7 @@
 
 import base64
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,8 @@ def test_a_nodes_etcd_certificate_opens_flannels_keys_only(lab: Lab) -> None:
         for name in ("client.crt", "client.key")
     }
     directory = "/root/as-flannel"
-    ctl = f"ETCDCTL_API=3 etcdctl --endpoints https://10.1.10.101:2379 --cacert /etc/etcd/pki/ca.crt --cert {directory}/client.crt --key {directory}/client.key"
+    files = f"--cacert /etc/etcd/pki/ca.crt --cert {directory}/client.crt --key {directory}/client.key"
+    ctl = f"ETCDCTL_API=3 timeout 20 etcdctl --endpoints https://10.1.10.101:2379 {files}"
     try:
         lab.ssh("master", f"umask 077; mkdir -p {directory}; " + "; ".join(
             f"echo {text} | base64 -d > {directory}/{name}" for name, text in pki.items()))  # fmt: skip
@@ -177,15 +179,15 @@ def test_no_key_material_in_output(lab: Lab, tmp_path: Path) -> None:
 
 def test_no_key_material_in_the_process_list_or_tmp(lab: Lab) -> None:
     """Every argument list and environment that a host runs while keys are written, as often as it can be read."""
-    watch = "end=$(($(date +%s)+{s})); while [ $(date +%s) -lt $end ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; done | grep -a -c -F -f /root/lines; true"
-    lines = "sed -n '2p' /etc/kubernetes/ca/*.key | cut -c1-40 > /root/lines"
-    lab.ssh("node1", lines)
-    encoded = "for k in /etc/kubernetes/ca/*.key; do base64 -w0 $k | cut -c60-100; echo; done >> /root/lines; sed -i '/^$/d' /root/lines"
-    lab.ssh("node1", encoded)
-    import threading
-
+    watch = (
+        "end=$(($(date +%s)+12)); while [ $(date +%s) -lt $end ]; do "
+        "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; done | "
+        "grep -a -c -F -f /root/lines; true"
+    )
+    # A line of each key, and a piece of each key's file in base64, as which it travels.
+    lab.ssh("node1", f"for k in {CA}/*.key; do sed -n 5p $k; base64 -w0 $k | cut -c160-200; done > /root/lines")
     seen: list[str] = []
-    thread = threading.Thread(target=lambda: seen.append(lab.ssh("node1", watch.format(s=12))))
+    thread = threading.Thread(target=lambda: seen.append(lab.ssh("node1", watch)))
     thread.start()
     lab.ssh("node1", f"cp -a {CA} /root/kept && rm {CA}/client.key {CA}/proxy.key {CA}/kubelet.key")
     lab.deploy("pki", "--limit", "node1")
