@@ -69,7 +69,7 @@ def measure_short() -> tuple[list[float], list[float]]:
 
 def count_commands() -> dict[str, int]:
     """Commands sent to each host by a run that has nothing to do."""
-    sent = re.findall(r"^\s*\[(\w+)\] >>> ", pyinfra("-y", "-vvv", "deploys/cluster.py"), re.MULTILINE)
+    sent = re.findall(r"^\s*\[(\w+)\] +>>> ", pyinfra("-y", "-vvv", "deploys/cluster.py"), re.MULTILINE)
     return {host: sent.count(host) for host in set(sent)}
 
 

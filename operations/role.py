@@ -61,8 +61,8 @@ def _commands(role: Role, changes: Plan) -> Iterator[StringCommand]:
         yield _shell(step.repair)
     if changes.reload or changes.starts or changes.enable:
         yield _shell(" && ".join(_reload(role, changes)))
-    for start in changes.starts:
-        yield _start(start)
+    if changes.starts:
+        yield _start(changes.starts)
     for step in changes.after:
         yield _shell(step.repair)
 
@@ -92,20 +92,24 @@ def write_files(files: tuple[File, ...]) -> StringCommand:
 
 
 def _install_packages(packages: tuple[Package, ...], packaged_units: tuple[str, ...]) -> StringCommand:
-    """Install, without letting the packages start what is not configured yet; a killed installation is finished."""
+    """Install, without letting the packages start what is not configured yet.
+
+    What a killed run still installs is waited for; what it left half installed is finished first.
+    """
     names = " ".join(f"{p.name}={p.version}" if p.version else p.name for p in packages)
-    apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120"
-    install = (
-        f"{{ DEBIAN_FRONTEND=noninteractive dpkg --configure -a && {apt} update && "
-        f"{apt} install -y --no-install-recommends --allow-downgrades "
-        f"-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {names}; }} >/dev/null"
-    )
-    if not packaged_units:
-        return _shell(install)
     units = " ".join(packaged_units)
-    return _shell(
-        f"systemctl mask -q --runtime {units}; {install}; rc=$?; systemctl unmask -q --runtime {units}; exit $rc"
-    )
+    mask, unmask = (f"systemctl {verb} -q --runtime {units}" if units else "true" for verb in ("mask", "unmask"))
+    return _shell(f"""
+export DEBIAN_FRONTEND=noninteractive
+apt() {{ apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >/dev/null; }}
+mkdir -p {RECORD_DIRECTORY} && exec 9>{RECORD_DIRECTORY}/apt.lock
+flock -w 300 9 || {{ echo "an earlier run is still installing packages" >&2; exit 1; }}
+trap '{unmask}' EXIT
+{mask}
+if [ -n "$(ls -A /var/lib/dpkg/updates)" ]; then apt install 2>/dev/null; dpkg --configure -a >/dev/null || exit 1; fi
+apt update && apt install -y --no-install-recommends --allow-downgrades \\
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {names}
+""")
 
 
 def _install_programs(programs: tuple[Program, ...]) -> StringCommand:
@@ -115,14 +119,15 @@ def _install_programs(programs: tuple[Program, ...]) -> StringCommand:
 failed={PROGRAM_RECORDS}/.failed
 mkdir -p {PROGRAM_RECORDS} && rm -f $failed
 fetch() {{
-    mkdir -p "${{1%/*}}"
-    curl -fsSL --retry 3 --connect-timeout 20 -o "$1.new" "$2" || {{ echo "cannot fetch $2" >&2; return 1; }}
-    if ! echo "$3  $1.new" | sha256sum -c --status; then
-        echo "$2 has SHA-256 $(sha256sum < "$1.new" | cut -c1-64), the settings say $3: not installed" >&2
-        rm -f "$1.new"
+    new=$1.new.$$
+    mkdir -p "${{1%/*}}" && rm -f "$1".new.*
+    curl -fsSL --retry 3 --connect-timeout 20 -o "$new" "$2" || {{ echo "cannot fetch $2" >&2; return 1; }}
+    if ! echo "$3  $new" | sha256sum -c --status; then
+        echo "$2 has SHA-256 $(sha256sum < "$new" | cut -c1-64), the settings say $3: not installed" >&2
+        rm -f "$new"
         return 1
     fi
-    chown root:root "$1.new" && chmod 755 "$1.new" && mv -f "$1.new" "$1" &&
+    chown root:root "$new" && chmod 755 "$new" && mv -f "$new" "$1" &&
         echo "$3 $(stat -c '%s:%Z:%i' "$1") $1" > "{PROGRAM_RECORDS}/${{1##*/}}"
 }}
 {fetches}
@@ -141,34 +146,54 @@ def _reload(role: Role, changes: Plan) -> Iterator[str]:
         yield f"systemctl enable -q {' '.join(changes.enable)}"
 
 
-def _start(start: Start) -> StringCommand:
-    """Start or restart a unit and wait until the service itself answers, for `start_timeout` seconds at most."""
-    unit, seconds = start.unit, run.the_cluster().settings.start_timeout
-    act = {
-        "start": f"systemctl reset-failed {unit.name} 2>/dev/null; systemctl start --no-block {unit.name}",
-        "restart": f"systemctl restart --no-block {unit.name}",
-        "wait": "true",
-    }[start.verb]
-    # A service that dies five times while it is waited for does not need the whole deadline to be called broken.
-    script = f"""
+def _start(starts: tuple[Start, ...]) -> StringCommand:
+    """Start or restart units together, in systemd's order, then wait until each service itself answers.
+
+    Each may take `start_timeout` seconds; one that dies five times meanwhile does not need them all to be called
+    broken. The message of a failure has the unit's last log lines and the likely cause.
+    """
+    seconds = run.the_cluster().settings.start_timeout
+    waits = [
+        f"ready() {{ {s.unit.ready}; }}\n"
+        f'await {s.unit.name} {shlex.quote(s.unit.hint)} "${{deaths{n}:-0}}" "${{old{n}:-}}"'
+        for n, s in enumerate(starts)
+    ]
+    return _shell(f"""
 deploying={RECORD_DIRECTORY}/deploying
 mkdir -p {RECORD_DIRECTORY} && touch $deploying
 trap 'rm -f $deploying' EXIT
-restarts() {{ systemctl show -p NRestarts --value {unit.name}; }}
-{act} || exit 1
-before=$({"restarts" if start.verb == "wait" else "echo 0"})
-end=$(($(date +%s) + {seconds}))
-while :; do
-    if systemctl is-active -q {unit.name} && ( {unit.ready} ) >/dev/null 2>&1; then exit 0; fi
-    died=$(($(restarts) - before))
-    [ $died -lt 5 ] || {{ why="died $died times"; break; }}
-    [ $(date +%s) -lt $end ] || {{ why="is not ready after {seconds} s"; break; }}
-    sleep 0.2
-done
-exec >&2
-echo "{unit.name} $why. Its last log lines:"
-journalctl -u {unit.name} -n 15 --no-pager -o cat | cut -c1-400
-echo "Likely cause:" {shlex.quote(unit.hint)}
-exit 1
-"""
-    return _shell(script)
+show() {{ systemctl show -p $1 --value $2; }}
+await() {{
+    end=$(($(date +%s) + {seconds}))
+    until [ "$(show InvocationID $1)" != "$4" ] && systemctl is-active -q $1 && ( ready ) >/dev/null 2>&1; do
+        died=$(($(show NRestarts $1) - $3)) why=
+        [ $died -lt 5 ] || why="died $died times"
+        [ $(date +%s) -lt $end ] || why="is not ready after {seconds} s"
+        if [ -n "$why" ]; then
+            echo "$1 $why. Its last log lines:"
+            journalctl -u $1 -n 15 --no-pager -o cat | cut -c1-400
+            echo "Likely cause: $2"
+            exit 1
+        fi >&2
+        sleep 0.2
+    done
+}}
+{_act(starts)}
+{chr(10).join(waits)}
+""")
+
+
+def _act(starts: tuple[Start, ...]) -> str:
+    lines = []
+    for number, start in enumerate(starts):
+        name = start.unit.name
+        if start.verb == "wait":
+            lines.append(f"deaths{number}=$(show NRestarts {name})")
+        elif start.verb == "restart":
+            # Until systemd has begun a new one, it is the old process that would answer.
+            lines.append(f"old{number}=$(show InvocationID {name})")
+    for verb in ("start", "restart"):
+        if names := " ".join(s.unit.name for s in starts if s.verb == verb):
+            reset = f"systemctl reset-failed {names} 2>/dev/null; " if verb == "start" else ""
+            lines.append(f"{reset}systemctl {verb} --no-block {names} || exit 1")
+    return "\n".join(lines)

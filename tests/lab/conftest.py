@@ -49,7 +49,7 @@ class Run:
     @property
     def commands(self) -> dict[str, int]:
         """Commands sent to each host; needs -vvv."""
-        sent = re.findall(r"^\s*\[(\w+)\] >>> ", self.err + self.out, re.MULTILINE)
+        sent = re.findall(r"^\s*\[(\w+)\] +>>> ", self.err + self.out, re.MULTILINE)
         return {host: sent.count(host) for host in set(sent)}
 
     @property
@@ -68,7 +68,7 @@ class Run:
         """The announced changes by host: what a dry run would do, or what a run did."""
         found: dict[str, list[str]] = {}
         verbs = r"(?:write|install|enable|reload|start|restart|wait|stop|make|turn|load|set|let|give|trust) "
-        for host, line in re.findall(rf"^\s*\[(\w+)\] ({verbs}.*)$", self.err, re.MULTILINE):
+        for host, line in re.findall(rf"^\s*\[(\w+)\] +({verbs}.*)$", self.err, re.MULTILINE):
             found.setdefault(host, []).append(line)
         return found
 

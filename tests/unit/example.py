@@ -1,0 +1,144 @@
+"""What several tests stand on: clusters to render, a host's state derived from its role, and a run without hosts."""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api import Config, FactBase, Inventory, State, StringCommand
+from pyinfra.context import ctx_host, ctx_inventory, ctx_state
+
+from cluster.certificates import certificate_files
+from cluster.desired import File, Role
+from cluster.families import DEB
+from cluster.roles.docker import docker_role
+from cluster.roles.etcd import etcd_role
+from cluster.roles.flannel import flannel_role
+from cluster.roles.host import host_role
+from cluster.roles.master import master_role
+from cluster.roles.node import node_role
+from cluster.roles.pki import pki_role
+from cluster.settings import Cluster, Host, load
+from facts.role import RoleState
+from operations import run
+from pki import Store
+from tests.unit.test_settings import data, groups
+
+SEVERAL = {"masters": ["master", "node1"], "nodes": ["node1", "node2", "node3"], "etcd": ["master", "node1", "node2"]}
+BARE: dict[str, dict[str, Any]] = {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
+
+
+def cluster(in_groups: Mapping[str, list[str]] | None = None, **changes: Any) -> Cluster:
+    """The shipped cluster with checksums filled in, in other groups or with settings changed."""
+    return load(data(**changes), groups(**(in_groups or {})))[0]
+
+
+def several(**changes: Any) -> Cluster:
+    """Two masters, one of them a node too, behind a balancer; three etcd members."""
+    return cluster(SEVERAL, api_server_address="api.example", **changes)
+
+
+def expected(cluster: Cluster, host: Host) -> tuple[File, ...]:
+    """The certificate files of a host before any is issued: their paths and modes."""
+    return tuple(certificate_files(cluster, host, Store(Path("/nowhere")), write=False))
+
+
+def roles(cluster: Cluster, host: Host, certificates: tuple[File, ...] | None = None) -> dict[str, Role]:
+    """Every role of a host by name, in the order in which they are brought about."""
+    files = expected(cluster, host) if certificates is None else certificates
+    listed = [host_role(cluster, DEB), pki_role(DEB, files)]
+    if host.is_etcd:
+        listed.append(etcd_role(cluster, host, DEB, files))
+    if host.is_node:
+        listed += [flannel_role(cluster, host, files), docker_role(cluster, host, DEB)]
+    if host.is_master:
+        listed.append(master_role(cluster, host, files))
+    if host.is_node:
+        listed.append(node_role(cluster, host, DEB, files))
+    return {role.name: role for role in listed}
+
+
+def converged(role: Role) -> dict[str, dict[str, Any]]:
+    """What `facts.role.RoleState` says of a host that holds all of a role."""
+    files = on_disk(*role.files, *role.expects)
+    for path in (p for u in role.units for p in u.inputs):
+        files.setdefault(path, {"mode": "644", "owner": "root:root", "sha256": "cd" * 32})
+    running = {"loaded": "loaded", "active": "active", "sub": "running", "enabled": "enabled", "pid": 1}
+    units = {
+        u.name: running
+        | {"needs_reload": False, "replaced": False, "started_with": {p: files[p]["sha256"] for p in u.inputs}}
+        for u in role.units
+    }
+    return {
+        "packages": {p.name: p.version or "1.0" for p in role.packages},
+        "programs": {p.path: p.sha256 for p in role.programs},
+        "files": files,
+        "units": units,
+        "steps": {s.name: True for s in role.steps} | {u.name: False for u in role.units if u.stale},
+        "ready": {u.name: True for u in role.units},
+    }
+
+
+def on_disk(*files: File) -> dict[str, dict[str, Any]]:
+    """Files as `facts.role.RoleState` says they are."""
+    return {f.path: {"mode": f.mode, "owner": f.owner, "sha256": f.digest} for f in files}
+
+
+class Run:
+    """A run over an inventory whose hosts are never called: a test says what their facts are.
+
+    + answers: by host name and fact, the value or, for `RoleState`, everything the host holds; only what is asked of
+      it is told
+    + asked: every fact that was asked, with its arguments
+    + noops: by host name, what operations said when there was nothing to do
+    """
+
+    def __init__(self, in_groups: Mapping[str, list[str]] | None = None, **settings: Any) -> None:
+        listed = groups(**(in_groups or {}))
+        members = {group: (names, {}) for group, names in listed.items()}
+        self.inventory = Inventory((list(data(**settings).items()), {}), **members)
+        self.state = State(self.inventory, Config())
+        self.answers: dict[tuple[str, type], Any] = {}
+        self.asked: list[tuple[str, type, dict[str, Any]]] = []
+        self.noops: dict[str, list[str]] = {}
+        for host in self.inventory:
+            self.state.activate_host(host)
+            host.get_fact = self._answers_of(host.name)
+            host.noop = self.noops.setdefault(host.name, []).append
+
+    def _answers_of(self, host: str) -> Callable[..., Any]:
+        def get_fact(fact: type[FactBase], **arguments: Any) -> Any:
+            inspect.signature(fact().command).bind(**arguments)
+            self.asked.append((host, fact, arguments))
+            answer = self.answers[host, fact]
+            if fact is RoleState:
+                return {kind: {k: v for k, v in answer[kind].items() if k in arguments[kind]} for kind in BARE}
+            return answer
+
+        return get_fact
+
+    def perform(self, operation: Any, host: str, *, executing: bool = True) -> list[StringCommand]:
+        """The commands an operation yields on a host, in the phase that changes things or in a dry run."""
+        self.state.is_executing = executing
+        this = self.inventory.get_host(host)
+        with ctx_state.use(self.state), ctx_inventory.use(self.inventory), ctx_host.use(this):
+            return list(operation._inner())
+
+    @property
+    def cluster(self) -> Cluster:
+        """The checked settings of this run."""
+        with ctx_inventory.use(self.inventory):
+            return run.the_cluster()
+
+    @property
+    def store(self) -> Store:
+        """This run's certificate store."""
+        with ctx_inventory.use(self.inventory):
+            return run.store()
+
+    def lines(self, records: Iterable[logging.LogRecord], host: str) -> list[str]:
+        """What was announced for a host."""
+        prefix = self.inventory.get_host(host).print_prefix
+        messages = [record.getMessage() for record in records if record.name == "pyinfra"]
+        return [message.removeprefix(prefix) for message in messages if message.startswith(prefix)]

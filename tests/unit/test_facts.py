@@ -1,0 +1,142 @@
+"""Every fact against recorded answers: data files in facts/MODULE.CLASS, one test each, and what pyinfra makes of none.
+
+A data file that begins with "Recorded" holds what a real host or program printed. Time stands at 2025-01-01 in them.
+"""
+
+import contextlib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+from pyinfra.api import Config, FactBase, Inventory, ShortFactBase, State
+from pyinfra.api.exceptions import FactProcessError
+from pyinfra.context import ctx_host, ctx_state
+from pyinfra_testing.facts import make_fact_tests
+
+import facts
+
+DATA = Path(__file__).parent / "facts"
+NOTHING_OF_A_ROLE: dict[str, Any] = {
+    "packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {},
+}  # fmt: skip
+BANNER = "Last login: Mon Nov 23 13:00:00 2026 = from 10.1.10.1"
+
+
+def fact_classes() -> dict[str, type[FactBase]]:
+    """Every fact of the project, by the name it is asked by: "etcd.Members"."""
+    found = {}
+    for module in pkgutil.iter_modules(facts.__path__):
+        loaded = importlib.import_module(f"facts.{module.name}")
+        for name, item in inspect.getmembers(loaded, inspect.isclass):
+            if issubclass(item, FactBase | ShortFactBase) and item.__module__ == loaded.__name__:
+                found[f"{module.name}.{name}"] = item
+    return found
+
+
+FACTS = fact_classes()
+
+
+def data_files(fact: str) -> list[Path]:
+    return sorted((DATA / fact).glob("*.yaml"))
+
+
+def a_certificate() -> bytes:
+    recorded = yaml.safe_load((DATA / "certificates.Certificates" / "node.yaml").read_text())["output"]
+    return recorded[recorded.index("-----BEGIN") :].partition("file ")[0].encode()
+
+
+# `cryptography` keeps the datetime class that it meets first: it must not be the one of frozen time.
+assert x509.load_pem_x509_certificate(a_certificate()).not_valid_after_utc
+
+for _name in FACTS:
+    if data_files(_name):
+        globals()[f"Test{_name}"] = make_fact_tests("facts", _name, DATA / _name)
+
+
+def test_every_fact_has_data_files() -> None:
+    assert {name for name in FACTS if len(data_files(name)) < 2} == set(), "a normal and an unhappy case each"
+    assert {folder.name for folder in DATA.iterdir()} == set(FACTS)
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_data_files_name_the_command(name: str) -> None:
+    """The harness only warns when a file does not."""
+    for path in data_files(name):
+        assert "command" in yaml.safe_load(path.read_text()), path
+
+
+@pytest.fixture
+def ask() -> Iterator[Any]:
+    """Asks a fact of a host that answers every command with the lines given; tells whether pyinfra failed the host."""
+
+    def asked(fact: type[FactBase], *lines: str, **arguments: Any) -> tuple[Any, bool]:
+        answers = {"fake_responses": {"": list(lines)}, "fake_delay": 0, "fake_delay_jitter": 0}
+        inventory = Inventory((["@fake/host", "@fake/other"], answers))  # pyinfra stops when no host remains
+        state = State(inventory, Config())
+        for host in inventory:
+            state.activate_host(host)
+        host = inventory.get_host("@fake/host")
+        with ctx_state.use(state), ctx_host.use(host):
+            return host.get_fact(fact, **arguments), host in state.failed_hosts
+
+    yield asked
+
+
+ARGUMENTS: dict[str, dict[str, Any]] = {"network.Reachable": {"addresses": ["192.168.2.1"]}}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_host_that_says_nothing(name: str, ask: Any) -> None:
+    nothing = NOTHING_OF_A_ROLE if name == "role.RoleState" else {}
+    assert ask(FACTS[name], **ARGUMENTS.get(name, {})) == (nothing, False)
+
+
+@pytest.mark.parametrize("name", [name for name in FACTS if name.split(".")[0] in ("etcd", "docker", "kubernetes")])
+def test_a_host_without_the_program(name: str, ask: Any) -> None:
+    """pyinfra asks whether `requires_command` is there, and says so in place of the answer."""
+    arguments = ARGUMENTS.get(name, {})
+    assert FACTS[name]().requires_command(**arguments), "would run what is not there"
+    assert ask(FACTS[name], "##PYINFRA_NOCMD##", **arguments) == ({}, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("etcd.Members", "Error: context deadline exceeded"),
+        ("etcd.Members", '{"header": {}, "members": ['),
+        ("etcd.Health", 'status [{"Endpoint": '),
+        ("etcd.FlannelKeys", "config"),
+        ("etcd.FlannelKeys", 'config\n{"Network": '),
+        ("flannel.Configuration", "config"),
+        ("flannel.Leases", "subnets/192.168.2.0-24\nnonsense"),
+        ("docker.Engine", "bridge_mtu=1500"),
+        ("docker.Engine", "info=<html>"),
+        ("kubernetes.Nodes", "The connection to the server 10.1.10.101:6443 was refused"),
+        ("kubernetes.Nodes", '{"kind": "Status", "status": "Failure"}'),
+    ],
+)
+def test_an_answer_that_makes_no_sense_fails_the_host_alone(name: str, answer: str, ask: Any) -> None:
+    """With FactProcessError; any other exception would end the run and lose what it reports."""
+    value, failed = ask(FACTS[name], *answer.splitlines())
+    assert failed
+    assert value == {}
+
+
+def recorded_answers() -> list[Any]:
+    paths = [path for name in FACTS for path in data_files(name)]
+    return [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in paths]
+
+
+@pytest.mark.parametrize("path", recorded_answers())
+def test_a_banner_before_the_answer_ends_no_run(path: Path) -> None:
+    """A login shell may print one. The fact is then read all the same, or its host fails with FactProcessError."""
+    fact = FACTS[path.parent.name]
+    output = yaml.safe_load(path.read_text())["output"].splitlines()
+    with contextlib.suppress(FactProcessError):
+        getattr(fact, "fact", fact)().process([BANNER, *output])

@@ -1,0 +1,669 @@
+"""What each operation yields, on hosts whose facts are made up: what is converged is derived from the role itself.
+
+pyinfra-testing's data files cannot carry these: they give a host no data, no inventory and no second phase.
+"""
+
+import base64
+import importlib
+import logging
+import pkgutil
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from pyinfra.api import StringCommand
+
+import operations
+from cluster.certificates import certificate_files
+from cluster.desired import File, Role, software
+from facts.flannel import SubnetEnv
+from facts.host import Preflight
+from facts.kubernetes import Nodes
+from facts.network import Reachable
+from facts.role import RoleState
+from operations import check, docker, etcd, flannel, host, kubernetes, pki, preflight, run
+from operations.role import write_files
+from pki import Store
+from tests.unit.example import BARE, SEVERAL, Run, converged, on_disk, roles
+
+# The operations that bring a host to a role, with that role's name.
+CONVERGING = {
+    host.prepare: "host",
+    host.install: "software",
+    pki.distribute: "pki",
+    etcd.member: "etcd",
+    flannel.lease: "flannel",
+    docker.engine: "docker",
+    kubernetes.master: "master",
+    kubernetes.node: "node",
+}
+OTHERS = {check.nodes_ready, check.pods_reach_each_other, preflight.check}
+GOOD = {
+    "distribution": "debian", "like": "", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
+    "root": True, "init": "systemd", "clock": 0.0, "free_disk": 10**11, "installed": False, "listeners": {},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificate stores that tests share, one for each inventory: issuing takes time."""
+    return tmp_path_factory.mktemp("stores")
+
+
+@pytest.fixture
+def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iterator[Any]:
+    """Begins a run whose hosts pass the preflight; the process remembers nothing of it afterwards."""
+
+    def forget() -> None:
+        run.the_cluster.cache_clear()
+        run.store.cache_clear()
+
+    def begun(in_groups: dict[str, list[str]] | None = None, *, own_store: bool = False, **settings: Any) -> Run:
+        forget()
+        directory = tmp_path / "pki" if own_store else stores / ("several" if in_groups else "shipped")
+        made = Run(in_groups, pki_directory=str(directory), pki_key_type="ecdsa-p256", **settings)
+        for number, name in enumerate(made.inventory.hosts):
+            made.answers[name, Preflight] = {**GOOD, "hostname": name, "machine_id": f"{number:032x}"}
+            made.answers[name, RoleState] = BARE
+        return made
+
+    monkeypatch.setattr("operations.survey._answers", {})
+    monkeypatch.setattr("operations.run.report", run.Report())
+    yield begun
+    forget()
+
+
+@pytest.fixture(autouse=True)
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, "pyinfra")
+    return caplog
+
+
+def certificates(this: Run, name: str, *, write: bool = True) -> tuple[File, ...]:
+    return tuple(certificate_files(this.cluster, this.cluster.host(name), this.store, write=write))
+
+
+def all_roles(this: Run, name: str) -> dict[str, Role]:
+    """A host's roles, its software among them, with its certificates issued."""
+    listed = roles(this.cluster, this.cluster.host(name), certificates(this, name))
+    services = [role for role in listed.values() if role.name not in ("host", "pki")]
+    return listed | {"software": software(services)}
+
+
+def kinds(commands: list[StringCommand]) -> list[str]:
+    """What each command is for."""
+    found = []
+    for command in commands:
+        text = command.get_raw_value()
+        script = shlex.split(text)[-1]
+        if command.connector_arguments.get("_stdin"):
+            found.append("write")
+        elif "apt-get" in text:
+            found.append("packages")
+        elif "curl -fsSL" in text and "/usr/local/bin/" in text:
+            found.append("programs")
+        elif "systemctl daemon-reload" in text:
+            found.append("reload")
+        elif started := re.search(
+            r"^systemctl (?:reset-failed .*; systemctl )?(start|restart) --no-block (\S+)", script, re.M
+        ):
+            found.append(f"{started[1]} {started[2]}")
+        elif "deadline" in text or "journalctl" in text:
+            found.append("wait")
+        elif text.startswith("echo "):
+            found.append("refuse")
+        else:
+            found.append("step" if text.startswith("sh -c ") else text)
+    return found
+
+
+def refusal(commands: list[StringCommand]) -> str:
+    """The message with which the only command fails its host."""
+    (command,) = commands
+    done = subprocess.run(["sh", "-c", command.get_raw_value()], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr.strip()
+
+
+def test_every_operation_is_tested_here() -> None:
+    found = set()
+    for module in pkgutil.iter_modules(operations.__path__):
+        loaded = importlib.import_module(f"operations.{module.name}")
+        found |= {item for item in vars(loaded).values() if hasattr(item, "_inner")}
+    assert found == {*CONVERGING, *OTHERS}
+
+
+# --- Bringing a host to its roles -----------------------------------------------------------------------------------
+
+ON_SHIPPED = [
+    (operation, name)
+    for operation, role in CONVERGING.items()
+    for name in ("master", "node1")
+    if role in ("host", "software", "pki") or (role in ("etcd", "master")) == (name == "master")
+]
+ON_SEVERAL = [(operation, "node1") for operation in CONVERGING]  # a master, etcd member and node in one
+
+
+@pytest.mark.parametrize(("operation", "name"), ON_SHIPPED)
+@pytest.mark.parametrize("executing", [False, True], ids=["dry", "executing"])
+def test_nothing_on_a_converged_host(operation: Any, name: str, executing: bool, begin: Any, said: Any) -> None:
+    this = begin()
+    role = all_roles(this, name)[CONVERGING[operation]]
+    this.answers[name, RoleState] = converged(role)
+    assert this.perform(operation, name, executing=executing) == []
+    assert this.noops[name] == [f"{role.name} is as configured"]
+    assert this.lines(said.records, name) == []
+
+
+@pytest.mark.parametrize(("operation", "name"), ON_SEVERAL)
+def test_nothing_on_a_converged_host_of_every_role(operation: Any, name: str, begin: Any) -> None:
+    this = begin(SEVERAL, api_server_address="api.example", flannel_version="0.15.1", flannel_etcd_api="v2")
+    this.answers[name, RoleState] = converged(all_roles(this, name)[CONVERGING[operation]])
+    assert this.perform(operation, name) == []
+
+
+BARE_HOSTS = [
+    (
+        host.prepare,
+        "node1",
+        [
+            "write /etc/modules-load.d/container-cloud.conf",
+            "write /etc/sysctl.d/90-container-cloud.conf",
+            *(f"install {name}" for name in ("ca-certificates", "curl", "iproute2", "iptables", "kmod", "procps")),
+            "install systemd-timesyncd",
+            "write the cluster's names to /etc/hosts",
+            "load kernel modules",
+            "set kernel parameters",
+            "stop and disable the firewall",
+            "make SELinux permissive",
+            "turn swap off",
+            "start systemd-timesyncd",
+        ],
+        ["write", "packages", *["step"] * 7],
+    ),
+    (
+        host.install,
+        "master",
+        [
+            "install etcd-server",
+            "install etcd-client",
+            *(
+                f"install /usr/local/bin/{name}"
+                for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+            ),
+        ],
+        ["packages", "programs"],
+    ),
+    (
+        host.install,
+        "node1",
+        [
+            "install docker.io",
+            *(f"install {name}" for name in ("conntrack", "ebtables", "ethtool", "ipset", "socat", "util-linux")),
+            *(f"install /usr/local/bin/{name}" for name in ("flanneld", "kubelet", "kube-proxy")),
+        ],
+        ["packages", "programs"],
+    ),
+    (
+        etcd.member,
+        "master",
+        [
+            "write /etc/etcd/etcd.conf",
+            "write /etc/systemd/system/etcd.service.d/container-cloud.conf",
+            "install etcd-server",
+            "install etcd-client",
+            "enable etcd",
+            "start etcd (it is not there)",
+            "give etcd's clients their own users",
+            "set flannel's network configuration in etcd (/flannel/network/config)",
+        ],
+        ["write", "packages", "reload", "start etcd", "step", "step"],
+    ),
+    (
+        flannel.lease,
+        "node1",
+        [
+            "write /etc/sysconfig/flanneld",
+            "write /usr/local/libexec/container-cloud/lease",
+            "write /etc/systemd/system/flanneld.service",
+            "install /usr/local/bin/flanneld",
+            "enable flanneld",
+            "start flanneld (it is not there)",
+        ],
+        ["write", "programs", "reload", "start flanneld"],
+    ),
+    (
+        docker.engine,
+        "node1",
+        [
+            "write /etc/sysconfig/docker",
+            "write /etc/systemd/system/docker.service.d/container-cloud.conf",
+            "write /usr/local/libexec/container-cloud/forward",
+            "install docker.io",
+            "enable docker",
+            "start docker (it is not there)",
+            "let pod traffic through FORWARD",
+        ],
+        ["write", "packages", "reload", "start docker", "step"],
+    ),
+    (
+        kubernetes.master,
+        "master",
+        [
+            "write /etc/kubernetes/config",
+            "write /etc/kubernetes/kubeconfig",
+            "write /etc/kubernetes/apiserver",
+            "write /etc/systemd/system/kube-apiserver.service",
+            "write /etc/kubernetes/controller-manager",
+            "write /etc/kubernetes/controller-manager.kubeconfig",
+            "write /etc/systemd/system/kube-controller-manager.service",
+            "write /etc/kubernetes/scheduler",
+            "write /etc/kubernetes/scheduler.kubeconfig",
+            "write /etc/systemd/system/kube-scheduler.service",
+            "install /usr/local/bin/kube-apiserver",
+            "install /usr/local/bin/kube-controller-manager",
+            "install /usr/local/bin/kube-scheduler",
+            "install /usr/local/bin/kubectl",
+            "enable kube-apiserver",
+            "enable kube-controller-manager",
+            "enable kube-scheduler",
+            "start kube-apiserver (it is not there)",
+            "start kube-controller-manager (it is not there)",
+            "start kube-scheduler (it is not there)",
+            "let the API server call the kubelets",
+        ],
+        [
+            "write",
+            "programs",
+            "reload",
+            "start kube-apiserver",
+            "start kube-controller-manager",
+            "start kube-scheduler",
+            "step",
+        ],
+    ),
+    (
+        kubernetes.node,
+        "node1",
+        [
+            "write /etc/kubernetes/config",
+            "write /etc/kubernetes/kubeconfig",
+            "write /etc/kubernetes/kubelet",
+            "write /etc/systemd/system/kubelet.service",
+            "write /etc/kubernetes/proxy",
+            "write /etc/kubernetes/proxy.kubeconfig",
+            "write /etc/systemd/system/kube-proxy.service",
+            *(f"install {name}" for name in ("conntrack", "ebtables", "ethtool", "ipset", "socat", "util-linux")),
+            "install /usr/local/bin/kubelet",
+            "install /usr/local/bin/kube-proxy",
+            "enable kubelet",
+            "enable kube-proxy",
+            "start kubelet (it is not there)",
+            "start kube-proxy (it is not there)",
+        ],
+        ["write", "packages", "programs", "reload", "start kubelet", "start kube-proxy"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("operation", "name", "lines", "commands"), BARE_HOSTS)
+def test_everything_on_a_bare_host(
+    operation: Any, name: str, lines: list[str], commands: list[str], begin: Any, said: Any
+) -> None:
+    """Bare but for its certificates."""
+    this = begin()
+    this.answers[name, RoleState] = BARE | {"files": on_disk(*certificates(this, name))}
+    assert kinds(this.perform(operation, name)) == commands
+    assert this.lines(said.records, name) == lines
+
+
+def test_certificates_on_a_bare_host(begin: Any, said: Any) -> None:
+    this = begin()
+    assert kinds(this.perform(pki.distribute, "node1")) == ["write", "step"]
+    assert this.lines(said.records, "node1") == [
+        *(
+            f"write {path}.{kind}"
+            for path in ("/etc/kubernetes/ca/client", "/etc/kubernetes/ca/kubelet", "/etc/kubernetes/ca/proxy")
+            + ("/etc/flannel/pki/client",)
+            for kind in ("crt", "key")
+        ),
+        "write /etc/kubernetes/ca/ca.crt",
+        "write /etc/flannel/pki/ca.crt",
+        "write /usr/local/share/ca-certificates/container-cloud.crt",
+        "trust the cluster's authority",
+    ]
+
+
+def test_a_dry_run_announces_certificates_and_issues_none(begin: Any, said: Any) -> None:
+    this = begin(own_store=True)
+    dry = this.perform(pki.distribute, "master", executing=False)
+    assert kinds(dry) == ["true"], "counts as a change, has no content to show"
+    announced = this.lines(said.records, "master")
+    assert not this.store.directory.exists()
+    said.clear()
+    this.perform(pki.distribute, "master")
+    assert this.lines(said.records, "master") == announced
+
+
+def test_only_what_differs_is_written_and_only_its_service_restarted(begin: Any, said: Any) -> None:
+    this = begin()
+    found = converged(all_roles(this, "node1")["node"])
+    found["files"]["/etc/kubernetes/proxy"]["sha256"] = "00" * 32
+    found["units"]["kube-proxy"]["started_with"]["/etc/kubernetes/proxy"] = "00" * 32
+    this.answers["node1", RoleState] = found
+    write, reload, restart = this.perform(kubernetes.node, "node1")
+    assert kinds([write, reload, restart]) == ["write", "reload", "restart kube-proxy"]
+    assert [path for path, *_ in written(write)] == ["/etc/kubernetes/proxy"]
+    assert this.lines(said.records, "node1") == [
+        "write /etc/kubernetes/proxy",
+        "restart kube-proxy (/etc/kubernetes/proxy changed)",
+    ]
+
+
+def test_a_service_that_does_not_answer_is_only_waited_for(begin: Any) -> None:
+    this = begin()
+    found = converged(all_roles(this, "master")["etcd"])
+    found["ready"]["etcd"] = False
+    this.answers["master", RoleState] = found
+    commands = this.perform(etcd.member, "master")
+    assert kinds(commands) == ["reload", "wait"]
+    for verb in ("systemctl start", "systemctl restart"):
+        assert verb not in str(commands[1])
+
+
+def test_a_dry_run_says_once_what_is_installed(begin: Any, said: Any) -> None:
+    """Two operations would install it: the first of them does."""
+    this = begin()
+    this.perform(host.install, "node1", executing=False)
+    assert "install docker.io" in this.lines(said.records, "node1")
+    said.clear()
+    this.perform(docker.engine, "node1", executing=False)
+    assert not [line for line in this.lines(said.records, "node1") if line.startswith("install ")]
+
+
+# --- Certificates that are not in place -----------------------------------------------------------------------------
+
+NEEDING = [(etcd.member, "master"), (flannel.lease, "node1"), (kubernetes.master, "master"), (kubernetes.node, "node1")]
+
+
+@pytest.mark.parametrize(("operation", "name"), NEEDING)
+@pytest.mark.parametrize("issued", [True, False], ids=["issued", "not issued"])
+def test_certificates_absent_from_the_host_are_refused(operation: Any, name: str, issued: bool, begin: Any) -> None:
+    this = begin(own_store=not issued)
+    files = certificates(this, name, write=issued)
+    expects = roles(this.cluster, this.cluster.host(name), files)[CONVERGING[operation]].expects
+    assert expects
+    message = refusal(this.perform(operation, name))
+    assert "run deploys/pki.py first" in message
+    for file in expects:
+        assert file.path in message
+
+
+@pytest.mark.parametrize(("operation", "name"), NEEDING)
+@pytest.mark.parametrize("change", [{"sha256": "00" * 32}, {"mode": "666"}, {"owner": "etcd:etcd"}])
+def test_a_certificate_unlike_the_stores_is_refused(operation: Any, name: str, change: Any, begin: Any) -> None:
+    this = begin()
+    role = all_roles(this, name)[CONVERGING[operation]]
+    odd, *others = role.expects
+    this.answers[name, RoleState] = BARE | {"files": on_disk(*role.expects)}
+    this.answers[name, RoleState]["files"][odd.path] |= change
+    message = refusal(this.perform(operation, name))
+    assert odd.path in message
+    assert not [file.path for file in others if file.path in message]
+
+
+@pytest.mark.parametrize(("operation", "name"), NEEDING)
+def test_a_dry_run_waits_for_certificates_to_come(operation: Any, name: str, begin: Any) -> None:
+    assert kinds(begin(own_store=True).perform(operation, name, executing=False)) == ["true"]
+
+
+def test_a_damaged_store_ends_the_run(begin: Any, said: Any) -> None:
+    this = begin(own_store=True)
+    certificates(this, "master")
+    damaged = this.store.directory / "authorities" / "cluster.pem"
+    damaged.write_text("nonsense")
+    for operation in (pki.distribute, etcd.member):
+        said.clear()
+        with pytest.raises(SystemExit) as ended:
+            this.perform(operation, "master")
+        assert ended.value.code == 1
+        assert str(damaged) in said.text and "restore it from a backup" in said.text
+
+
+# --- What commands contain ------------------------------------------------------------------------------------------
+
+
+def written(command: StringCommand) -> list[tuple[str, str, str, str]]:
+    """Path, content, mode and owner of each file a command writes, read from its standard input."""
+    (script,) = command.connector_arguments["_stdin"]
+    files = []
+    for encoded, new in re.findall(r"^printf %s '([^']*)' \| base64 -d > '([^']*)'$", script, re.M):
+        moved = re.search(rf"^chown (\S+) '{new}' && chmod (\d+) '{new}' && mv -f '{new}' '([^']*)'$", script, re.M)
+        assert moved, f"{new} is not put in place"
+        files.append((moved[3], base64.b64decode(encoded).decode(), moved[2], moved[1]))
+    return files
+
+
+@pytest.mark.parametrize("name", ["master", "node1"])
+def test_certificates_and_keys_arrive_as_issued(name: str, begin: Any) -> None:
+    this = begin()
+    write, _ = this.perform(pki.distribute, name)
+    role = all_roles(this, name)["pki"]
+    assert written(write) == [(f.path, f.content, f.mode, f.owner) for f in role.files]
+    keys = [(mode, owner) for path, _, mode, owner in written(write) if path.endswith(".key")]
+    assert keys and set(keys) == {("600", "root:root")}
+
+
+@pytest.mark.parametrize("name", ["master", "node1", "node2"])
+def test_no_key_shows_anywhere_but_on_standard_input(name: str, begin: Any, said: Any) -> None:
+    this = begin(SEVERAL, api_server_address="api.example")
+    keys = [f for f in certificates(this, name) if f.mode == "600"]
+    secrets = {line for f in keys for line in (f.content or "").splitlines() if "---" not in line}
+    secrets |= {base64.b64encode((f.content or "").encode()).decode()[:60] for f in keys}
+    carried = 0
+    for operation in CONVERGING:
+        if CONVERGING[operation] not in all_roles(this, name):
+            continue
+        for command in this.perform(operation, name):
+            shown = f"{command!s}{command!r}{command.get_raw_value()}"
+            assert not [secret for secret in secrets if secret in shown]
+            carried += any(secret in "".join(command.connector_arguments.get("_stdin", ())) for secret in secrets)
+            assert set(command.connector_arguments) <= {"_stdin"}
+    assert carried == 1, "only the certificates' own operation carries keys"
+    assert not [secret for secret in secrets if secret in said.text]
+
+
+def test_a_file_without_content_is_never_written() -> None:
+    with pytest.raises(ValueError, match="/etc/x"):
+        write_files((File("/etc/x", None),))
+
+
+@pytest.mark.parametrize(("operation", "name", "unit"), [
+    (etcd.member, "master", "etcd"),
+    (flannel.lease, "node1", "flanneld"),
+    (docker.engine, "node1", "docker"),
+    (kubernetes.node, "node1", "kubelet"),
+])  # fmt: skip
+def test_a_start_waits_for_the_service_and_says_why_it_failed(operation: Any, name: str, unit: str, begin: Any) -> None:
+    this = begin(start_timeout=77)
+    role = all_roles(this, name)[CONVERGING[operation]]
+    this.answers[name, RoleState] = BARE | {"files": on_disk(*role.expects)}
+    (start,) = [c for c in this.perform(operation, name) if f"systemctl start --no-block {unit}\n" in script_of(c)
+                or f"systemctl start --no-block {unit} " in script_of(c)]  # fmt: skip
+    script = script_of(start)
+    (described,) = [u for u in role.units if u.name == unit]
+    assert described.ready in script
+    assert shlex.quote(described.hint) in script
+    assert f"journalctl -u {unit} " in script
+    assert "+ 77" in script and "is not ready after 77 s" in script
+
+
+def script_of(command: StringCommand) -> str:
+    """The script a command hands to `sh -c`; empty for another command."""
+    words = shlex.split(command.get_raw_value())
+    return words[2] if words[:2] == ["sh", "-c"] else ""
+
+
+@pytest.mark.parametrize("name", ["master", "node1", "node2"])
+@pytest.mark.parametrize("state", ["bare", "changed"])
+def test_every_script_is_one(name: str, state: str, begin: Any) -> None:
+    """`sh` reads each without complaint: commands, what they are given, and what facts ask."""
+    archive = {"url": "http://mirror.example/pause.tar", "sha256": "ab" * 32}
+    this = begin(SEVERAL, api_server_address="api.example", pause_image_archive=archive)
+    listed = all_roles(this, name)
+    scripts = []
+    for operation, role in CONVERGING.items():
+        if role not in listed:
+            continue
+        found = BARE | {"files": on_disk(*listed[role].expects)}
+        if state == "changed":
+            found = converged(listed[role])
+            found["steps"] = {}
+            for unit in found["units"].values():
+                unit["started_with"] = None
+        this.answers[name, RoleState] = found
+        for command in this.perform(operation, name):
+            scripts += [command.get_raw_value(), script_of(command), *command.connector_arguments.get("_stdin", ())]
+    scripts += [str(fact().command(**arguments)) for _, fact, arguments in this.asked]
+    assert len(scripts) > 20
+    for script in scripts:
+        done = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{done.stderr}\n{script}"
+
+
+# --- The preflight --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("executing", [False, True], ids=["dry", "executing"])
+def test_the_preflight_of_good_hosts_changes_nothing(executing: bool, begin: Any) -> None:
+    this = begin()
+    assert this.perform(preflight.check, "node1", executing=executing) == []
+    assert this.noops["node1"] == ["the host can be used"]
+
+
+def test_every_host_is_asked_once_in_each_phase(begin: Any) -> None:
+    this = begin()
+    for executing in (False, True):
+        this.asked.clear()
+        for name in ("master", "node1"):
+            this.perform(preflight.check, name, executing=executing)
+        assert sorted(name for name, fact, _ in this.asked if fact is Preflight) == [
+            "master",
+            "node1",
+            "node2",
+            "node3",
+        ]
+
+
+@pytest.mark.parametrize("executing", [False, True], ids=["dry", "executing"])
+def test_the_preflight_ends_the_run_with_every_reason(executing: bool, begin: Any, said: Any) -> None:
+    this = begin()
+    this.answers["node1", Preflight] |= {"architecture": "aarch64"}
+    this.answers["node3", Preflight] |= {"init": "bash"}
+    with pytest.raises(SystemExit) as ended:
+        this.perform(preflight.check, "master", executing=executing)
+    assert ended.value.code == 1
+    errors = [record.getMessage() for record in said.records if record.levelno == logging.ERROR]
+    assert len(errors) == 3
+    assert errors[0].startswith("node1: aarch64") and errors[1].startswith("node3: PID 1 is bash")
+    assert errors[2] == "2 reasons not to go on: nothing was changed."
+
+
+def test_the_family_of_a_host_comes_from_its_preflight(begin: Any) -> None:
+    """A relative of Ubuntu gets deb packages."""
+    this = begin()
+    this.answers["node1", Preflight] |= {"distribution": "linuxmint", "like": "ubuntu debian"}
+    assert kinds(this.perform(host.prepare, "node1"))[:2] == ["write", "packages"]
+
+
+# --- The closing check ----------------------------------------------------------------------------------------------
+
+
+def ready(*names: str) -> dict[str, Any]:
+    return {name: {"ready": True, "message": "kubelet is posting ready status"} for name in names}
+
+
+def test_ready_nodes(begin: Any) -> None:
+    this = begin(start_timeout=77)
+    this.answers["master", Nodes] = ready("node1", "node2", "node3")
+    assert this.perform(check.nodes_ready, "master") == []
+    assert this.noops["master"] == ["3 nodes are Ready"]
+    assert this.asked == [("master", Nodes, {"wait_for": ["node1", "node2", "node3"], "seconds": 77})]
+
+
+def test_nodes_that_are_not_ready_are_named(begin: Any) -> None:
+    this = begin()
+    late = {"ready": False, "message": "Kubelet stopped posting node status."}
+    this.answers["master", Nodes] = ready("node1") | {"node2": late}
+    message = refusal(this.perform(check.nodes_ready, "master"))
+    assert message.startswith("not Ready after 180 s: ")
+    assert "node2: Kubelet stopped posting node status.; node3: never registered" in message
+    assert "node1" not in message and "journalctl -u kubelet" in message
+
+
+def leases(this: Run, **subnets: str | None) -> None:
+    for name, subnet in subnets.items():
+        this.answers[name, SubnetEnv] = {"FLANNEL_SUBNET": f"{subnet}/24", "FLANNEL_MTU": "1450"} if subnet else {}
+
+
+def test_nodes_that_reach_each_other(begin: Any) -> None:
+    this = begin()
+    leases(this, node1="192.168.14.1", node2="192.168.2.1", node3="192.168.66.1")
+    this.answers["node1", Reachable] = {"192.168.2.1": True, "192.168.66.1": True}
+    assert this.perform(check.pods_reach_each_other, "node1") == []
+    assert this.noops["node1"] == ["reaches 2 other nodes over the pod network"]
+    assert ("node1", Reachable, {"addresses": ["192.168.2.1", "192.168.66.1"]}) in this.asked
+    assert "master" not in {name for name, _, _ in this.asked}, "only nodes have a lease"
+
+
+def test_nodes_that_do_not_answer_are_named(begin: Any) -> None:
+    this = begin(flannel_backend="host-gw")
+    leases(this, node1="192.168.14.1", node2="192.168.2.1", node3=None)
+    this.answers["node1", Reachable] = {"192.168.2.1": False}
+    message = refusal(this.perform(check.pods_reach_each_other, "node1"))
+    assert message == "cannot reach node2 (192.168.2.1) over the pod network (host-gw); no lease on node3"
+
+
+def test_a_node_without_a_lease_of_its_own_is_named(begin: Any) -> None:
+    this = begin()
+    leases(this, node1=None, node2=None, node3=None)
+    assert refusal(this.perform(check.pods_reach_each_other, "node1")) == "no lease on node1, node2, node3"
+
+
+@pytest.mark.parametrize(("operation", "name"), [(check.nodes_ready, "master"), (check.pods_reach_each_other, "node1")])
+def test_a_dry_run_does_not_check_what_is_not_there_yet(operation: Any, name: str, begin: Any) -> None:
+    this = begin()
+    assert this.perform(operation, name, executing=False) == []
+    assert this.asked == []
+    assert this.noops[name] == ["checked after a run"]
+
+
+# --- The certificate store of a run ---------------------------------------------------------------------------------
+
+
+def test_the_store_is_as_the_settings_say(begin: Any, tmp_path: Path) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse\nanother line\n")
+    this = begin(own_store=True, pki_passphrase_file=str(secret), pki_certificate_days=100, pki_authority_days=200)
+    client = next(f for f in certificates(this, "master") if f.path == "/etc/kubernetes/ca/client.crt")
+    certificate = x509.load_pem_x509_certificate((client.content or "").encode())
+    assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 100
+    assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    assert "ENCRYPTED" in (tmp_path / "pki" / "authorities" / "cluster.pem").read_text()
+    Store(tmp_path / "pki", passphrase="correct horse").authority_key_pair("cluster-signing", write=False)
+
+
+def test_an_empty_passphrase_ends_the_run(begin: Any, tmp_path: Path, said: Any) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("")
+    this = begin(own_store=True, pki_passphrase_file=str(secret))
+    with pytest.raises(SystemExit):
+        this.perform(pki.distribute, "master")
+    assert str(secret) in said.text and "empty" in said.text
+    assert not (tmp_path / "pki").exists()

@@ -1,0 +1,561 @@
+"""What each role puts on a host: the guide's lines in the guide's files, flags of the release, inputs of the units."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cluster import releases
+from cluster.desired import File, Role, Unit
+from cluster.roles import UNITS, kubernetes, master, node
+from cluster.roles.etcd import flannel_configuration
+from cluster.roles.flannel import DOCKER_ENV, SUBNET_ENV
+from cluster.settings import Cluster, load
+from tests.unit.example import cluster, expected, roles, several
+from tests.unit.test_settings import data, groups
+
+# A package of Debian 12 has these versions; the settings say them of what is a release file.
+PACKAGED = {"etcd": "3.4.23", "dockerd": "20.10.24"}
+OLD_FLANNEL = {"flannel_version": "0.15.1", "flannel_etcd_api": "v2"}
+CLUSTERS = {
+    "shipped": cluster(),
+    "several": several(),
+    "old flannel": several(**OLD_FLANNEL),
+    "host-gw": cluster(flannel_backend="host-gw", flannel_interface="eth1"),
+    "udp": cluster(flannel_backend="udp", flannel_backend_options={"Port": 7890}),
+    "all settings": several(
+        kube_proxy_mode="ipvs", log_level=4, docker_cgroup_driver="cgroupfs", disable_swap=False,
+        insecure_registries=["10.1.10.0/24"], registry_mirrors=["https://mirror.example"],
+        docker_options=["--log-opt", "max-size=50m"], pod_subnet_max="192.168.200.0",
+        pause_image_archive={"url": "http://mirror.example/pause.tar", "sha256": "ab" * 32},
+    ),
+}  # fmt: skip
+ON_HOSTS = [pytest.param(c, h.name, id=f"{name}-{h.name}") for name, c in CLUSTERS.items() for h in c.hosts]
+
+
+_rendered: dict[tuple[int, str], tuple[Cluster, dict[str, Role]]] = {}
+
+
+def on(found: Cluster, name: str) -> dict[str, Role]:
+    """A host's roles by name, rendered once."""
+    key = id(found), name
+    if key not in _rendered:
+        _rendered[key] = found, roles(found, found.host(name))  # with the cluster, so that its id stays its own
+    return _rendered[key][1]
+
+
+def files(found: Cluster, name: str) -> dict[str, str]:
+    """Every file with known content that the roles put on a host."""
+    return {f.path: f.content for role in on(found, name).values() for f in role.files if f.content is not None}
+
+
+def variables(text: str) -> dict[str, str]:
+    """An environment file as systemd reads it."""
+    found = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, value = line.split("=", 1)
+            (found[name],) = shlex.split(value) or [""]
+    return found
+
+
+def arguments(words: str) -> dict[str, str]:
+    """Flags without dashes, with their values; a flag given twice is an error."""
+    pairs = [word.lstrip("-").partition("=")[::2] for word in words.split() if word.startswith("-")]
+    assert len(pairs) == len(dict(pairs)), f"given twice in {words}"
+    return dict(pairs)
+
+
+def service(found: Cluster, name: str, unit: str) -> str:
+    """A unit's own lines on a host: its unit file, or its drop-in."""
+    on_host = files(found, name)
+    path = f"/etc/systemd/system/{unit}.service"
+    return on_host.get(path) or on_host[f"{path}.d/container-cloud.conf"]
+
+
+def command_line(found: Cluster, name: str, unit: str) -> str:
+    """ExecStart of a unit, with the variables of its environment files filled in."""
+    text = service(found, name, unit)
+    values: dict[str, str] = {}
+    for path in re.findall(r"^EnvironmentFile=(.*)$", text, re.M):
+        values |= variables(files(found, name).get(path, ""))
+    if unit == "docker":  # written by the lease script when flanneld has its lease
+        values |= {"DOCKER_NETWORK_OPTIONS": "--bip=192.168.14.1/24 --ip-masq=false --mtu=1450"}
+    (line,) = re.findall(r"^ExecStart=(.+)$", text, re.M)
+    used = re.findall(r"\$\{?(\w+)\}?", line)
+    assert set(used) <= set(values), f"{unit} uses variables that no environment file sets"
+    return re.sub(r"\$\{?(\w+)\}?", lambda match: values[match[1]], line)
+
+
+def units_on(found: Cluster, name: str) -> Iterator[tuple[Role, Unit]]:
+    for role in on(found, name).values():
+        for unit in role.units:
+            yield role, unit
+
+
+# --- The guide's files and lines ------------------------------------------------------------------------------------
+
+SHIPPED = CLUSTERS["shipped"]
+MASTER = "https://10.1.10.101:6443"
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "wanted"),
+    [
+        (
+            "master",
+            "/etc/etcd/etcd.conf",
+            {
+                "ETCD_NAME": "master",
+                "ETCD_LISTEN_CLIENT_URLS": "https://10.1.10.101:2379",
+                "ETCD_ADVERTISE_CLIENT_URLS": "https://10.1.10.101:2379",
+                "ETCD_LISTEN_PEER_URLS": "https://10.1.10.101:2380",
+                "ETCD_INITIAL_CLUSTER": "master=https://10.1.10.101:2380",
+                "ETCD_CLIENT_CERT_AUTH": "true",
+                "ETCD_PEER_CLIENT_CERT_AUTH": "true",
+                "ETCD_QUOTA_BACKEND_BYTES": str(2048 * 2**20),
+            },
+        ),
+        (
+            "node1",
+            "/etc/sysconfig/flanneld",
+            {
+                "FLANNEL_ETCD_ENDPOINTS": "https://10.1.10.101:2379",
+                "FLANNEL_OPTIONS": "-etcd-prefix=/flannel/network -etcd-cafile=/etc/flannel/pki/ca.crt "
+                "-etcd-certfile=/etc/flannel/pki/client.crt -etcd-keyfile=/etc/flannel/pki/client.key "
+                "-iface=10.1.10.102 -ip-masq",
+            },
+        ),
+        (
+            "node1",
+            "/etc/sysconfig/docker",
+            {"OPTIONS": "--exec-opt native.cgroupdriver=systemd -H unix:///var/run/docker.sock"},
+        ),
+        (
+            "node1",
+            "/etc/kubernetes/config",
+            {
+                "KUBE_MASTER": "--master=https://10.1.10.101:6443",
+                "KUBE_CONFIG": "--kubeconfig=/etc/kubernetes/kubeconfig",
+                "KUBE_COMMON_ARGS": "--logtostderr=true --v=1",
+            },
+        ),
+        (
+            "master",
+            "/etc/kubernetes/apiserver",
+            {
+                "KUBE_ETCD_SERVERS": "--storage-backend=etcd3 --etcd-servers=https://10.1.10.101:2379 "
+                "--etcd-cafile=/etc/kubernetes/ca/etcd-ca.crt --etcd-certfile=/etc/kubernetes/ca/etcd-client.crt "
+                "--etcd-keyfile=/etc/kubernetes/ca/etcd-client.key",
+                "KUBE_ADMISSION_CONTROL": "--enable-admission-plugins=NamespaceLifecycle,NamespaceExists,LimitRanger,"
+                "SecurityContextDeny,ServiceAccount,ResourceQuota,NodeRestriction",
+            },
+        ),
+        (
+            "node1",
+            "/etc/kubernetes/kubelet",
+            {
+                "KUBELET_ADDRESS": "--address=0.0.0.0",
+                "KUBELET_HOSTNAME": "--hostname-override=node1",
+                "KUBELET_POD_INFRA_CONTAINER": "--pod-infra-container-image=docker.io/tianyebj/pod-infrastructure",
+            },
+        ),
+    ],
+)
+def test_variables_of_the_guide(host: str, path: str, wanted: dict[str, str]) -> None:
+    found = variables(files(SHIPPED, host)[path])
+    assert {name: found.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("host", "unit", "wanted"),
+    [
+        (
+            "master",
+            "kube-apiserver",
+            {
+                "service-node-port-range": "80-65535",
+                "service-cluster-ip-range": "192.168.1.0/24",
+                "client-ca-file": "/etc/kubernetes/ca/clients-ca.crt",
+                "tls-cert-file": "/etc/kubernetes/ca/server.crt",
+                "tls-private-key-file": "/etc/kubernetes/ca/server.key",
+                "secure-port": "6443",
+                "insecure-port": "0",
+                "advertise-address": "10.1.10.101",
+                "authorization-mode": "Node,RBAC",
+                "anonymous-auth": "false",
+            },
+        ),
+        (
+            "master",
+            "kube-controller-manager",
+            {
+                "cluster-name": "k8s-cluster",
+                "cluster-cidr": "192.168.0.0/16",
+                "root-ca-file": "/etc/kubernetes/ca/ca.crt",
+                "cluster-signing-cert-file": "/etc/kubernetes/ca/signing-ca.crt",
+                "service-account-private-key-file": "/etc/kubernetes/ca/sa.key",
+                "master": MASTER,
+            },
+        ),
+        ("master", "kube-scheduler", {"master": MASTER, "port": "0", "bind-address": "127.0.0.1"}),
+        (
+            "node1",
+            "kubelet",
+            {
+                "kubeconfig": "/etc/kubernetes/kubeconfig",
+                "cgroup-driver": "systemd",
+                "anonymous-auth": "false",
+                "authorization-mode": "Webhook",
+                "read-only-port": "0",
+                "node-ip": "10.1.10.102",
+                "fail-swap-on": "true",
+            },
+        ),
+        (
+            "node1",
+            "kube-proxy",
+            {"hostname-override": "node1", "cluster-cidr": "192.168.0.0/16", "proxy-mode": "iptables", "master": MASTER},
+        ),
+        ("node1", "docker", {"bip": "192.168.14.1/24", "mtu": "1450", "H": ""}),
+    ],
+)  # fmt: skip
+def test_flags_of_the_guide_reach_the_service(host: str, unit: str, wanted: dict[str, str]) -> None:
+    found = arguments(command_line(SHIPPED, host, unit))
+    assert {name: found.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("host", ["master", "node1"])
+def test_the_kubeconfig_is_the_guides(host: str) -> None:
+    text = files(SHIPPED, host)["/etc/kubernetes/kubeconfig"]
+    assert (
+        re.sub(r"^#.*\n", "", text)
+        == """\
+apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority: /etc/kubernetes/ca/ca.crt
+    server: https://10.1.10.101:6443
+  name: k8s-cluster
+contexts:
+- context:
+    cluster: k8s-cluster
+    user: default-admin
+  name: default-system
+current-context: default-system
+kind: Config
+preferences: {}
+users:
+- name: default-admin
+  user:
+    client-certificate: /etc/kubernetes/ca/client.crt
+    client-key: /etc/kubernetes/ca/client.key
+"""
+    )
+
+
+def test_the_hosts_file_has_every_host_of_the_inventory() -> None:
+    (step,) = [s for s in on(SHIPPED, "node1")["host"].steps if "/etc/hosts" in s.name]
+    for line in ("10.1.10.101  master", "10.1.10.102  node1", "10.1.10.103  node2", "10.1.10.104  node3"):
+        assert f"\n{line}\n" in step.check and f"\n{line}\n" in step.repair
+
+
+def test_no_packaged_unit_is_overwritten() -> None:
+    """A drop-in outlives the next package update."""
+    for name in ("master", "node1"):
+        for path in files(SHIPPED, name):
+            assert not path.startswith(("/lib/systemd", "/usr/lib/systemd"))
+            assert path not in ("/etc/systemd/system/etcd.service", "/etc/systemd/system/docker.service")
+
+
+# --- What settings change -------------------------------------------------------------------------------------------
+
+
+def extra(**hosts: dict[str, dict[str, str]]) -> Cluster:
+    """The shipped cluster with `host_extra_args` on some hosts and the same argument for all kubelets."""
+    listed = data(
+        extra_args={"kubelet": {"max-pods": "50"}, "kube-proxy": {"v": "5"}, "etcd": {"heartbeat-interval": "200"}}
+    )
+    for name, given in hosts.items():
+        listed[name]["host_extra_args"] = given
+    return load(listed, groups())[0]
+
+
+def test_a_hosts_own_arguments_win_over_the_clusters() -> None:
+    found = extra(node1={"kubelet": {"max-pods": "20"}, "dockerd": {"debug": ""}, "flanneld": {"v": "2"}})
+    assert arguments(command_line(found, "node1", "kubelet"))["max-pods"] == "20"
+    assert arguments(command_line(found, "node2", "kubelet"))["max-pods"] == "50"
+    assert command_line(found, "node1", "docker").split()[5] == "--debug"
+    assert "--debug" not in command_line(found, "node2", "docker")
+    assert command_line(found, "node1", "flanneld").endswith(" -v=2")
+    assert variables(files(found, "master")["/etc/etcd/etcd.conf"])["ETCD_HEARTBEAT_INTERVAL"] == "200"
+
+
+def test_the_users_argument_comes_last_and_wins() -> None:
+    words = command_line(extra(), "node1", "kube-proxy").split()
+    assert [word for word in words if word.startswith("--v=")] == ["--v=1", "--v=5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        ("shipped", {"Type": "vxlan"}),
+        ("host-gw", {"Type": "host-gw"}),
+        ("udp", {"Type": "udp", "Port": 7890}),
+    ],
+)
+def test_flannels_configuration_names_its_backend(name: str, backend: dict[str, Any]) -> None:
+    found = CLUSTERS[name]
+    text = flannel_configuration(found)
+    configuration = {"Network": "192.168.0.0/16", "SubnetLen": 24, "SubnetMin": "192.168.2.0", "Backend": backend}
+    assert json.loads(text) == configuration
+    (step,) = [s for s in on(found, found.masters[0].name)["etcd"].steps if "flannel" in s.name]
+    assert shlex.quote(text) in step.check and shlex.quote(text) in step.repair
+    # flanneld reads it when it starts: where it is written down, a change is seen to need a restart.
+    assert text in files(found, "node1")["/etc/sysconfig/flanneld"]
+    unit = service(found, "node1", "flanneld")
+    assert f"lease clear {backend['Type']}\n" in unit and f"lease publish {backend['Type']}\n" in unit
+
+
+def test_flannels_interface() -> None:
+    assert arguments(command_line(CLUSTERS["host-gw"], "node1", "flanneld"))["iface"] == "eth1"
+    assert arguments(command_line(SHIPPED, "node3", "flanneld"))["iface"] == "10.1.10.104"
+
+
+def test_the_api_that_flannel_reads() -> None:
+    old, new = CLUSTERS["old flannel"], SHIPPED
+    assert variables(files(old, "master")["/etc/etcd/etcd.conf"])["ETCD_ENABLE_V2"] == "true"
+    assert "ETCD_ENABLE_V2" not in files(new, "master")["/etc/etcd/etcd.conf"]
+    for found, api, verb in ((old, "2", " set "), (new, "3", " put ")):
+        (step,) = [s for s in on(found, found.etcd_members[0].name)["etcd"].steps if "flannel's network" in s.name]
+        assert f"ETCDCTL_API={api} " in step.repair and f"{verb}/flannel/network/config " in step.repair
+        assert f"ETCDCTL_API={api} " in step.check
+
+
+def test_settings_reach_dockers_options() -> None:
+    options = variables(files(CLUSTERS["all settings"], "node2")["/etc/sysconfig/docker"])["OPTIONS"].split()
+    for word in ("native.cgroupdriver=cgroupfs", "--insecure-registry=10.1.10.0/24", "max-size=50m"):
+        assert word in options
+    assert "--registry-mirror=https://mirror.example" in options
+    assert arguments(command_line(CLUSTERS["all settings"], "node2", "kubelet"))["cgroup-driver"] == "cgroupfs"
+
+
+def test_the_pause_image_is_loaded_only_from_an_archive() -> None:
+    assert on(SHIPPED, "node1")["node"].steps == ()
+    found = CLUSTERS["all settings"]
+    (step,) = on(found, "node2")["node"].steps
+    assert "http://mirror.example/pause.tar" in step.repair and "ab" * 32 in step.repair
+    assert step.when == "before", "the kubelet would pull it"
+    assert "ab" * 32 in step.check, "another archive of the same name is loaded anew"
+
+
+# --- Several masters, several members -------------------------------------------------------------------------------
+
+SEVERAL = CLUSTERS["several"]
+
+
+def test_three_etcd_members_know_each_other() -> None:
+    everyone = "master=https://10.1.10.101:2380,node1=https://10.1.10.102:2380,node2=https://10.1.10.103:2380"
+    for number, name in enumerate(("master", "node1", "node2"), start=101):
+        found = variables(files(SEVERAL, name)["/etc/etcd/etcd.conf"])
+        assert found["ETCD_INITIAL_CLUSTER"] == everyone
+        assert found["ETCD_NAME"] == name
+        assert found["ETCD_LISTEN_PEER_URLS"] == f"https://10.1.10.{number}:2380"
+    assert "etcd" not in on(SEVERAL, "node3")
+
+
+def test_clients_of_etcd_know_all_members() -> None:
+    urls = "https://10.1.10.101:2379,https://10.1.10.102:2379,https://10.1.10.103:2379"
+    assert variables(files(SEVERAL, "node3")["/etc/sysconfig/flanneld"])["FLANNEL_ETCD_ENDPOINTS"] == urls
+    for name in ("master", "node1"):
+        assert arguments(command_line(SEVERAL, name, "kube-apiserver"))["etcd-servers"] == urls
+
+
+def test_everybody_calls_the_balancer() -> None:
+    for host in SEVERAL.hosts:
+        for path, text in files(SEVERAL, host.name).items():
+            if path.endswith("kubeconfig"):
+                assert "server: https://api.example:6443\n" in text, path
+    assert arguments(command_line(SEVERAL, "node1", "kube-apiserver"))["advertise-address"] == "10.1.10.102"
+
+
+def test_one_host_does_what_is_done_once() -> None:
+    for role in ("etcd", "master"):
+        doing = [h.name for h in SEVERAL.hosts if role in on(SEVERAL, h.name) and on(SEVERAL, h.name)[role].steps]
+        assert doing == ["master"]
+
+
+def test_a_master_that_is_a_node_keeps_both_kubeconfigs_apart() -> None:
+    """The guide's is the administrator's there, the kubelet has its own."""
+    on_host = files(SEVERAL, "node1")
+    assert "/etc/kubernetes/ca/client.crt" in on_host["/etc/kubernetes/kubeconfig"]
+    assert "/etc/kubernetes/ca/node.crt" in on_host["/etc/kubernetes/kubelet.kubeconfig"]
+    assert arguments(command_line(SEVERAL, "node1", "kubelet"))["kubeconfig"] == "/etc/kubernetes/kubelet.kubeconfig"
+
+
+# --- Flags of the release -------------------------------------------------------------------------------------------
+
+
+def version(found: Cluster, component: str) -> str:
+    if component == "flanneld":
+        return found.settings.flannel_version
+    return PACKAGED.get(component, found.settings.kubernetes_version)
+
+
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_no_flag_is_passed_that_the_release_does_not_know(found: Cluster, name: str) -> None:
+    for _, unit in units_on(found, name):
+        component = {"docker": "dockerd"}.get(unit.name, unit.name)
+        if component == "etcd":
+            names = variables(files(found, name)["/etc/etcd/etcd.conf"])
+            passed = {variable.removeprefix("ETCD_").replace("_", "-").lower() for variable in names}
+        else:
+            passed = set(arguments(command_line(found, name, unit.name)))
+            passed = {{"H": "host"}.get(flag, flag) for flag in passed}
+        assert passed, unit.name
+        assert passed <= releases.flags(component, version(found, component)), unit.name
+
+
+@pytest.mark.parametrize("line", releases.listed("flanneld"), ids=lambda line: "{}.{}".format(*line))
+def test_flannels_flags_are_known_to_every_release_of_it(line: tuple[int, int]) -> None:
+    release = "{}.{}.0".format(*line)
+    api = next(api for api, known in releases.FLANNEL_ETCD_API.items() if release in known)
+    found = cluster(flannel_version=release, flannel_etcd_api=api)
+    assert set(arguments(command_line(found, "node1", "flanneld"))) <= releases.flags("flanneld", release)
+
+
+def test_every_flag_that_is_meant_survives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`choose` leaves out what a release does not know: a misspelt flag would vanish without a word."""
+    dropped: set[tuple[str, str]] = set()
+
+    def choose(component: str, release: str, values: dict[str, str]) -> dict[str, str]:
+        chosen = releases.choose(component, release, values)
+        dropped.update((component, flag) for flag in values if flag not in chosen)
+        return chosen
+
+    for module in (kubernetes, master, node):
+        monkeypatch.setattr(module, "choose", choose)
+    for host in SEVERAL.hosts:
+        roles(SEVERAL, host)
+    assert dropped == {("kube-apiserver", "admission-control")}, "its successor is passed"
+
+
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_every_component_logs_to_the_journal_at_the_level_set(found: Cluster, name: str) -> None:
+    for _, unit in units_on(found, name):
+        if unit.name in releases.KUBERNETES_COMPONENTS:
+            assert arguments(command_line(found, name, unit.name))["v"] == str(found.settings.log_level)
+
+
+# --- Inputs: a changed file must be seen ----------------------------------------------------------------------------
+
+# Below these a service writes or is reached, it reads nothing there when it starts.
+NOT_READ = ("/var/", "/flannel/", "/systemd/")
+# etcd's own copies, made from these at each start.
+COPIES = {"/run/etcd/server.key": "/etc/etcd/pki/server.key", "/run/etcd/peer.key": "/etc/etcd/pki/peer.key"}
+
+
+def paths_in(text: str) -> set[str]:
+    """Absolute paths that stand by themselves or as a value: not those inside a URL."""
+    found = re.findall(r"(?:^|[\s=\"',])(/[^\s\"',;]+)", text, re.M)
+    return {COPIES.get(path, path) for path in found if not path.startswith(NOT_READ)}
+
+
+def read_at_start(found: Cluster, name: str, unit: Unit) -> set[str]:
+    """Every file that a unit's lines, variables, flags and kubeconfigs name."""
+    on_host = files(found, name)
+    text = service(found, name, unit.name)
+    lines = [line for line in text.splitlines() if line.startswith(("EnvironmentFile=", "Exec"))]
+    lines = [line for line in lines if "/run/container-cloud" not in line]  # the record of the inputs itself
+    paths = set().union(*(paths_in(re.sub(r"^(\w+=)[-+!@:]*", r"\1", line)) for line in lines))
+    for path in re.findall(r"^EnvironmentFile=(.*)$", text, re.M):
+        if path == "/etc/kubernetes/config":
+            continue  # serves all components: only the variables that a unit uses count
+        for line in variables(on_host.get(path, "")).values():
+            paths |= paths_in(line)
+    if unit.name != "etcd":
+        paths |= paths_in(command_line(found, name, unit.name))
+    for path in [p for p in paths if p.endswith("kubeconfig")]:
+        paths |= paths_in(re.sub(r"^#.*$", "", on_host[path], flags=re.M))
+    programs = {unit.program, "/usr/bin/install"}
+    return {path for path in paths if path not in programs and not path.endswith("/")}
+
+
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_inputs_are_every_file_a_unit_reads(found: Cluster, name: str) -> None:
+    checked = 0
+    for _, unit in units_on(found, name):
+        own = {path for path in unit.inputs if path.startswith("/etc/systemd/system/")}
+        assert own, f"{unit.name} does not see its own unit change"
+        assert read_at_start(found, name, unit) <= set(unit.inputs), unit.name
+        checked += 1
+    assert checked
+
+
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_inputs_are_files_that_somebody_writes(found: Cluster, name: str) -> None:
+    """A misspelt one would be absent for ever, and its change never seen."""
+    for role, unit in units_on(found, name):
+        known = {f.path for f in (*role.files, *role.expects)} | {DOCKER_ENV}
+        assert set(unit.inputs) <= known, unit.name
+        assert len(unit.inputs) == len(set(unit.inputs)), unit.name
+
+
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_units_record_their_inputs_when_they_start(found: Cluster, name: str) -> None:
+    for _, unit in units_on(found, name):
+        (line,) = re.findall(r"^ExecStartPre=\+/bin/sh -c '(.*sha256sum.*)'$", service(found, name, unit.name), re.M)
+        recorded = line.partition("sha256sum ")[2].partition(" 2>")[0].split()
+        assert recorded == list(unit.inputs)
+        assert line.endswith(f"> /run/container-cloud/{unit.name}.inputs")
+
+
+# --- Roles on one host ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_roles_of_one_host_agree(found: Cluster, name: str) -> None:
+    """Two roles that wrote a file each its own way would change it in every run."""
+    written: dict[str, File] = {}
+    for role in on(found, name).values():
+        for file in role.files:
+            assert written.setdefault(file.path, file) == file, f"{role.name} writes {file.path} otherwise"
+    units = [unit.name for _, unit in units_on(found, name)]
+    assert len(units) == len(set(units))
+    assert set(units) <= set(UNITS)
+
+
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_a_role_names_everything_once(found: Cluster, name: str) -> None:
+    """What is read of a host comes back by name: of two with one name, one would be lost."""
+    for role in on(found, name).values():
+        conditions = [s.name for s in role.steps] + [u.name for u in role.units if u.stale]
+        for names in (conditions, [f.path for f in role.files], [p.path for p in role.programs]):
+            assert len(names) == len(set(names)), role.name
+        assert not [text for text in conditions if "\n" in text], "read back a line each"
+
+
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_expected_files_are_certificates_of_that_host(found: Cluster, name: str) -> None:
+    host = found.host(name)
+    placed = {f.path for f in expected(found, host)}
+    for role in on(found, name).values():
+        assert {f.path for f in role.expects} <= placed
+        assert bool(role.expects) == (role.name in ("etcd", "flannel", "master", "node"))
+
+
+def test_programs_are_release_files_with_their_checksums() -> None:
+    found = {p.path: p for h in SHIPPED.hosts for r in on(SHIPPED, h.name).values() for p in r.programs}
+    assert set(found) == {f"/usr/local/bin/{name}" for name in releases.RELEASE_FILES}
+    kubelet = found["/usr/local/bin/kubelet"]
+    assert kubelet.url == "https://dl.k8s.io/release/v1.20.2/bin/linux/amd64/kubelet"
+    assert kubelet.sha256 == data()["node1"]["release_files"]["kubelet"]["sha256"]
+
+
+def test_docker_and_flannel_agree_on_where_the_lease_is() -> None:
+    script = files(SHIPPED, "node1")["/usr/local/libexec/container-cloud/lease"]
+    assert f"env={DOCKER_ENV}\n" in script and f". {SUBNET_ENV}\n" in script
+    assert f"EnvironmentFile={DOCKER_ENV}\n" in service(SHIPPED, "node1", "docker")
