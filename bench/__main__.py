@@ -5,6 +5,7 @@ All in one go on one lab, so that the ratios hold whatever the machine's speed. 
 
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,10 +16,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lab import lifecycle, network
+from lab import lifecycle, network, state
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PYINFRA = str(Path(sys.executable).with_name("pyinfra"))
+STORE = state.DIRECTORY / "pki"
 SHORT_RUNS = 5
 LONG_RUNS = 2
 NOOP_AIM, BY_HAND_AIM, COMMANDS_AIM = 3.0, 1.5, 15
@@ -54,6 +56,8 @@ def measure_fresh() -> tuple[list[float], list[float]]:
         lifecycle.up(fresh=True, nodes=3)
         by_hand.append(timed(lambda: run("bash", "bench/by_hand.sh")))
         lifecycle.up(fresh=True, nodes=3)
+        # Both make every key anew.
+        shutil.rmtree(STORE, ignore_errors=True)
         fresh.append(timed(lambda: pyinfra("-y", "deploys/cluster.py")))
     return by_hand, fresh
 

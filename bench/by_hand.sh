@@ -2,6 +2,7 @@
 # The cluster of deploys/cluster.py as a skilled administrator types it: certificates with openssl on this machine,
 # then one ssh session and one shell script (by_hand/host.sh) a host, all hosts at once. `python -m bench` compares the
 # deploy with it. Like every such script it is for bare hosts only: it looks at nothing and restarts nothing.
+# With BY_HAND_LOG=1 it ends with what every host said, and when.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -174,6 +174,7 @@ def flags(component: str, version: str) -> frozenset[str]:
     raise LookupError(f"no list of the arguments of {component} {version}")
 
 
+@cache
 def listed(component: str) -> list[tuple[int, int]]:
     """The release lines whose arguments are known for a component, the oldest first."""
     return sorted(release(path.parent.name) for path in _LISTS.glob(f"*/{component}.txt"))

@@ -32,7 +32,7 @@ class Engine(FactBase[dict]):
             'echo "info=$i"; p=$(systemctl show -p MainPID --value docker); '
             'tr "\\0" "\\n" < /proc/$p/cmdline | sed -n "s/^--bip=/bip=/p; s/^--mtu=/mtu=/p"; '
             "ip -4 -o addr show docker0 2>/dev/null | sed -n 's/.*inet \\([^ ]*\\).*/bridge=\\1/p'; "
-            'echo "bridge_mtu=$(cat /sys/class/net/docker0/mtu 2>/dev/null)"; '
+            "ip -o link show docker0 2>/dev/null | sed -n 's/.* mtu \\([0-9]*\\) .*/bridge_mtu=\\1/p'; "
             "iptables -w -S FORWARD 2>/dev/null | sed -n 's/^-P FORWARD /forward_policy=/p'; true"
         )
 
@@ -42,6 +42,8 @@ class Engine(FactBase[dict]):
             info = json.loads(raw.pop("info"))
         except (KeyError, ValueError) as error:
             raise FactProcessError(f"docker info is not JSON: {error}") from error
+        if "ServerVersion" not in info:
+            return {}  # only the client spoke
         registries = (info.get("RegistryConfig") or {}).get("InsecureRegistryCIDRs") or []
         return {
             "version": info["ServerVersion"],

@@ -81,10 +81,9 @@ class Health(FactBase[dict]):
     def process(self, output: Iterable[str]) -> dict:
         lines = list(output)
         status = next((line[7:] for line in lines if line.startswith("status ")), "")
-        if not status:
+        answer = _json([status]) if status else []
+        if not (isinstance(answer, list) and answer):
             return {"healthy": False}
-        answer = _json([status])
-        assert isinstance(answer, list)
         found = answer[0]["Status"]
         return {
             "healthy": "healthy" in lines,

@@ -1,6 +1,7 @@
 """Kubernetes, asked on a master with the administrator's certificate."""
 
 import json
+import re
 from collections.abc import Iterable
 
 from pyinfra.api import FactBase
@@ -35,10 +36,10 @@ class ApiServer(FactBase[dict]):
 
     def process(self, output: Iterable[str]) -> dict:
         lines = list(output)
-        checks = [line[6:] for line in lines if line.startswith("check ")]
-        failing = [c.removeprefix("[-]").split(" ")[0] for c in checks if c.startswith("[-]")]
+        checks = "\n".join(line[6:] for line in lines if line.startswith("check "))
+        failing = re.findall(r"\[-\](\S+)", checks)  # kubectl quotes an answer that is an error in one line
         version = next((line[8:] for line in lines if line.startswith("version ")), "")
-        return {"ready": any("readyz check passed" in c for c in checks), "failing": failing, "version": version}
+        return {"ready": "readyz check passed" in checks, "failing": failing, "version": version}
 
 
 class Nodes(FactBase[dict]):

@@ -63,7 +63,7 @@ class RoleState(FactBase[dict]):
             kind, _, rest = line.partition(" ")
             if kind == "package":
                 name, status, *version = rest.split()
-                if status == "ii":
+                if status[1:] == "i":  # whatever is wanted of it: a package on hold is installed too
                     found["packages"][name] = version[0]
             elif kind == "program":
                 digest, path = rest.split(" ", 1)

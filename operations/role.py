@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand
 
-from cluster.desired import RECORD_DIRECTORY, File, Package, Program, Role
+from cluster.desired import RECORD_DIRECTORY, File, Package, Program, Role, Step
 from cluster.plan import Plan, Start, plan, unmet
 from facts.role import PROGRAM_RECORDS, RoleState
 from operations import run
@@ -25,7 +25,7 @@ def converge(role: Role) -> Iterator[StringCommand]:
         files=list(role.paths),
         units=[u.name for u in role.units],
         steps={
-            **{s.name: s.check for s in role.steps},
+            **{s.name: _check(s, role) for s in role.steps},
             **{u.name: u.stale for u in role.units if u.stale},
         },
         ready={u.name: u.ready for u in role.units},
@@ -43,6 +43,13 @@ def converge(role: Role) -> Iterator[StringCommand]:
         yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
         yield from _commands(role, changes)
+
+
+def _check(step: Step, role: Role) -> str:
+    """A step's condition; what follows the role's units is not asked of a service that does not run."""
+    if step.when == "before" or not role.units:
+        return step.check
+    return f"systemctl is-active -q {' '.join(u.name for u in role.units)} && {{ {step.check}; }}"
 
 
 def refuse(reason: str) -> StringCommand:
@@ -165,8 +172,10 @@ trap 'rm -f $deploying' EXIT
 show() {{ systemctl show -p $1 --value $2; }}
 await() {{
     end=$(($(date +%s) + {seconds}))
-    until [ "$(show InvocationID $1)" != "$4" ] && systemctl is-active -q $1 && ( ready ) >/dev/null 2>&1; do
-        died=$(($(show NRestarts $1) - $3)) why=
+    until new=$(show InvocationID $1); [ "$new" != "$4" ] && systemctl is-active -q $1 && ( ready ) >/dev/null 2>&1; do
+        # systemd counts on until the new process begins.
+        died=0 why=
+        [ "$new" = "$4" ] || died=$(($(show NRestarts $1) - $3))
         [ $died -lt 5 ] || why="died $died times"
         [ $(date +%s) -lt $end ] || why="is not ready after {seconds} s"
         if [ -n "$why" ]; then

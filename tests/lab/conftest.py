@@ -26,6 +26,7 @@ ORDER = (
     "test_lab",
     "test_cluster",
     "test_converge",
+    "test_preflight",
     "test_security",
     "test_reboot",
     "test_backends",

@@ -10,6 +10,7 @@ import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -17,9 +18,11 @@ from cryptography import x509
 from pyinfra.api import Config, FactBase, Inventory, ShortFactBase, State
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.context import ctx_host, ctx_state
-from pyinfra_testing.facts import make_fact_tests
 
 import facts
+
+with patch("gevent.monkey.patch_all"):  # pyinfra's command line would replace the threads that pytest-xdist waits in
+    from pyinfra_testing.facts import make_fact_tests
 
 DATA = Path(__file__).parent / "facts"
 NOTHING_OF_A_ROLE: dict[str, Any] = {

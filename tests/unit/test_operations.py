@@ -9,6 +9,7 @@ import logging
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,8 +86,17 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
+_issued: dict[tuple[Path, str], tuple[File, ...]] = {}
+
+
 def certificates(this: Run, name: str, *, write: bool = True) -> tuple[File, ...]:
-    return tuple(certificate_files(this.cluster, this.cluster.host(name), this.store, write=write))
+    """A host's certificate files; those issued are read once of each store."""
+    key = this.store.directory, name
+    if not write:
+        return tuple(certificate_files(this.cluster, this.cluster.host(name), this.store, write=False))
+    if key not in _issued:
+        _issued[key] = tuple(certificate_files(this.cluster, this.cluster.host(name), this.store, write=True))
+    return _issued[key]
 
 
 def all_roles(this: Run, name: str) -> dict[str, Role]:
@@ -97,30 +107,32 @@ def all_roles(this: Run, name: str) -> dict[str, Role]:
 
 
 def kinds(commands: list[StringCommand]) -> list[str]:
-    """What each command is for."""
+    """What each command is for; one that starts units, by verb and unit."""
     found = []
     for command in commands:
-        text = command.get_raw_value()
-        script = shlex.split(text)[-1]
+        text, script = command.get_raw_value(), script_of(command)
         if command.connector_arguments.get("_stdin"):
             found.append("write")
-        elif "apt-get" in text:
+        elif "apt-get" in script:
             found.append("packages")
-        elif "curl -fsSL" in text and "/usr/local/bin/" in text:
+        elif "curl -fsSL" in script and "/usr/local/bin/" in script:
             found.append("programs")
-        elif "systemctl daemon-reload" in text:
+        elif "systemctl daemon-reload" in script:
             found.append("reload")
-        elif started := re.search(
-            r"^systemctl (?:reset-failed .*; systemctl )?(start|restart) --no-block (\S+)", script, re.M
-        ):
-            found.append(f"{started[1]} {started[2]}")
-        elif "deadline" in text or "journalctl" in text:
-            found.append("wait")
+        elif "journalctl" in script:
+            acts = re.findall(r"systemctl (start|restart) --no-block ([\w -]+?)(?= \|\||$)", script, re.M)
+            found += [f"{verb} {unit}" for verb, units in acts for unit in units.split()] or ["wait"]
         elif text.startswith("echo "):
             found.append("refuse")
         else:
-            found.append("step" if text.startswith("sh -c ") else text)
+            found.append("step" if script else text)
     return found
+
+
+def script_of(command: StringCommand) -> str:
+    """The script a command hands to `sh -c`; empty for another command."""
+    words = shlex.split(command.get_raw_value())
+    return words[2] if words[:2] == ["sh", "-c"] else ""
 
 
 def refusal(commands: list[StringCommand]) -> str:
@@ -371,10 +383,7 @@ def test_a_service_that_does_not_answer_is_only_waited_for(begin: Any) -> None:
     found = converged(all_roles(this, "master")["etcd"])
     found["ready"]["etcd"] = False
     this.answers["master", RoleState] = found
-    commands = this.perform(etcd.member, "master")
-    assert kinds(commands) == ["reload", "wait"]
-    for verb in ("systemctl start", "systemctl restart"):
-        assert verb not in str(commands[1])
+    assert kinds(this.perform(etcd.member, "master")) == ["reload", "wait"]
 
 
 def test_a_dry_run_says_once_what_is_installed(begin: Any, said: Any) -> None:
@@ -484,30 +493,105 @@ def test_a_file_without_content_is_never_written() -> None:
         write_files((File("/etc/x", None),))
 
 
-@pytest.mark.parametrize(("operation", "name", "unit"), [
-    (etcd.member, "master", "etcd"),
-    (flannel.lease, "node1", "flanneld"),
-    (docker.engine, "node1", "docker"),
-    (kubernetes.node, "node1", "kubelet"),
-])  # fmt: skip
-def test_a_start_waits_for_the_service_and_says_why_it_failed(operation: Any, name: str, unit: str, begin: Any) -> None:
-    this = begin(start_timeout=77)
-    role = all_roles(this, name)[CONVERGING[operation]]
-    this.answers[name, RoleState] = BARE | {"files": on_disk(*role.expects)}
-    (start,) = [c for c in this.perform(operation, name) if f"systemctl start --no-block {unit}\n" in script_of(c)
-                or f"systemctl start --no-block {unit} " in script_of(c)]  # fmt: skip
-    script = script_of(start)
-    (described,) = [u for u in role.units if u.name == unit]
-    assert described.ready in script
-    assert shlex.quote(described.hint) in script
-    assert f"journalctl -u {unit} " in script
-    assert "+ 77" in script and "is not ready after 77 s" in script
+@pytest.mark.parametrize("name", ["master", "node1", "node2"])
+def test_a_start_asks_the_service_itself_and_knows_the_likely_cause(name: str, begin: Any) -> None:
+    this = begin(SEVERAL, api_server_address="api.example", start_timeout=77)
+    listed = all_roles(this, name)
+    seen = []
+    for operation, role in CONVERGING.items():
+        if role not in listed:
+            continue
+        this.answers[name, RoleState] = BARE | {"files": on_disk(*listed[role].expects)}
+        scripts = [script_of(command) for command in this.perform(operation, name)]
+        starting = "".join(script for script in scripts if "journalctl" in script)
+        for unit in listed[role].units:
+            seen.append(unit.name)
+            assert unit.ready in starting and shlex.quote(unit.hint) in starting
+            assert re.search(rf"systemctl start --no-block [\w -]*\b{unit.name}\b", starting)
+            assert "not ready after 77 s" in starting
+    assert seen
 
 
-def script_of(command: StringCommand) -> str:
-    """The script a command hands to `sh -c`; empty for another command."""
-    words = shlex.split(command.get_raw_value())
-    return words[2] if words[:2] == ["sh", "-c"] else ""
+SYSTEMCTL = """\
+#!/bin/sh
+# A systemd that takes its time: after it is told to restart, the old process is there until asked once more often
+# than `slow` says; until then its deaths are counted, from then on those of the new one.
+cd "$(dirname "$0")"
+now() { if [ -e acted ] && [ $(wc -l < asked) -gt $(cat slow) ]; then echo new; else echo old; fi; }
+case "$*" in
+    *InvocationID*) echo >> asked; cat $(now).id;;
+    *NRestarts*) cat $(now).deaths;;
+    start*|restart*) touch acted; echo "$*" >> told;;
+esac
+"""
+CURL = """\
+#!/bin/sh
+echo '{"health":"true"}'
+exit $(cat "$(dirname "$0")/curl.rc")
+"""
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Any:
+    """Runs a start script against stubs in place of systemd, the journal and the services."""
+
+    def run_script(script: str, *, answers: bool, slow: int = 0, before: int = 0, since: int = 0) -> Any:
+        shutil.rmtree(stubs := tmp_path / "stubs", ignore_errors=True)
+        stubs.mkdir()
+        programs = {"systemctl": SYSTEMCTL, "curl": CURL, "journalctl": '#!/bin/sh\necho "log of $2"\n'}
+        state = {"old.id": "old", "new.id": "new", "old.deaths": before, "new.deaths": since, "slow": slow}
+        for name, content in (programs | state | {"curl.rc": 0 if answers else 7, "asked": "", "told": ""}).items():
+            (stubs / name).write_text(f"{content}\n" if content != "" else "")
+            (stubs / name).chmod(0o755)
+        done = subprocess.run(
+            ["sh", "-c", script.replace("/run/container-cloud", str(tmp_path / "run"))],
+            env={"PATH": f"{stubs}:/usr/bin:/bin"}, capture_output=True, text=True, check=False, timeout=40,
+        )  # fmt: skip
+        return done, (stubs / "told").read_text().splitlines()
+
+    return run_script
+
+
+def node_script(begin: Any, verb: str, seconds: int = 30) -> str:
+    """The script that starts, restarts or waits for kubelet and kube-proxy."""
+    this = begin(start_timeout=seconds)
+    found = converged(all_roles(this, "node1")["node"])
+    for unit in found["units"].values():
+        unit |= {"start": {"active": "inactive"}, "restart": {"started_with": None}, "wait": {}}[verb]
+    found["ready"] = {}
+    this.answers["node1", RoleState] = found
+    (script,) = [script_of(c) for c in this.perform(kubernetes.node, "node1") if "journalctl" in script_of(c)]
+    return script
+
+
+@pytest.mark.parametrize("verb", ["start", "restart", "wait"])
+def test_a_service_that_answers(verb: str, begin: Any, systemd: Any) -> None:
+    done, told = systemd(node_script(begin, verb), answers=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told == ([] if verb == "wait" else [f"{verb} --no-block kubelet kube-proxy"])
+
+
+@pytest.mark.parametrize("verb", ["start", "wait"])
+def test_a_service_that_never_answers(verb: str, begin: Any, systemd: Any) -> None:
+    done, _ = systemd(node_script(begin, verb, seconds=1), answers=False)
+    assert done.returncode == 1
+    first, log, cause = done.stderr.splitlines()
+    assert first == "kubelet is not ready after 1 s. Its last log lines:"
+    assert log == "log of kubelet"
+    assert cause.startswith("Likely cause: Docker does not run")
+
+
+def test_a_service_that_keeps_dying_is_not_waited_for(begin: Any, systemd: Any) -> None:
+    done, _ = systemd(node_script(begin, "start"), answers=False, since=5)
+    assert done.returncode == 1
+    assert done.stderr.startswith("kubelet died 5 times. Its last log lines:\nlog of kubelet\n")
+
+
+@pytest.mark.parametrize("verb", ["restart", "wait"])
+def test_deaths_of_before_do_not_count(verb: str, begin: Any, systemd: Any) -> None:
+    """systemd keeps the count until the new process begins: one that struggled at boot may still be restarted."""
+    done, _ = systemd(node_script(begin, verb), answers=True, slow=5, before=9)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["master", "node1", "node2"])

@@ -73,8 +73,8 @@ def test_hosts_that_run_the_cluster_already() -> None:
         ),
         (
             {"machine_id": f"{3:032x}"},
-            f"node1 and node2 share the machine-id {3:032x}; write a new one with `systemd-machine-id-setup` on all but "
-            "one",
+            f"node1 and node2 share the machine-id {3:032x}; write a new one with `systemd-machine-id-setup` on all "
+            "but one",
         ),
         (
             {"hostname": "node2"},
@@ -82,13 +82,13 @@ def test_hosts_that_run_the_cluster_already() -> None:
         ),
         (
             {"clock": 6.4},
-            "node1's clock is 6 s ahead of master's; more than 5 s breaks certificates and leases: set both by NTP, for "
-            "example with `timedatectl set-ntp true`",
+            "node1's clock is 6 s ahead of master's; more than 5 s breaks certificates and leases: set both by NTP, "
+            "for example with `timedatectl set-ntp true`",
         ),
         (
             {"clock": -120.0},
-            "node3's clock is 120 s ahead of node1's; more than 5 s breaks certificates and leases: set both by NTP, for "
-            "example with `timedatectl set-ntp true`",
+            "node3's clock is 120 s ahead of node1's; more than 5 s breaks certificates and leases: set both by NTP, "
+            "for example with `timedatectl set-ntp true`",
         ),
     ],
 )

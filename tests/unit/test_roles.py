@@ -218,7 +218,12 @@ def test_variables_of_the_guide(host: str, path: str, wanted: dict[str, str]) ->
         (
             "node1",
             "kube-proxy",
-            {"hostname-override": "node1", "cluster-cidr": "192.168.0.0/16", "proxy-mode": "iptables", "master": MASTER},
+            {
+                "hostname-override": "node1",
+                "cluster-cidr": "192.168.0.0/16",
+                "proxy-mode": "iptables",
+                "master": MASTER,
+            },
         ),
         ("node1", "docker", {"bip": "192.168.14.1/24", "mtu": "1450", "H": ""}),
     ],
