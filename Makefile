@@ -21,10 +21,9 @@ demo: $(VENV)/ready
 	$(LAB) ssh master -- kubectl --kubeconfig=/etc/kubernetes/kubeconfig get nodes -o wide
 
 test: unit
-	$(BIN)/pytest tests/lab -m "not long" -p no:randomly
-
-test-all: lint unit
 	$(BIN)/pytest tests/lab
+
+test-all: lint test bench
 
 unit: $(VENV)/ready
 	$(BIN)/pytest tests/unit -q -n 2

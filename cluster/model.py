@@ -104,7 +104,7 @@ class Settings(BaseModel):
     )
 
     kubernetes_version: fields.Version = _versions("1.20.2", "the Kubernetes release to deploy")
-    flannel_version: fields.Version = _versions("0.22.2", "the flannel release to deploy")
+    flannel_version: fields.Version = _versions("0.26.7", "the flannel release to deploy")
     container_runtime: Literal["docker"] = _versions(
         "docker", "what runs the containers (Docker up to Kubernetes 1.23)"
     )

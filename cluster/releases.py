@@ -52,6 +52,7 @@ KUBERNETES = {"1.20": Kubernetes(runtimes=frozenset({"docker"}))}
 KUBELET_DRIVES_DOCKER = Releases(last="1.23")
 
 FLANNEL = Releases("0.9", "0.28")
+FLANNEL_DEAF = Releases("0.18", "0.25")  # see no new lease once etcd has been restarted; tried with 0.22.2
 FLANNEL_ETCD_API = {"v2": Releases("0.9", "0.17"), "v3": Releases("0.18", "0.28")}
 
 

@@ -21,7 +21,7 @@ service_node_ports = "80-65535"  # ports a NodePort service may take on every no
 # --- Versions ---------------------------------------------------------------------------------------------------
 
 kubernetes_version = "1.20.2"
-flannel_version = "0.22.2"
+flannel_version = "0.26.7"  # 0.18 to 0.25 are deaf to new leases once etcd has been restarted
 container_runtime = "docker"  # what runs the containers: docker (Kubernetes up to 1.23)
 
 # Exact versions of distribution packages, as the distribution writes them ("3.4.23+dfsg-4"). None: what the

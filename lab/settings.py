@@ -8,7 +8,7 @@ from lab import mirror
 from lab.process import LabError
 
 # The mirror has one Kubernetes and two flannels. This variable chooses the other one.
-FLANNEL = os.environ.get("CONTAINER_CLOUD_LAB_FLANNEL", "0.22.2")
+FLANNEL = os.environ.get("CONTAINER_CLOUD_LAB_FLANNEL", "0.26.7")
 
 
 def flannel_etcd_api() -> str:

@@ -1,7 +1,9 @@
 """One run of pyinfra: its checked settings, its certificate store, and what it reports at the end."""
 
 import atexit
+import os
 import runpy
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+import gevent
 from pyinfra import inventory, logger, state
 from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State
@@ -28,6 +31,7 @@ class Report:
     began: float = field(default_factory=time.monotonic)
     changes: dict[str, list[str]] = field(default_factory=dict)
     planned: dict[str, set[str]] = field(default_factory=dict)
+    refused: bool = False
 
 
 report = Report()
@@ -74,6 +78,13 @@ def refuse_all(reasons: list[str], verdict: str) -> NoReturn:
     for reason in reasons:
         logger.error(reason)
     logger.error(f"{len(reasons)} reason{'s' if len(reasons) != 1 else ''} not to go on: {verdict}.")
+    if gevent.getcurrent().parent is not None:
+        # In one host's greenlet an exception would end that one only, or drag a traceback of each into the message.
+        report.refused = True
+        summarise()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
     raise SystemExit(1)
 
 
@@ -121,7 +132,7 @@ def arriving(host_name: str) -> frozenset[str]:
 
 def summarise() -> None:
     """Print the closing summary: hosts, what changed, what restarted, how long, and what to type next."""
-    if not (state.initialised and state.is_executing):
+    if not (state.initialised and state.is_executing) or (report.refused and not report.changes):
         return
     console = Console(stderr=True, width=None if Console(stderr=True).is_terminal else 120)
     table = Table("Host", "Changed", "Started or restarted", "Result", title="This run")
@@ -134,12 +145,12 @@ def summarise() -> None:
         table.add_row(host.name, str(len(lines)) if lines else "nothing", ", ".join(services) or "nothing", result)
     console.print(table)
     seconds = time.monotonic() - report.began
-    console.print(f"{seconds:.0f} s. Next: {_next_command(bool(state.failed_hosts))}", highlight=False, soft_wrap=True)
+    console.print(f"{seconds:.0f} s. Next: {_next_command(report.refused or bool(state.failed_hosts))}", highlight=False, soft_wrap=True)
 
 
 def _next_command(failed: bool) -> str:
     if failed:
-        return "mend what the failed host says above and run the same command again; it goes on from there"
+        return "mend what is said above and run the same command again; it goes on from there"
     first = the_cluster().masters[0].name
     return f"ssh {first} kubectl --kubeconfig=/etc/kubernetes/kubeconfig get nodes"
 

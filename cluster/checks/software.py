@@ -54,6 +54,14 @@ def flannel_release_is_known(draft: Draft) -> Iterator[Problem]:
         yield Problem("flannel_version", version, advice)
 
 
+@check("flannel_version")
+def flannel_hears_of_new_leases(draft: Draft) -> Iterator[Problem]:
+    version = draft.settings.flannel_version
+    if version in releases.FLANNEL_DEAF:
+        advice = "hears of no new lease once etcd has been restarted; write 0.26.7 or later"
+        yield Problem("flannel_version", version, advice, severity="warning")
+
+
 @check("flannel_version", "flannel_etcd_api")
 def flannel_reads_the_etcd_api(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings

@@ -22,6 +22,12 @@ from cluster.settings import Cluster, Host
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 KUBECTL = f"{PROGRAMS}/kubectl --kubeconfig={KUBECONFIG}"
+# Long enough for a control loop to outlive a restart of the API server, rather than end with it.
+LEADER_ELECTION = {
+    "leader-elect": "true",
+    "leader-elect-lease-duration": "30s",
+    "leader-elect-renew-deadline": "25s",
+}
 KUBELET_BINDING = "container-cloud:kube-apiserver-to-kubelets"
 
 
@@ -75,7 +81,8 @@ def _api_server(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
         variables=" ".join(f"${name}" for name in ("KUBE_COMMON_ARGS", *variables)),
         inputs=inputs,
         after="etcd.service",
-        service=("Type=notify", "TimeoutStartSec=infinity"),
+        # Told to stop, it waits a minute for watchers that never leave; nothing is lost when it does not.
+        service=("Type=notify", "TimeoutStartSec=infinity", "TimeoutStopSec=3"),
     )
     ready = (
         f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
@@ -151,7 +158,7 @@ def _loop(
     config = f"{DIRECTORY}/{short}"
     path = f"{DIRECTORY}/{short}.kubeconfig"
     inputs = unit_inputs(name, config, path, *read)
-    line = flags(cluster, host, name, {"kubeconfig": path, "leader-elect": "true", **own})
+    line = flags(cluster, host, name, {"kubeconfig": path, **LEADER_ELECTION, **own})
     files = [
         File(config, environment_file({variable: line})),
         kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short),

@@ -9,32 +9,32 @@ from tests.lab.conftest import HOSTS, Lab
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
-ACCOUNT = ("--data", "ssh_user=operator")
+ACCOUNT = ("--data", "ssh_user=keeper")
 
 
 @pytest.fixture(scope="module")
-def operator(lab: Lab) -> Iterator[None]:
+def keeper(lab: Lab) -> Iterator[None]:
     """An account without root's rights on every host, with the lab's key; sudo is up to the test."""
     for host in HOSTS:
         lab.ssh(
             host,
-            "useradd -m -s /bin/sh operator && install -d -m 700 -o operator ~operator/.ssh && "
-            "install -m 600 -o operator /root/.ssh/authorized_keys ~operator/.ssh/",
+            "useradd -m -s /bin/sh keeper && install -d -m 700 -o keeper ~keeper/.ssh && "
+            "install -m 600 -o keeper /root/.ssh/authorized_keys ~keeper/.ssh/",
         )
     yield
     for host in HOSTS:
-        lab.ssh(host, "userdel -r operator; rm -f /etc/sudoers.d/operator", check=False)
+        lab.ssh(host, "userdel -r keeper; rm -f /etc/sudoers.d/keeper", check=False)
 
 
-def test_not_root(lab: Lab, operator: None) -> None:
+def test_not_root(lab: Lab, keeper: None) -> None:
     done = lab.pyinfra("-y", *ACCOUNT, "lab/inventory.py", "deploys/host.py")
     assert done.code == 1 and "node1: not root; connect as root, or write _sudo = True" in done.err
     assert "nothing was changed" in done.err
 
 
-def test_sudo_will_do(lab: Lab, operator: None) -> None:
+def test_sudo_will_do(lab: Lab, keeper: None) -> None:
     for host in HOSTS:
-        lab.ssh(host, "echo 'operator ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/operator")
+        lab.ssh(host, "echo 'keeper ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/keeper")
     sudo = (*ACCOUNT, "--data", "_sudo=True")
     assert lab.deploy("cluster", "--json", *sudo).totals["success"] == 0
     lab.ssh("node1", "rm /etc/kubernetes/ca/client.key /etc/kubernetes/proxy")

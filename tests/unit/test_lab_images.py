@@ -45,17 +45,17 @@ def test_kubernetes_is_told_its_version_under_both_import_paths():
 
 
 def test_the_manifest_has_each_files_checksum_by_version(tmp_path):
-    for path in ("release/flanneld-0.22.2", "release/flanneld-0.15.1", "images/pause.tar"):
+    for path in ("release/flanneld-0.26.7", "release/flanneld-0.15.1", "images/pause.tar"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(path)
     digest = {
         path: hashlib.sha256(path.encode()).hexdigest() for path in ("release/flanneld-0.15.1", "images/pause.tar")
     }
 
-    written = mirror._manifest(tmp_path, [("flanneld", "0.22.2"), ("flanneld", "0.15.1")])
+    written = mirror._manifest(tmp_path, [("flanneld", "0.26.7"), ("flanneld", "0.15.1")])
 
     assert written["release"]["flanneld"]["0.15.1"] == digest["release/flanneld-0.15.1"]
-    assert list(written["release"]["flanneld"]) == ["0.22.2", "0.15.1"]
+    assert list(written["release"]["flanneld"]) == ["0.26.7", "0.15.1"]
     assert written["images"]["pause"] == {
         "url": "http://10.1.10.1/images/pause.tar",
         "sha256": digest["images/pause.tar"],

@@ -72,7 +72,7 @@ def test_chosen_flags_keep_their_order():
 
 def test_flannel_takes_the_newest_list_not_newer():
     assert "iface-can-reach" not in flags("flanneld", "0.17.0")
-    assert "iface-can-reach" in flags("flanneld", "0.22.2")
+    assert "iface-can-reach" in flags("flanneld", "0.26.7")
     assert "use-multi-cluster-cidr" in flags("flanneld", "0.22.2")
     assert "use-multi-cluster-cidr" not in flags("flanneld", "0.24.0")
     with pytest.raises(LookupError):

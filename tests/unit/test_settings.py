@@ -116,7 +116,7 @@ def test_derived_settings(cluster):
 
 
 def test_release_files_have_their_version_filled_in(cluster):
-    assert cluster.settings.release_file("flanneld").url.endswith("/v0.22.2/flanneld-amd64")
+    assert cluster.settings.release_file("flanneld").url.endswith("/v0.26.7/flanneld-amd64")
     assert cluster.settings.release_file("kubectl").url.endswith("/v1.20.2/bin/linux/amd64/kubectl")
     assert cluster.settings.release_file("kubelet").sha256 == f"{4:064x}"
 

@@ -53,7 +53,7 @@ BAD = [
     ("kubernetes_version", "1.24.0", ["1.24 does not drive Docker", "docker is the only container_runtime", "1.20"]),
     ("flannel_version", "1.0.0", ["does not know", "from 0.9 to 0.28"]),
     ("flannel_version", "0.15.1", ['flannel_etcd_api = "v3"', "reads etcd's v2 API", 'write "v2"']),
-    ("flannel_etcd_api", "v2", ["flannel 0.22.2 reads etcd's v3 API", "0.9 to 0.17"]),
+    ("flannel_etcd_api", "v2", ["flannel 0.26.7 reads etcd's v3 API", "0.9 to 0.17"]),
     ("flannel_etcd_api", 3, ['"v2" or "v3"']),
     ("container_runtime", "containerd", ['write "docker"']),
     ("etcd_package_version", "latest", ["no package version", "3.4.23+dfsg-4"]),
@@ -116,7 +116,7 @@ BAD = [
     ("extra_args", {"kube-apiserver": {"etcd-servers": "http://x"}}, ["set by the project", "etcd_client_port"]),
     ("extra_args", {"kube-apiserver": {"client-ca-file": "/x"}}, ["set by the project", "pki_directory"]),
     ("extra_args", {"kubelet": {"node-labels": "a=1, b=2"}}, ["kubelet", "has a space", "write it without"]),
-    ("extra_args", {"flanneld": {"etcd-prefx": "/x"}}, ["flanneld 0.22.2", '"etcd-prefix"']),
+    ("extra_args", {"flanneld": {"etcd-prefx": "/x"}}, ["flanneld 0.26.7", '"etcd-prefix"']),
     ("extra_args", ["kubelet"], ["must be a mapping"]),
     ("pki_directory", "pki", ["relative path", '"~/pki"']),
     ("pki_passphrase_file", "/no/such/file", ["no file on this machine", "None"]),
@@ -292,3 +292,9 @@ def test_an_argument_unknown_to_a_program_of_unknown_version_is_a_warning():
 
 def test_narrow_node_ports_need_no_warning():
     assert load(data(service_node_ports="30000-32767"), groups())[1] == []
+
+
+def test_a_flannel_that_goes_deaf_is_a_warning():
+    (warning,) = warnings(data(flannel_version="0.22.2"))
+    assert warning.setting == "flannel_version" and "0.26.7 or later" in warning.advice
+    assert warnings(data(flannel_version="0.26.7")) == []
