@@ -181,7 +181,7 @@ await() {{
         [ $(date +%s) -lt $end ] || why="is not ready after {seconds} s"
         if [ -n "$why" ]; then
             echo "$1 $why. Its last log lines:"
-            journalctl -u $1 -n 400 --no-pager -o cat | grep -vE '^( +-|$|.* flags:$)' | tail -n 15 | cut -c1-400
+            journalctl -u $1 -n 400 --no-pager -o cat | grep -vE '^(    | +-|$|.*[Ff]lags:$)' | tail -n 15 | cut -c1-400
             echo "Likely cause: $2"
             exit 1
         fi >&2
