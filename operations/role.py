@@ -12,6 +12,9 @@ from cluster.plan import Plan, Start, plan, unmet
 from facts.role import PROGRAM_RECORDS, RoleState
 from operations import run
 
+# What Kubernetes' programs print behind an error: every flag they know, or what every goroutine was doing.
+_NOISE = r"^([[:blank:]]|$|goroutine |created by |[^ ]+\(.*\)$|.*[Ff]lags:$|Usage:$)"
+
 
 def converge(role: Role) -> Iterator[StringCommand]:
     """Read the host once, say what differs, and change only that.
@@ -157,8 +160,7 @@ def _start(starts: tuple[Start, ...]) -> StringCommand:
     """Start or restart units together, in systemd's order, then wait until each service itself answers.
 
     Each may take `start_timeout` seconds; one that dies five times meanwhile does not need them all to be called
-    broken. The message of a failure has the unit's last log lines, without the list of flags that Kubernetes' programs
-    print behind an error, and the likely cause.
+    broken. The message of a failure has the unit's last log lines and the likely cause.
     """
     seconds = run.the_cluster().settings.start_timeout
     waits = [
@@ -181,7 +183,7 @@ await() {{
         [ $(date +%s) -lt $end ] || why="is not ready after {seconds} s"
         if [ -n "$why" ]; then
             echo "$1 $why. Its last log lines:"
-            journalctl -u $1 -n 400 --no-pager -o cat | grep -vE '^(    | +-|$|.*[Ff]lags:$)' | tail -n 15 | cut -c1-400
+            journalctl -u $1 -n 400 --no-pager -o cat | grep -vE '{_NOISE}' | tail -n 15 | cut -c1-400
             echo "Likely cause: $2"
             exit 1
         fi >&2

@@ -145,7 +145,8 @@ def summarise() -> None:
         table.add_row(host.name, str(len(lines)) if lines else "nothing", ", ".join(services) or "nothing", result)
     console.print(table)
     seconds = time.monotonic() - report.began
-    console.print(f"{seconds:.0f} s. Next: {_next_command(report.refused or bool(state.failed_hosts))}", highlight=False, soft_wrap=True)
+    failed = report.refused or bool(state.failed_hosts)
+    console.print(f"{seconds:.0f} s. Next: {_next_command(failed)}", highlight=False, soft_wrap=True)
 
 
 def _next_command(failed: bool) -> str:
