@@ -6,17 +6,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from lab import lifecycle, network, ssh, state
+from lab import lifecycle, network, settings, ssh, state
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/kubeconfig"
 NODES = ("node1", "node2", "node3")
 HOSTS = ("master", *NODES)
+IMAGE = "lab/busybox:1"
 UNITS = {
     "master": ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     **dict.fromkeys(NODES, ("flanneld", "docker", "kubelet", "kube-proxy")),
@@ -125,6 +127,24 @@ class Lab:
             for host, units in UNITS.items()
             for unit in units
         }
+
+    @contextmanager
+    def containers(self) -> Iterator[dict[str, str]]:
+        """A plain Docker container named `plain` on each node, while in the block: its address by node."""
+        try:
+            for node in NODES:
+                self.load_image(node)
+                self.ssh(node, f"docker run -d --name plain {IMAGE} sleep 600")
+            address = "docker inspect -f '{{.NetworkSettings.IPAddress}}' plain"
+            yield {node: self.ssh(node, address) for node in NODES}
+        finally:
+            for node in NODES:
+                self.ssh(node, "docker rm -f plain", check=False)
+
+    def load_image(self, node: str) -> None:
+        """Bring the image that tests start containers from to a node, from the lab's mirror."""
+        archive = settings.image("busybox")["url"]
+        self.ssh(node, f"docker image inspect {IMAGE} >/dev/null 2>&1 || curl -fsS {archive} | docker load")
 
     def leases(self) -> dict[str, str]:
         """Each node's subnet as its flanneld holds it."""

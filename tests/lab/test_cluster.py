@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lab import settings
 from tests.lab.conftest import HOSTS, NODES, UNITS, Lab
 
 pytestmark = pytest.mark.usefixtures("built")
@@ -32,17 +31,10 @@ def built(fresh: Lab) -> Lab:
 
 
 @pytest.fixture(scope="module")
-def image(built: Lab) -> str:
-    """An image on every node, from the lab's mirror."""
-    for node in NODES:
-        built.ssh(node, f"curl -fsS {settings.image('busybox')['url']} | docker load")
-    return "lab/busybox:1"
-
-
-@pytest.fixture(scope="module")
-def pods(built: Lab, image: str) -> dict[str, str]:
+def pods(built: Lab) -> dict[str, str]:
     """A pod on each node: its address by node."""
     for node in NODES:
+        built.load_image(node)
         manifest = POD % {"node": node}
         built.ssh(
             "master", f"cat <<'EOF' | kubectl --kubeconfig=/etc/kubernetes/kubeconfig apply -f -\n{manifest}\nEOF"
@@ -94,18 +86,11 @@ def test_one_lease_everywhere(lab: Lab) -> None:
         assert engines[node]["cgroup_driver"] == "systemd"
 
 
-def test_plain_containers_reach_each_other(lab: Lab, image: str) -> None:
-    try:
-        addresses = {}
-        for node in NODES:
-            lab.ssh(node, f"docker run -d --name plain {image} sleep 600")
-            addresses[node] = lab.ssh(node, "docker inspect -f '{{.NetworkSettings.IPAddress}}' plain")
+def test_plain_containers_reach_each_other(lab: Lab) -> None:
+    with lab.containers() as addresses:
         for node in NODES:
             for other in set(NODES) - {node}:
                 lab.ssh(node, f"docker exec plain ping -c1 -W3 {addresses[other]}")
-    finally:
-        for node in NODES:
-            lab.ssh(node, "docker rm -f plain", check=False)
 
 
 def test_pods_reach_each_other(lab: Lab, pods: dict[str, str]) -> None:
