@@ -77,7 +77,6 @@ def _hosts_block(cluster: Cluster) -> Step:
     lines = [HOSTS_BEGIN, *(f"{h.address}  {h.name}" for h in cluster.hosts), HOSTS_END]
     block = shlex.quote("\n".join(lines))
     extract = f"sed -n '/^{HOSTS_BEGIN}/,/^{HOSTS_END}/p' /etc/hosts"
-    # First in the file, before the line that gives a Debian host's own name to 127.0.1.1.
     # Without its last line the block has no known end: then only its first line goes.
     last = f"grep -q '^{HOSTS_END}' /etc/hosts && echo ',/^{HOSTS_END}/'"
     rest = f'sed "/^{HOSTS_BEGIN}/$({last})d" /etc/hosts'
@@ -85,7 +84,7 @@ def _hosts_block(cluster: Cluster) -> Step:
     return Step(
         "write the cluster's names to /etc/hosts",
         f'[ "$({extract})" = {block} ]',
-        f"{{ printf '%s\\n' {block}; {rest}; }} > {new} && chmod 644 {new} && mv -f {new} /etc/hosts",
+        f"{{ {rest}; printf '%s\\n' {block}; }} > {new} && chmod 644 {new} && mv -f {new} /etc/hosts",
     )
 
 
