@@ -28,7 +28,9 @@ def live_process(file: Path, program: str) -> int | None:
     """
     try:
         pid, began = file.read_text().split()
-        if _start_time(int(pid)) == began and program in Path(f"/proc/{pid}/cmdline").read_text():
+        line = Path(f"/proc/{pid}/cmdline").read_text()
+        # In the midst of exec a process has no command line.
+        if (program in line or not line) and _start_time(int(pid)) == began:
             return int(pid)
     except (OSError, ValueError):
         pass

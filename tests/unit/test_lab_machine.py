@@ -127,6 +127,18 @@ def test_a_recorded_process_is_known_again_and_ended(sleeper, tmp_path):
     assert not (tmp_path / "pid").exists()
 
 
+def test_a_process_is_known_while_it_becomes_another_program(tmp_path):
+    """In the midst of exec it has no command line for a moment: hosts were called stopped for it."""
+    for _ in range(20):
+        process = subprocess.Popen(["/bin/sh", "-c", 'exec "$@"', "sh", "/bin/sh", "-c", "sleep 30; :", "nspawn"])
+        try:
+            cleanup.record_process(tmp_path / "pid", process.pid)
+            assert {cleanup.live_process(tmp_path / "pid", "nspawn") for _ in range(60)} == {process.pid}
+        finally:
+            process.kill()
+            process.wait()
+
+
 def test_a_process_with_a_used_again_id_is_never_killed(sleeper, tmp_path):
     (tmp_path / "pid").write_text(f"{sleeper.pid} 1\n")
     cleanup.end_process(tmp_path / "pid", "time.sleep")
