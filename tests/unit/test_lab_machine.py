@@ -130,7 +130,7 @@ def test_a_recorded_process_is_known_again_and_ended(sleeper, tmp_path):
 def test_a_process_is_known_while_it_becomes_another_program(tmp_path):
     """In the midst of exec it has no command line for a moment: hosts were called stopped for it."""
     for _ in range(20):
-        process = subprocess.Popen(["/bin/sh", "-c", 'exec "$@"', "sh", "/bin/sh", "-c", "sleep 30; :", "nspawn"])
+        process = subprocess.Popen(["/bin/sh", "-c", 'exec "$@"', "sh", "/bin/sh", "-c", "sleep 2; :", "nspawn"])
         try:
             cleanup.record_process(tmp_path / "pid", process.pid)
             assert {cleanup.live_process(tmp_path / "pid", "nspawn") for _ in range(60)} == {process.pid}
