@@ -34,8 +34,7 @@ def converge(role: Role) -> Iterator[StringCommand]:
         ready={u.name: u.ready for u in role.units},
     )
     changes = plan(role, found, run.arriving(host.name))
-    lines = changes.lines()
-    if not lines:
+    if not changes.lines():
         host.noop(f"{role.name} is as configured")
         return
     run.announce(host, changes)

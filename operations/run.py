@@ -116,10 +116,11 @@ def store() -> Store:
 
 def announce(host: PyinfraHost, changes: Plan) -> None:
     """Say what an operation changes on a host: before it does, or, in a dry run, would."""
-    for line in changes.lines():
+    lines = changes.lines()
+    for line in lines:
         logger.info(f"{host.print_prefix}{line}")
     if state.is_executing:
-        report.changes.setdefault(host.name, []).extend(changes.lines())
+        report.changes.setdefault(host.name, []).extend(lines)
     else:
         installs = [*(p.name for p in changes.packages), *(p.path for p in changes.programs)]
         report.planned.setdefault(host.name, set()).update(installs)

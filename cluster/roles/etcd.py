@@ -29,7 +29,7 @@ def etcd_role(cluster: Cluster, host: Host, family: Family, certificates: tuple[
         packaged_units=family.packaged_units["etcd"],
         files=tuple(files),
         expects=tuple(f for f in certificates if f.path.startswith(ETCD_PKI)),
-        steps=_first_member_steps(cluster, host) if host == cluster.etcd_members[0] else (),
+        steps=(_users(cluster, host), _flannel(cluster, host)) if host == cluster.etcd_members[0] else (),
         units=(unit,),
     )
 
@@ -130,10 +130,6 @@ def _hint(cluster: Cluster) -> str:
         f"fewer than half of the members ({others}) can reach each other on port {cluster.settings.etcd_peer_port}, "
         "or the certificates are not of one authority (deploys/pki.py)"
     )
-
-
-def _first_member_steps(cluster: Cluster, host: Host) -> tuple[Step, ...]:
-    return (_users(cluster, host), _flannel(cluster, host))
 
 
 def _users(cluster: Cluster, host: Host) -> Step:

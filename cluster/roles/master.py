@@ -69,7 +69,7 @@ def _api_server(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
     admission = choose(API_SERVER, version, {"enable-admission-plugins": plugins, "admission-control": plugins})
     variables = {
         "KUBE_ETCD_SERVERS": arguments(choose(API_SERVER, version, etcd)),
-        "KUBE_ADMISSION_CONTROL": arguments(dict(list(admission.items())[:1])),
+        "KUBE_ADMISSION_CONTROL": arguments(admission),
         "KUBE_API_ARGS": flags(cluster, host, API_SERVER, _api_server_flags(cluster, host)),
     }
     read = [f for name in ("server", "etcd-client", "kubelet-client", "front-proxy-client") for f in pair(name)]
