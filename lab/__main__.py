@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m lab", description="Real systemd hosts on this machine, 10.1.10.101-.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    up = commands.add_parser("up", help="make and boot the hosts and their mirror; nothing to do if they are up")
+    up = commands.add_parser("up", help="make and boot hosts, mirror and registry; nothing to do if they are up")
     up.add_argument("--fresh", action="store_true", help="begin again from bare hosts")
     up.add_argument(
         "--nodes", type=int, metavar="N", help="so many nodes beside the master (default: as last time, or 3)"

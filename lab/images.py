@@ -1,27 +1,28 @@
-"""Container images put together here, in the form `docker save` writes: a pause image, and a busybox to test with.
+"""Which container images the lab puts together: pause, a busybox to test with, and an nginx in two versions.
 
-Nothing of it needs Docker or a registry: a static program is a layer, and an image is a tar of layers and two JSON
-files. The same inputs give the same bytes.
+Programs are a compiler's and Debian's, taken out of their packages. lab/archive.py writes the images.
 """
 
-import hashlib
-import io
-import json
-import tarfile
+import re
 from pathlib import Path
 
-from lab import apt, cache, machine
+from lab import apt, archive, cache, machine
+from lab.archive import Layer
 from lab.process import run
 from lab.progress import step
 
 PAUSE = "registry.k8s.io/pause:3.2"  # the name Kubernetes 1.20 gives its own
 BUSYBOX = "lab/busybox:1"
+NGINX_VERSIONS = ("v1", "v2")
 PAUSE_SOURCE = Path(__file__).with_name("pause.c")
-KEY = cache.key_of(PAUSE, BUSYBOX, PAUSE_SOURCE.read_text(), Path(__file__).read_text())
+KEY = cache.key_of(*(path.read_text() for path in (PAUSE_SOURCE, Path(__file__), Path(archive.__file__))))
+
+_LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
+_LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
 
 
 def prepare() -> Path:
-    """The cache entry with pause.tar and busybox.tar.
+    """The cache entry with pause.tar, busybox.tar, nginx-v1.tar and nginx-v2.tar.
 
     Raises:
         LabError: the compiler or a package is missing.
@@ -29,76 +30,78 @@ def prepare() -> Path:
     return cache.get("images", KEY, _make)
 
 
+def nginx_configuration(version: str) -> str:
+    """A web server that answers whatever it is asked with its version and the name of its host, the pod's."""
+    return f"""\
+daemon off;
+worker_processes 1;
+error_log stderr notice;
+events {{}}
+http {{
+    access_log /dev/stdout;
+    default_type text/plain;
+    server {{
+        listen 80;
+        return 200 "{version} $hostname\\n";
+    }}
+}}
+"""
+
+
 def _make(files: Path, scratch: Path) -> None:
     machine.require_programs(machine.BUILD_PROGRAMS, machine.BUILD_PACKAGES)
-    with step("putting the pause and busybox images together"):
+    with step("putting the pause, busybox and nginx images together"):
         run("gcc", "-Os", "-static", "-s", "-o", scratch / "pause", PAUSE_SOURCE)
-        write(files / "pause.tar", PAUSE, {"pause": (scratch / "pause").read_bytes()}, {}, ["/pause"])
-        busybox = _busybox(scratch)
-        applets = run(busybox, "--list").split()
-        links = {f"bin/{applet}": "busybox" for applet in applets if applet != "busybox"}
-        write(files / "busybox.tar", BUSYBOX, {"bin/busybox": busybox.read_bytes()}, links, ["sh"])
+        pause = Layer(programs={"pause": (scratch / "pause").read_bytes()})
+        archive.write(files / "pause.tar", PAUSE, pause, ["/pause"])
+
+        debian = _unpack(["busybox-static", "nginx"], scratch)
+        busybox = _busybox(debian)
+        archive.write(files / "busybox.tar", BUSYBOX, busybox, ["sh"])
+        for version in NGINX_VERSIONS:
+            # SIGTERM would have nginx drop the requests it is answering.
+            archive.write(
+                files / f"nginx-{version}.tar",
+                f"nginx:{version}",
+                _nginx(debian, busybox, version),
+                ["/usr/sbin/nginx"],
+                stop_signal="SIGQUIT",
+            )
 
 
-def _busybox(scratch: Path) -> Path:
-    apt.Workspace(scratch / "apt").download(["busybox-static"], scratch / "debs")
-    package = next((scratch / "debs").glob("busybox-static_*.deb"))
-    run("dpkg-deb", "--extract", package, scratch / "busybox")
-    return scratch / "busybox/bin/busybox"
+def _unpack(packages: list[str], scratch: Path) -> Path:
+    """A directory with these packages and everything they depend on, unpacked, none set up."""
+    apt.Workspace(scratch / "apt").download(packages, scratch / "debs")
+    tree = scratch / "debian"
+    for package in sorted((scratch / "debs").glob("*.deb")):
+        run("dpkg-deb", "--extract", package, tree)
+    return tree
 
 
-def write(archive: Path, name: str, programs: dict[str, bytes], links: dict[str, str], command: list[str]) -> None:
-    """Write an image of one layer, as `docker save` would.
+def _busybox(debian: Path) -> Layer:
+    program = debian / "bin/busybox"
+    applets = run(program, "--list").split()
+    links = {f"bin/{applet}": "busybox" for applet in applets if applet != "busybox"}
+    return Layer(programs={"bin/busybox": program.read_bytes()}, links=links)
 
-    Args:
-        archive: the tar file to write.
-        name: repository:tag.
-        programs: path in the image -> an executable's content.
-        links: path in the image -> what that symbolic link points at.
-        command: what the image runs.
-    """
-    layer = _tar(
-        [_directory(name) for name in ("bin", "etc", "tmp")]
-        + [(_info(path, len(content), mode=0o755), content) for path, content in programs.items()]
-        + [_link(path, target) for path, target in sorted(links.items())]
+
+def _nginx(debian: Path, busybox: Layer, version: str) -> Layer:
+    needed = ["usr/sbin/nginx", *_libraries(debian, "usr/sbin/nginx")]
+    return Layer(
+        programs={**busybox.programs, **{path: (debian / path).read_bytes() for path in needed}},
+        files={
+            "etc/nginx/nginx.conf": nginx_configuration(version).encode(),
+            # nginx's workers run as nobody.
+            "etc/passwd": b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+            "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
+        },
+        links={**busybox.links, "lib64/ld-linux-x86-64.so.2": f"/{_LOADER}"},
+        directories=("run", "var/lib/nginx"),
     )
-    digest = hashlib.sha256(layer).hexdigest()
-    config = {
-        "architecture": "amd64",
-        "os": "linux",
-        "created": "1970-01-01T00:00:00Z",
-        "config": {"Cmd": command, "Env": ["PATH=/bin"], "WorkingDir": "/"},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
-        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "container-cloud lab"}],
-    }
-    config_text = json.dumps(config, sort_keys=True).encode()
-    config_name = f"{hashlib.sha256(config_text).hexdigest()}.json"
-    manifest = [{"Config": config_name, "RepoTags": [name], "Layers": [f"{digest}/layer.tar"]}]
-    parts = {config_name: config_text, f"{digest}/layer.tar": layer, "manifest.json": json.dumps(manifest).encode()}
-    archive.write_bytes(_tar([(_info(path, len(content)), content) for path, content in parts.items()]))
 
 
-def _tar(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
-    output = io.BytesIO()
-    with tarfile.open(fileobj=output, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for info, content in members:
-            tar.addfile(info, io.BytesIO(content))
-    return output.getvalue()
-
-
-def _info(path: str, size: int, mode: int = 0o644) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(path)
-    info.size, info.mode = size, mode
-    return info
-
-
-def _directory(path: str) -> tuple[tarfile.TarInfo, bytes]:
-    info = _info(path, 0, 0o1777 if path == "tmp" else 0o755)
-    info.type = tarfile.DIRTYPE
-    return info, b""
-
-
-def _link(path: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
-    info = _info(path, 0, 0o777)
-    info.type, info.linkname = tarfile.SYMTYPE, target
-    return info, b""
+def _libraries(debian: Path, program: str) -> list[str]:
+    """The libraries a program loads, and their loader, as paths in the unpacked packages."""
+    search = ":".join(str(debian / directory) for directory in _LIBRARIES)
+    listed = run(debian / _LOADER, "--list", "--library-path", search, debian / program)
+    return [str(Path(path).relative_to(debian)) for path in re.findall(r"=> (\S+) \(", listed)]

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from lab import base, cgroups, cleanup, hosts, kernel, machine, mirror, network, ssh, state
+from lab import base, cgroups, cleanup, hosts, kernel, machine, mirror, network, registry, ssh, state
 from lab.process import LabError
 from lab.progress import say, step
 from lab.state import Host
@@ -17,7 +17,7 @@ def up(*, fresh: bool = False, nodes: int | None = None) -> list[Host]:
     """Bring the lab up, making first whatever is missing. Quick when everything stands.
 
     Args:
-        fresh: begin again from bare hosts; the network and the mirror stay.
+        fresh: begin again from bare hosts; network, mirror and registry stay.
         nodes: hosts beside the master (default: as last time, or 3).
 
     Returns:
@@ -42,6 +42,7 @@ def up(*, fresh: bool = False, nodes: int | None = None) -> list[Host]:
         mirror.prepare(image)
         network.create()
         mirror.start()
+        registry.start()
         ssh.make_keys(wanted)
         state.update(nodes=len(wanted) - 1, base=str(image))
         kernel.remember()
@@ -51,7 +52,7 @@ def up(*, fresh: bool = False, nodes: int | None = None) -> list[Host]:
 
 
 def down() -> None:
-    """Power every host off and take the lab's network and mirror away. Disks are kept.
+    """Power every host off and take the lab's network, mirror and registry away. Disks are kept.
 
     Raises:
         LabError: something would not go; the next `down` tries again.
@@ -60,6 +61,7 @@ def down() -> None:
         known = state.hosts() if "nodes" in state.load() else []
         with step("powering the hosts off"):
             hosts.each(hosts.stop, known)
+        registry.stop()
         mirror.stop()
         cleanup.clear_leftovers([])
         network.delete_namespace(network.NAMESPACE)

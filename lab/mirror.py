@@ -7,16 +7,15 @@ key of the lab's; what no registry packages is built (lab/build.py) or put toget
 import json
 import os
 import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from lab import apt, build, cache, cleanup, images, network, state
+from lab import apt, build, cache, images, state
 from lab import base as bare
-from lab.process import LabError, last_lines, run
+from lab.process import LabError, run
 from lab.progress import step
+from lab.service import Service
 from lab.state import DIRECTORY, GATEWAY, MIRROR
 
 URL = f"http://{GATEWAY}"
@@ -24,8 +23,7 @@ PORT = 80
 KEY = DIRECTORY / "mirror-key.asc"  # what hosts verify the repository with
 MANIFEST = "manifest.json"  # {"release": {file: {version: SHA-256}}, "images": {name: {"url":, "sha256":}}}
 _GNUPG = DIRECTORY / "gnupg"
-_PID = DIRECTORY / "mirror.pid"
-_LOG = DIRECTORY / "mirror.log"
+_SERVICE = Service("mirror", PORT, "serve.py")
 
 # What deploys and tests may ask for, beyond the base image; dependencies come along.
 PACKAGES = [
@@ -90,29 +88,13 @@ def start() -> None:
     Raises:
         LabError: the server ended at once or does not answer.
     """
-    if _pid() and _answers():
-        return
-    stop()
-    with _LOG.open("ab") as log:
-        process = subprocess.Popen(
-            [*network.enter(), sys.executable, "-I", Path(__file__).with_name("serve.py"), GATEWAY, str(PORT), MIRROR],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    cleanup.record_process(_PID, process.pid)
-    deadline = time.monotonic() + 15
-    while not _answers():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise LabError(f"the mirror does not serve: {last_lines(_LOG.read_text())} ({_LOG})")
-        time.sleep(0.05)
+    if not _SERVICE.is_running():
+        _SERVICE.start([sys.executable, "-I", Path(__file__).with_name("serve.py"), GATEWAY, str(PORT), MIRROR])
 
 
 def stop() -> None:
     """End the mirror's server, if it runs."""
-    cleanup.end_process(_PID, "serve.py")
+    _SERVICE.stop()
 
 
 def manifest() -> dict[str, Any]:
@@ -134,15 +116,6 @@ def place(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _pid() -> int | None:
-    return cleanup.live_process(_PID, "serve.py")
-
-
-def _answers() -> bool:
-    ask = f"import socket; socket.create_connection(({GATEWAY!r}, {PORT}), 1)"
-    return not subprocess.run([*network.enter(), sys.executable, "-ISc", ask], capture_output=True).returncode
 
 
 def _packages(base: Path) -> Path:

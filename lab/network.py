@@ -1,6 +1,6 @@
 """The lab's network: a bridge in a namespace of its own, a namespace a host. Nothing here leads off the machine.
 
-namespace lab       bridge lab0 10.1.10.1/24, the mirror, and whatever `lab run` starts
+namespace lab       bridge lab0 10.1.10.1/24, mirror, registry, and whatever `lab run` starts
 namespace lab-NAME  eth0, the host's; its other end, vNAME, is a port of the bridge
 """
 

@@ -1,14 +1,17 @@
-"""The lab's mirror as settings of the cluster; lab/group_data/all.py names them."""
+"""The lab's mirror and registry as settings of the cluster; lab/group_data/all.py names them."""
 
 import os
 import sys
 from typing import Any
 
-from lab import mirror
+from lab import mirror, registry
 from lab.process import LabError
+from lab.state import GATEWAY
 
 # The mirror has one Kubernetes and two flannels. This variable chooses the other one.
 FLANNEL = os.environ.get("CONTAINER_CLOUD_LAB_FLANNEL", "0.26.7")
+INSECURE_REGISTRY = f"{GATEWAY}:{registry.PORT}"  # without TLS
+_SECURE_REGISTRY = f"{GATEWAY}:{registry.TLS_PORT}"
 
 
 def flannel_etcd_api() -> str:
@@ -34,8 +37,18 @@ def release_files() -> dict[str, dict[str, str]]:
 
 
 def image(name: str) -> dict[str, str]:
-    """An image archive on the mirror (pause, busybox): where it is and its checksum."""
+    """An image archive on the mirror (pause, busybox, nginx-v1, nginx-v2): where it is and its checksum."""
     return dict(_published()["images"][name])
+
+
+def registry_image(name: str, *, secure: bool = False) -> str:
+    """A repository of the lab's registry (nginx, busybox) as nodes pull from it, without a tag.
+
+    Args:
+        name: the repository.
+        secure: over TLS rather than plain HTTP.
+    """
+    return f"{_SECURE_REGISTRY if secure else INSECURE_REGISTRY}/{name}"
 
 
 def _published() -> dict[str, Any]:

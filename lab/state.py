@@ -17,12 +17,13 @@ SSH = DIRECTORY / "ssh"
 SSH_KEY = SSH / "id_ed25519"
 KNOWN_HOSTS = SSH / "known_hosts"
 MIRROR = DIRECTORY / "mirror"  # what the mirror serves
+PKI = DIRECTORY / "pki"  # the lab's own certificate store
 HOSTS = DIRECTORY / "hosts"
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 NETWORK_PREFIX = "10.1.10"
 PREFIX_LENGTH = 24
-GATEWAY = f"{NETWORK_PREFIX}.1"  # the lab's own end of its network: the mirror answers here
+GATEWAY = f"{NETWORK_PREFIX}.1"  # the lab's own end of its network: mirror and registry answer here
 FIRST_HOST = 101
 MOST_NODES = 100
 

@@ -25,9 +25,12 @@ flannel_etcd_api = mirror.flannel_etcd_api()
 pause_image = "registry.k8s.io/pause:3.2"
 pause_image_archive = mirror.image("pause")
 
+# The guide's --insecure-registry at work: the lab's registry speaks plain HTTP here.
+insecure_registries = [mirror.INSECURE_REGISTRY]
+
 # --- Certificates -----------------------------------------------------------------------------------------------
 
-pki_directory = str(state.DIRECTORY / "pki")  # beside the hosts they are for, not among your own
+pki_directory = str(state.PKI)  # beside the hosts they are for, not among your own
 
 # --- Circumstances ----------------------------------------------------------------------------------------------
 

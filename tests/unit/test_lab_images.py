@@ -5,7 +5,17 @@ import io
 import json
 import tarfile
 
-from lab import build, images, mirror
+import pytest
+
+from lab import archive, build, images, mirror
+from lab.archive import Layer
+
+LAYER = Layer(
+    programs={"usr/sbin/a": b"program"},
+    files={"etc/a.conf": b"listen"},
+    links={"lib/c": "../usr/sbin/a", "lib/b": "c"},
+    directories=("var/lib/a",),
+)
 
 
 def _read(path):
@@ -13,8 +23,12 @@ def _read(path):
         return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
 
 
+def _unpacked(layer):
+    return tarfile.open(fileobj=io.BytesIO(archive.pack(layer)))
+
+
 def test_an_image_is_what_docker_save_writes(tmp_path):
-    images.write(tmp_path / "a.tar", "lab/a:1", {"bin/a": b"program"}, {"bin/b": "a"}, ["/bin/a"])
+    archive.write(tmp_path / "a.tar", "lab/a:1", LAYER, ["/usr/sbin/a"])
     parts = _read(tmp_path / "a.tar")
     (entry,) = json.loads(parts["manifest.json"])
     config = json.loads(parts[entry["Config"]])
@@ -23,17 +37,51 @@ def test_an_image_is_what_docker_save_writes(tmp_path):
     assert entry["RepoTags"] == ["lab/a:1"]
     assert entry["Config"] == hashlib.sha256(parts[entry["Config"]]).hexdigest() + ".json"
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
-    assert config["config"]["Cmd"] == ["/bin/a"]
-    with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
-        assert tar.getmember("bin/a").mode == 0o755
-        assert tar.getmember("bin/b").linkname == "a"
-        assert tar.extractfile("bin/a").read() == b"program"
+    assert config["config"] == {"Cmd": ["/usr/sbin/a"], "Env": ["PATH=/bin"], "WorkingDir": "/"}
+    assert layer == archive.pack(LAYER)
+
+
+def test_an_image_says_how_it_wants_to_be_stopped():
+    config = json.loads(archive.configuration("0" * 64, ["a"], "SIGQUIT"))
+    assert config["config"]["StopSignal"] == "SIGQUIT"
+
+
+def test_a_layer_holds_programs_files_and_links():
+    with _unpacked(LAYER) as tar:
+        assert tar.extractfile("usr/sbin/a").read() == b"program"
+        assert tar.extractfile("etc/a.conf").read() == b"listen"
+        assert tar.getmember("lib/c").linkname == "../usr/sbin/a"
+        assert {name: tar.getmember(name).mode for name in ("usr/sbin/a", "etc/a.conf", "usr", "tmp")} == {
+            "usr/sbin/a": 0o755,
+            "etc/a.conf": 0o644,
+            "usr": 0o755,
+            "tmp": 0o1777,
+        }
+
+
+def test_every_directory_comes_before_what_is_in_it():
+    with _unpacked(LAYER) as tar:
+        names = tar.getnames()
+    assert len(names) == len(set(names))
+    assert {"usr/sbin", "etc", "lib", "var/lib/a", "bin", "tmp"} <= set(names)
+    for name in names:
+        parent = name.rpartition("/")[0]
+        assert not parent or names.index(parent) < names.index(name)
 
 
 def test_the_same_image_has_the_same_bytes(tmp_path):
-    for name in ("one.tar", "two.tar"):
-        images.write(tmp_path / name, "lab/a:1", {"a": b"program"}, {"c": "a", "b": "a"}, ["/a"])
+    turned = Layer(LAYER.programs, LAYER.files, dict(reversed(LAYER.links.items())), LAYER.directories)
+    for name, layer in (("one.tar", LAYER), ("two.tar", turned)):
+        archive.write(tmp_path / name, "lab/a:1", layer, ["/a"])
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+
+
+@pytest.mark.parametrize("version", images.NGINX_VERSIONS)
+def test_nginx_answers_with_its_version_and_its_hosts_name(version):
+    text = images.nginx_configuration(version)
+    assert f'return 200 "{version} $hostname\\n";' in text
+    assert {"daemon off;", "worker_processes 1;"} <= set(text.splitlines())
+    assert text.count("{") == text.count("}")
 
 
 def test_kubernetes_is_told_its_version_under_both_import_paths():
