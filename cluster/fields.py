@@ -195,6 +195,21 @@ def image(text: str) -> str:
     return text
 
 
+def repository(text: str) -> str:
+    """An image's name without tag and digest."""
+    bare = re.sub(r"(@[^/]*|:[^/]*)$", "", image(text))
+    if bare != text:
+        raise ValueError(f"has a tag or a digest; write the name alone: {show(bare)}")
+    return text
+
+
+def tag(text: str) -> str:
+    """An image's tag that can be part of a Kubernetes object's name."""
+    if len(text) > 40 or not is_domain(text):
+        raise ValueError('names an object too; write lower-case letters, digits, "-" and ".", for example "v2"')
+    return text
+
+
 def interface(text: str) -> str:
     """A network interface's name, as Linux allows it."""
     if not re.fullmatch(r"[^\s/]{1,15}", text):
@@ -222,5 +237,7 @@ Version = Annotated[str, AfterValidator(version), Takes("a release")]
 PackageVersion = Annotated[str, AfterValidator(package_version), Takes("a package version")]
 EtcdKey = Annotated[str, AfterValidator(etcd_key), Takes("a key in etcd")]
 Image = Annotated[str, AfterValidator(image), Takes("an image's name")]
+Repository = Annotated[str, AfterValidator(repository), Takes("an image's name without tag")]
+Tag = Annotated[str, AfterValidator(tag), Takes("an image's tag")]
 Interface = Annotated[str, AfterValidator(interface), Takes("an interface's name")]
 ControllerPath = Annotated[str, AfterValidator(controller_path), Takes("a path on this machine")]

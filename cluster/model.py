@@ -71,6 +71,7 @@ _etcd = partial(_setting, "etcd")
 _flannel = partial(_setting, "flannel")
 _docker = partial(_setting, "Docker")
 _kubernetes = partial(_setting, "Kubernetes")
+_nginx = partial(_setting, "The first workload")
 _certificates = partial(_setting, "Certificates")
 _hosts = partial(_setting, "Hosts")
 _port = partial(_etcd, unit="TCP port", ge=1, le=65535)
@@ -184,6 +185,16 @@ class Settings(BaseModel):
         '{"kube-apiserver": {"audit-log-path": "/var/log/kube-audit.log"}}',
     )
 
+    nginx_image: fields.Repository = _nginx("nginx", "the image that deploys/workload.py runs, without its tag")
+    nginx_version: fields.Tag = _nginx("v1", "its tag; with another one the next run rolls from one to the other")
+    nginx_replicas: int = _nginx(3, "pods of it", unit="pods", ge=0)
+    nginx_node_port: int | None = _nginx(
+        None, "where every node answers; None: the first of `service_node_ports`", unit="TCP port", ge=1, le=65535
+    )
+    nginx_update_period: int = _nginx(
+        10, "between one old pod's going and the next new one's coming", unit="seconds", ge=0
+    )
+
     pki_directory: fields.ControllerPath = _certificates(
         "~/.container-cloud/pki", "on this machine: authorities, their keys, every certificate. Back it up"
     )
@@ -226,6 +237,11 @@ class Settings(BaseModel):
     def node_ports(self) -> fields.PortRange:
         """First and last port of `service_node_ports`."""
         return fields.port_range(self.service_node_ports)
+
+    @property
+    def nginx_port(self) -> int:
+        """The port at which every node answers for nginx."""
+        return self.node_ports.first if self.nginx_node_port is None else self.nginx_node_port
 
     @property
     def leases(self) -> addresses.Leases:

@@ -42,6 +42,10 @@ class Plan:
             *(s.name for s in self.after),
         ]
 
+    def installs(self) -> list[str]:
+        """The names of packages and the paths of programs that are installed."""
+        return [*(p.name for p in self.packages), *(p.path for p in self.programs)]
+
 
 def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozenset()) -> Plan:
     """Compare a role with the host.

@@ -119,6 +119,15 @@ log_level = 1  # --v of every Kubernetes component: 0 (least) to 10
 #   {"kube-apiserver": {"audit-log-path": "/var/log/kube-audit.log"}}
 extra_args = {}
 
+# --- The first workload -----------------------------------------------------------------------------------------
+
+# What deploys/workload.py brings about. Change version or replicas and run it again: pods are rolled, or scaled.
+nginx_image = "nginx"  # without its tag; an image of yours: docker.io's nginx has no tag v1
+nginx_version = "v1"  # its tag
+nginx_replicas = 3
+nginx_node_port = None  # where every node answers; None: the first of service_node_ports, here 80
+nginx_update_period = 10  # seconds between one old pod's going and the next new one's coming
+
 # --- Certificates -----------------------------------------------------------------------------------------------
 
 pki_directory = "~/.container-cloud/pki"  # on this machine: authorities, their keys, every certificate. Back it up

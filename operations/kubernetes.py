@@ -1,16 +1,28 @@
-"""Kubernetes masters and nodes."""
+"""Kubernetes: masters and nodes, and what runs on them.
 
-from collections.abc import Iterator
+What runs on them is for one master, as in deploys/workload.py: its kubectl speaks to the API server. Manifests and
+arguments are checked when the deploy is read, before any host is changed; what only the server can tell (an unknown
+kind, a field it does not know) is asked before anything is applied.
+"""
 
-from pyinfra import host
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
+from pyinfra.api.operation import OperationMeta
 
 from cluster.roles.master import master_role
 from cluster.roles.node import node_role
+from cluster.workloads.manifests import CONTROLLERS, Labels, Manifest, Object, Source
+from facts.shell import words
+from facts.workloads import Controllers, Present, kubectl
+from operations import workloads
 from operations.pki import issued
 from operations.preflight import family
 from operations.role import converge
-from operations.run import the_cluster, this_host
+from operations.rolling import Update
+from operations.run import announce, the_cluster, this_host
 
 
 @operation()
@@ -23,3 +35,163 @@ def master() -> Iterator[StringCommand]:
 def node() -> Iterator[StringCommand]:
     """Install, configure and start kubelet and kube-proxy."""
     yield from converge(node_role(the_cluster(), this_host(host.name), family(), issued()))
+
+
+def manifest(
+    sources: Source | Iterable[Source],
+    values: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
+    deadline: int = 180,
+    **arguments: Any,
+) -> OperationMeta:
+    """Apply objects, and wait until controllers among them have all their pods available.
+
+    An object is changed only if the server's would differ. A Deployment is rolled by Kubernetes itself; a
+    ReplicationController leaves the pods it has as they are: for that there is `rolling_update`.
+
+    Args:
+        sources: a YAML file, a Jinja template (*.j2), an object as a mapping, or several of these.
+        values: what a template's names stand for.
+        namespace: where objects without one belong; None: "default".
+        deadline: seconds without progress after which the run stops and says why; 0: do not wait.
+        arguments: pyinfra's own, as `name`.
+
+    Leave `replicas` out of a manifest whose controller `scale` gives another number: the two would undo each other.
+    """
+    workloads.check(deadline=deadline)
+    objects = workloads.written(sources, values, namespace)
+    arguments.setdefault("name", f"Apply {objects}")
+    return _manifest(objects, workloads.earlier(), namespace, deadline, **arguments)
+
+
+@operation()
+def _manifest(
+    objects: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int
+) -> Iterator[StringCommand]:
+    found = workloads.compare(objects, namespace, before)
+    if found.errors:
+        yield workloads.refuse_all_of(found.errors)
+        return
+    if found.lines:
+        announce(host, found.lines)
+        yield workloads.apply(found.changed, namespace)
+    else:
+        host.noop(f"{objects}: as the manifest says")
+    for place, names in _controllers(objects, namespace).items() if state.is_executing and deadline else ():
+        yield from workloads.settle(names, place, deadline)
+
+
+def _controllers(objects: Manifest, namespace: str | None) -> dict[str, list[str]]:
+    """The controllers among the objects whose pods can be awaited, by namespace."""
+    found: dict[str, list[str]] = {}
+    for o in objects:
+        if o.kind in CONTROLLERS and o.kind != "Job":
+            found.setdefault(o.namespace or namespace or "default", []).append(f"{o.kind.lower()}/{o.name}")
+    return found
+
+
+def absent(
+    resources: str | Iterable[str], namespace: str = "default", deadline: int = 180, **arguments: Any
+) -> OperationMeta:
+    """Delete objects that are there, and wait until they are gone.
+
+    Args:
+        resources: as kubectl writes them: "service/nginx", or several.
+        namespace: where they are.
+        deadline: seconds that deleting each may take.
+        arguments: pyinfra's own, as `name`.
+    """
+    workloads.check(deadline=deadline)
+    listed = workloads.resources([resources] if isinstance(resources, str) else resources)
+    arguments.setdefault("name", f"Delete {', '.join(listed)}")
+    return _absent(listed, namespace, deadline, **arguments)
+
+
+@operation()
+def _absent(resources: tuple[str, ...], namespace: str, deadline: int) -> Iterator[StringCommand]:
+    found = host.get_fact(Present, resources=resources, namespace=namespace)
+    errors = found["errors"] if found.get("answers") else workloads.silent()
+    if errors:
+        yield workloads.refuse_all_of(errors)
+    elif found.get("present"):
+        announce(host, [f"delete {name}" for name in found["present"]])
+        yield StringCommand(f"{kubectl(namespace)} delete {words(found['present'])} --wait --timeout={deadline}s")
+    else:
+        host.noop(f"{', '.join(resources)}: not there")
+
+
+def scale(
+    controller: str, replicas: int, namespace: str = "default", deadline: int = 180, **arguments: Any
+) -> OperationMeta:
+    """Give a controller so many pods, and wait until they are available.
+
+    Args:
+        controller: as kubectl writes it: "rc/nginx-v1".
+        replicas: pods it shall have.
+        namespace: where it is.
+        deadline: seconds without progress after which the run stops and says why; 0: do not wait.
+        arguments: pyinfra's own, as `name`.
+    """
+    workloads.check(replicas=replicas, deadline=deadline)
+    workloads.check_scaled(controller, replicas, namespace)
+    arguments.setdefault("name", f"Scale {controller} to {replicas}")
+    return _scale(controller, replicas, workloads.earlier(), namespace, deadline, **arguments)
+
+
+@operation()
+def _scale(
+    controller: str, replicas: int, before: tuple[Object, ...], namespace: str, deadline: int
+) -> Iterator[StringCommand]:
+    found = list(host.get_fact(Controllers, names=[controller], namespace=namespace).values())
+    if not found and not workloads.coming(controller, before, namespace):
+        yield workloads.refuse_all_of([f"{controller}: there is none in {namespace}: apply its manifest first"])
+        return
+    now = found[0]["replicas"] if found else "its manifest's"
+    if now != replicas:
+        announce(host, [f"scale {controller} {now} -> {replicas}"])
+        yield workloads.scale_command(controller, replicas, namespace)
+    else:
+        host.noop(f"{controller} has {replicas} replicas")
+    if state.is_executing and deadline:
+        yield from workloads.settle([controller], namespace, deadline)
+
+
+def rolling_update(
+    old: str | Labels,
+    new: Source,
+    values: Mapping[str, Any] | None = None,
+    namespace: str = "default",
+    update_period: int = 10,
+    deadline: int = 180,
+    rollback: bool = False,
+    **arguments: Any,
+) -> OperationMeta:
+    """Replace the pods of one ReplicationController by those of another, one by one, then delete the first.
+
+    A new pod is available before an old one goes, so that there are never fewer than `spec.replicas` of the new
+    manifest. Where the update stands is read from the cluster: interrupted and run again, it goes on from there. Where
+    there is no old controller, the new one is made, or scaled, in one step.
+
+    Args:
+        old: the old controller's name; or labels: every other controller that carries them, and none need be there.
+        new: the new controller's manifest: a YAML file, a template (*.j2) or a mapping, one ReplicationController.
+        values: what a template's names stand for.
+        namespace: where both are.
+        update_period: seconds between one old pod's going and the next new one's coming.
+        deadline: seconds without progress after which the run stops and says why; the old pods left go on serving.
+        rollback: True: the other way round, back to `old`, which must still be there.
+        arguments: pyinfra's own, as `name`.
+
+    For a service to lose no request, the pods need a readiness probe, and a preStop hook that outlasts the nodes'
+    noticing (`sleep 5`); the run warns where they have none.
+    """
+    workloads.check(update_period=update_period, deadline=deadline)
+    objects = workloads.written(new, values, namespace)
+    update = Update.of(old, objects, namespace, update_period, deadline, rollback)
+    arguments.setdefault("name", f"Roll to {update.target}")
+    return _rolling_update(update, **arguments)
+
+
+@operation()
+def _rolling_update(update: Update) -> Iterator[StringCommand]:
+    yield from update.commands()

@@ -37,7 +37,7 @@ def converge(role: Role) -> Iterator[StringCommand]:
     if not changes.lines():
         host.noop(f"{role.name} is as configured")
         return
-    run.announce(host, changes)
+    run.announce(host, changes.lines(), changes.installs())
     missing = unmet(role, found)
     if not state.is_executing and (missing or any(f.content is None for f in changes.files)):
         yield StringCommand("true")  # a plan counts that something is done, not what

@@ -5,7 +5,7 @@ import os
 import runpy
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, wraps
 from pathlib import Path
@@ -19,7 +19,6 @@ from pyinfra.api.state import State
 from rich.console import Console
 from rich.table import Table
 
-from cluster.plan import Plan
 from cluster.settings import BadSettings, Cluster, Host, load
 from pki import Store
 
@@ -114,15 +113,19 @@ def store() -> Store:
     )
 
 
-def announce(host: PyinfraHost, changes: Plan) -> None:
-    """Say what an operation changes on a host: before it does, or, in a dry run, would."""
-    lines = changes.lines()
+def announce(host: PyinfraHost, lines: list[str], installs: Iterable[str] = ()) -> None:
+    """Say what an operation changes on a host: before it does, or, in a dry run, would.
+
+    Args:
+        host: the host at hand.
+        lines: the changes, one each.
+        installs: packages and programs among them, for the operations that come later in a dry run.
+    """
     for line in lines:
         logger.info(f"{host.print_prefix}{line}")
     if state.is_executing:
         report.changes.setdefault(host.name, []).extend(lines)
     else:
-        installs = [*(p.name for p in changes.packages), *(p.path for p in changes.programs)]
         report.planned.setdefault(host.name, set()).update(installs)
 
 

@@ -163,3 +163,17 @@ def node_ports_leave_the_clusters_own(draft: Draft) -> Iterator[Problem]:
         listed = ", ".join(f"{port} ({inside[port]})" for port in sorted(inside))
         advice = f'contains ports of the cluster itself; give no service {listed}, or write "30000-32767"'
         yield Problem("service_node_ports", settings.service_node_ports, advice, severity="warning")
+
+
+@check(
+    "service_node_ports", "nginx_node_port", "etcd_client_port", "etcd_peer_port", "api_server_port", "flannel_backend"
+)
+def nginx_port_can_be_had(draft: Draft) -> Iterator[Problem]:
+    settings = draft.settings
+    port, ports = settings.nginx_port, settings.node_ports
+    own = {number: what for what, number in settings.own_ports.items()}
+    if not ports.holds(port):
+        advice = f"lies outside service_node_ports; write a port from {ports.first} to {ports.last}, or None"
+        yield Problem("nginx_node_port", port, advice)
+    elif port in own:
+        yield Problem("nginx_node_port", port, f"is the port of {own[port]}; write another")

@@ -28,6 +28,10 @@ pause_image_archive = mirror.image("pause")
 # The guide's --insecure-registry at work: the lab's registry speaks plain HTTP here.
 insecure_registries = [mirror.INSECURE_REGISTRY]
 
+# --- The first workload -----------------------------------------------------------------------------------------
+
+nginx_image = mirror.registry_image("nginx")
+
 # --- Certificates -----------------------------------------------------------------------------------------------
 
 pki_directory = str(state.PKI)  # beside the hosts they are for, not among your own

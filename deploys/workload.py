@@ -1,0 +1,27 @@
+"""The first workload: nginx behind a port of every node; change nginx_* and run it again to scale or roll it."""
+
+from pyinfra import host
+
+from operations import kubernetes, run
+
+cluster = run.the_cluster()
+settings = cluster.settings
+
+if host.name == cluster.masters[0].name:
+    kubernetes.rolling_update(
+        name="nginx",
+        old={"app": "nginx"},
+        new="deploys/manifests/nginx-controller.yaml.j2",
+        values={
+            "image": settings.nginx_image,
+            "version": settings.nginx_version,
+            "replicas": settings.nginx_replicas,
+        },
+        update_period=settings.nginx_update_period,
+        deadline=settings.start_timeout,
+    )
+    kubernetes.manifest(
+        name="nginx's service",
+        sources="deploys/manifests/nginx-service.yaml.j2",
+        values={"node_port": settings.nginx_port},
+    )

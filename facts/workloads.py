@@ -1,0 +1,262 @@
+"""What runs on the cluster, asked on a master with the administrator's certificate."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+from cluster.workloads import controllers
+from cluster.workloads.differences import differences
+from cluster.workloads.manifests import Manifest, label, selector_text
+from facts.kubernetes import KUBECONFIG, KUBECTL
+from facts.shell import words
+
+MANAGER = "container-cloud"  # the name the server keeps beside the fields this project has set
+KINDS = "replicationcontrollers,deployments,statefulsets,daemonsets"
+# Every change goes through the server: it knows defaults, admission and who owns which field.
+APPLY = f"apply --server-side --force-conflicts --field-manager={MANAGER} -f -"
+# What of a Secret decides whether it changes; only a digest of it leaves the host.
+_SECRET = "{.type}{.data}{.immutable}{.metadata.labels}{.metadata.annotations}"
+
+
+def kubectl(namespace: str | None = None) -> str:
+    """The beginning of a kubectl command line; each request may take 30 seconds."""
+    return f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=30s" + (f" -n {namespace}" if namespace else "")
+
+
+def stream(manifest: Manifest) -> str:
+    """A manifest as APPLY reads it on standard input: an object a line."""
+    return "".join(json.dumps(o.complete()) + "\n" for o in manifest)
+
+
+def asked(manifest: Manifest) -> "Unprinted":
+    """A manifest as `Differences` reads it on standard input."""
+    return Unprinted(f"{'secret' if o.kind == 'Secret' else 'object'} {json.dumps(o.complete())}\n" for o in manifest)
+
+
+class Unprinted(list):
+    """Lines for standard input that appear in no log, at no verbosity."""
+
+    def __repr__(self) -> str:
+        return "…"
+
+    __str__ = __repr__
+
+
+class Differences(FactBase[dict]):
+    """
+    What applying a manifest would change, as the API server's own dry run answers.
+
+    The manifest comes on standard input: `get_fact(Differences, _stdin=asked(manifest))`.
+
+    + namespace: where objects without one belong; None: in "default"
+
+    Source: `kubectl apply --server-side --dry-run=server` against `kubectl get`; of Secrets, digests of their data.
+
+    .. code:: python
+
+        {"answers": True, "errors": [], "objects": {"Service nginx": {"exists": True, "changes": ["spec.type"]}}}
+    """
+
+    default = dict
+
+    def requires_command(self, namespace: str | None = None) -> str:
+        return KUBECTL
+
+    def command(self, namespace: str | None = None) -> str:
+        k = kubectl(namespace)
+        dry = f"{k} {APPLY} --dry-run=server -o"
+        # A message about a malformed Secret quotes what is beside the fault.
+        quiet = "sed 's/, error found in .*//'"
+        return f"""{k} get --raw /readyz >/dev/null 2>&1 || {{ echo silent; exit 0; }}
+exec 3>&1; objects=
+while IFS=' ' read -r what body; do case $what in
+object) objects="$objects$body
+";;
+secret)
+    say() {{ printf '%s\\n' "$body" | "$@"; }}
+    digest() {{ say "$@" 2>/dev/null | sha256sum | cut -c1-64; }}
+    if which=$(say {dry} 'jsonpath={{.metadata.name}} {{.metadata.namespace}}' 2>&1)
+    then
+        now=$(digest {k} get --ignore-not-found -f - -o 'jsonpath={_SECRET}')
+        echo "secret $now $(digest {dry} 'jsonpath={_SECRET}') $which"
+    else printf '%s\\n' "$which" | {quiet} | sed 's/^/error /'
+    fi;;
+esac; done
+[ -n "$objects" ] || exit 0
+say() {{ printf '%s' "$objects" | "$@"; }}
+say {k} get --ignore-not-found -f - -o json 2>/dev/null
+echo; echo wanted
+errors=$(say {dry} json 2>&1 >&3)
+printf '%s\\n' "$errors" | sed 's/^./error &/'
+"""
+
+    def process(self, output: Iterable[str]) -> dict:
+        lines = list(output)
+        if "silent" in lines:
+            return {"answers": False, "errors": [], "objects": {}}
+        objects: dict[str, Any] = dict(_secret(line) for line in lines if line.startswith("secret "))
+        told = [line[6:] for line in lines if line.startswith("error ")]
+        rest = [line for line in lines if not line.startswith(("secret ", "error "))]
+        middle = rest.index("wanted") if "wanted" in rest else len(rest)
+        live = {_key(item): item for item in _items(rest[:middle])}
+        for item in _items(rest[middle + 1 :]):
+            found = live.get(_key(item))
+            changes = differences(found, item) if found else []
+            if found and not changes and not _is_ours(found):
+                changes = [f"managed by {MANAGER} from now on"]
+            objects[_key(item)] = {"exists": found is not None, "changes": changes}
+        errors = [line for line in told if not line.startswith("Warning:")]
+        return {"answers": True, "errors": errors, "objects": objects}
+
+
+def _secret(line: str) -> tuple[str, dict[str, Any]]:
+    _, now, wanted, name, *namespace = line.split(" ")
+    exists = now != _NOTHING
+    return label("Secret", name, *namespace), {
+        "exists": exists,
+        "changes": ["data"] if exists and now != wanted else [],
+    }
+
+
+_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of no text
+
+
+def _is_ours(item: dict) -> bool:
+    return any(m.get("manager") == MANAGER for m in item["metadata"].get("managedFields", []))
+
+
+def _key(item: dict) -> str:
+    return label(item["kind"], item["metadata"]["name"], item["metadata"].get("namespace"))
+
+
+def _items(lines: Iterable[str]) -> Iterator[dict]:
+    """The objects of one or several JSON texts, those of lists singly."""
+    text, decoder = "\n".join(lines).strip(), json.JSONDecoder()
+    while text:
+        try:
+            found, end = decoder.raw_decode(text)
+            yield from found["items"] if found["kind"].endswith("List") else [found]
+        except (ValueError, KeyError, TypeError) as error:
+            raise FactProcessError(f"kubectl did not answer in JSON: {text[:200]!r}") from error
+        text = text[end:].strip()
+
+
+class Controllers(FactBase[dict]):
+    """
+    Controllers and how far each is, by kind and name.
+
+    + names: only these, as kubectl writes them: ["rc/nginx-v1"]; none: all replication controllers, deployments,
+      stateful sets and daemon sets
+    + labels: only those that carry these labels
+    + namespace: where they are
+
+    Source: `kubectl get`.
+
+    .. code:: python
+
+        {"ReplicationController nginx-v1": {
+            "kind": "ReplicationController", "name": "nginx-v1", "replicas": 4, "current": 4, "updated": 4,
+            "available": 4, "observed": True, "selector": {"app": "nginx", "version": "v1"},
+            "pod_labels": {"app": "nginx", "version": "v1"}, "images": ["nginx:v1"], "drains": True, "probed": True}}
+
+    `drains` and `probed` say whether every container has a preStop hook and a readiness probe.
+    """
+
+    default = dict
+
+    def requires_command(
+        self, names: Iterable[str] = (), labels: dict | None = None, namespace: str = "default"
+    ) -> str:
+        return KUBECTL
+
+    def command(self, names: Iterable[str] = (), labels: dict | None = None, namespace: str = "default") -> str:
+        k = kubectl(namespace)
+        gets = [f"{words(names)} --ignore-not-found"] if names else []
+        if labels or not names:
+            gets.append(KINDS + (f" -l {words([selector_text(labels)])}" if labels else ""))
+        return "; ".join(f"{k} get {get} -o json 2>/dev/null" for get in gets) + "; true"
+
+    def process(self, output: Iterable[str]) -> dict:
+        return {_key(item): _controller(item) for item in _items(output)}
+
+
+def _controller(item: dict) -> dict:
+    selector, template = item["spec"].get("selector") or {}, item["spec"].get("template", {})
+    containers = template.get("spec", {}).get("containers", [])
+    return {
+        **asdict(controllers.controller(item)),
+        "selector": selector.get("matchLabels", {}) if "matchLabels" in selector else selector,
+        "pod_labels": template.get("metadata", {}).get("labels", {}),
+        "images": [c["image"] for c in containers],
+        "drains": all(c.get("lifecycle", {}).get("preStop") for c in containers),
+        "probed": all(c.get("readinessProbe") for c in containers),
+    }
+
+
+class Pods(FactBase[dict]):
+    """
+    Pods by name, with what keeps those that are not ready.
+
+    + labels: only those that carry these labels
+    + namespace: where they are
+
+    Source: `kubectl get pods`.
+
+    .. code:: python
+
+        {"nginx-v1-7xk2p": {
+            "node": "node2", "address": "192.168.3.4", "phase": "Running", "ready": True, "ending": False,
+            "images": ["nginx:v1"], "labels": {"app": "nginx", "version": "v1"}, "restarts": 0, "trouble": {}}}
+    """
+
+    default = dict
+
+    def requires_command(self, labels: dict | None = None, namespace: str = "default") -> str:
+        return KUBECTL
+
+    def command(self, labels: dict | None = None, namespace: str = "default") -> str:
+        only = f" -l {words([selector_text(labels)])}" if labels else ""
+        return f"{kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
+
+    def process(self, output: Iterable[str]) -> dict:
+        return {item["metadata"]["name"]: controllers.pod(item) for item in _items(output)}
+
+
+class Present(FactBase[dict]):
+    """
+    Which objects there are.
+
+    + resources: as kubectl writes them: ["rc/nginx-v1", "service/nginx"]
+    + namespace: where they are
+
+    Source: `kubectl get`.
+
+    .. code:: python
+
+        {"answers": True, "present": ["rc/nginx-v1"], "errors": []}
+    """
+
+    default = dict
+
+    def requires_command(self, resources: Iterable[str] = (), namespace: str = "default") -> str:
+        return KUBECTL
+
+    def command(self, resources: Iterable[str] = (), namespace: str = "default") -> str:
+        k = kubectl(namespace)
+        return (
+            f"{k} get --raw /readyz >/dev/null 2>&1 || {{ echo silent; exit 0; }}; echo answers; "
+            f"for r in {words(resources)}; do if o=$({k} get $r --ignore-not-found -o name 2>&1); "
+            'then [ -z "$o" ] || echo "present $r"; else echo "error $o"; fi; done'
+        )
+
+    def process(self, output: Iterable[str]) -> dict:
+        lines = list(output)
+        return {
+            "answers": "answers" in lines,
+            "present": [line[8:] for line in lines if line.startswith("present ")],
+            "errors": [line[6:] for line in lines if line.startswith("error ")],
+        }

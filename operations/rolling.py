@@ -1,0 +1,169 @@
+"""A rolling update as it is carried out: the state read, the next step taken, until there is none."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+from pyinfra import host, logger, state
+from pyinfra.api import StringCommand
+
+from cluster.problems import show
+from cluster.workloads.controllers import Controller
+from cluster.workloads.manifests import Labels, Manifest, Object, label, selector_text, selects
+from cluster.workloads.rolling import Delete, Wait, next_step, start, steps
+from facts.workloads import Controllers, kubectl
+from operations import workloads
+from operations.run import announce, refuse_all
+
+_KIND = "ReplicationController"
+
+
+@dataclass(frozen=True)
+class Update:
+    """A rolling update as it was asked for.
+
+    + target: the controller that shall have all pods in the end
+    + old: the name or the labels of those it replaces
+    + written: the new controller's manifest
+    """
+
+    target: str
+    old: str | Labels
+    written: Object
+    namespace: str
+    update_period: int
+    deadline: int
+    rollback: bool
+
+    @classmethod
+    def of(
+        cls, old: str | Labels, new: Manifest, namespace: str, update_period: int, deadline: int, rollback: bool
+    ) -> "Update":
+        """Check what was asked for; anything wrong ends the run."""
+        told = [f"{o.where}: {o}: is no {_KIND}; apply it with manifest()" for o in new if o.kind != _KIND]
+        told += [f"{new[1].where}: {new[1]}: a rolling update has one new controller"] if len(new) > 1 else []
+        if new[0].name == old:
+            told.append(f"{new[0].where}: {new[0]}: old and new have the same name; give the new one another")
+        if new[0].replicas is None:
+            told.append(f"{new[0].where}: {new[0]}: has no spec.replicas: write how many pods there shall be")
+        if rollback and not isinstance(old, str):
+            told.append(f"old = {show(old)}: a rollback returns to one controller: write its name")
+        again = [o for o in workloads.earlier() if o.kind == _KIND and _is_old(o, old) and not _is_new(o, new[0])]
+        told += [f"{o.where}: {o}: each run would make it, and then roll it away: leave it out" for o in again]
+        if told:
+            refuse_all(told, "nothing was applied")
+        back = rollback and isinstance(old, str)
+        return cls(str(old) if back else new[0].name, old, new[0], namespace, update_period, deadline, rollback)
+
+    @property
+    def desired(self) -> int:
+        """Pods in the end."""
+        return self.written.replicas or 0
+
+    def commands(self) -> Iterator[StringCommand]:
+        """What is to be done, from where the cluster stands."""
+        found = self._read()
+        new = found.pop(self.target, None)
+        old = [workloads.controller(o) for o in found.values()]
+        replicas = new["replicas"] if new else start(old, self.desired)
+        applied = workloads.compare(Manifest([self.written.with_replicas(replicas)]), self.namespace, ())
+        refused = applied.errors or (self._refusals(new, found) if applied.answers else [])
+        if refused:
+            yield workloads.refuse_all_of(refused)
+            return
+        begin = workloads.controller(new) if new else Controller(_KIND, self.target, replicas, 0, 0, 0, False)
+        lines = [*([] if self.rollback else applied.lines), *self._lines(begin, old)]
+        if not lines:
+            host.noop(f"{self.target} has {self.desired} pods, and replaces no other")
+        else:
+            announce(host, lines)
+            self._warn(found.values())
+            yield StringCommand("true") if self.rollback or not applied.changed else self._apply(applied.changed)
+        if state.is_executing:
+            yield from self._roll()
+
+    def _apply(self, changed: Manifest) -> StringCommand:
+        return workloads.apply(changed, self.namespace)
+
+    def _read(self) -> dict[str, Any]:
+        """The controllers concerned, by name, the target among them if it is there."""
+        by_name = [self.target, self.written.name, *([self.old] if isinstance(self.old, str) else [])]
+        labels = None if isinstance(self.old, str) else dict(self.old)
+        names = [f"rc/{name}" for name in dict.fromkeys(by_name)]
+        found = host.get_fact(Controllers, names=names, labels=labels, namespace=self.namespace)
+        return {c["name"]: c for c in found.values() if c["kind"] == _KIND}
+
+    def _refusals(self, new: Any, old: dict[str, Any]) -> list[str]:
+        """Why it cannot be begun."""
+        if self.rollback and not new:
+            return [f"{self.target} is gone: roll to its manifest instead, with old={show(self.written.name)}"]
+        if isinstance(self.old, str) and not new and not old:
+            return [f"old = {show(self.old)}: there is no such {_KIND} in {self.namespace}, and no {self.target}"]
+        mine, labels = (new["selector"], new["pod_labels"]) if new else (self.written.selector, self.written.pod_labels)
+        return [
+            f"{label(_KIND, self.target)} and {name} select each other's pods ({selector_text(other['selector'])}): "
+            "give each a label of its own in selector and template, as version"
+            for name, other in old.items()
+            if selects(other["selector"], labels) or selects(mine or {}, other["pod_labels"])
+        ]
+
+    def _lines(self, new: Controller, old: list[Controller]) -> list[str]:
+        planned = list(steps(new, old, self.desired))
+        rolled = {o.name: o.replicas for o in old if o.replicas}
+        lines = [
+            f"roll {count} pods of {name} to {new.name}, one by one, {self.update_period} s apart"
+            for name, count in rolled.items()
+        ]
+        if planned and not rolled and new.replicas != self.desired:
+            lines.append(f"scale rc/{new.name} {new.replicas} -> {self.desired}")
+        return [*lines, *(f"delete rc/{step.name}" for step in planned if isinstance(step, Delete))]
+
+    def _warn(self, old: Any) -> None:
+        hard = [o["name"] for o in old if o["replicas"] and not o["drains"]]
+        if hard:
+            logger.warning(
+                f"warning: the pods of {', '.join(hard)} have no preStop hook: nodes may still send them requests "
+                "while they end, and those fail"
+            )
+        if any(not c.get("readinessProbe") for c in self.written.pod_spec.get("containers", [])):
+            logger.warning(f"warning: {self.written} has no readinessProbe: its pods count as ready before they serve")
+
+    def _roll(self) -> Iterator[StringCommand]:
+        """Step by step to the end; each step's numbers are those the server must still have."""
+        patience, told = workloads.Patience(self.deadline), None
+        while True:
+            found = self._read()
+            new = found.pop(self.target)
+            step = next_step(workloads.controller(new), [workloads.controller(o) for o in found.values()], self.desired)
+            now = "; ".join(
+                f"{c['name']}: {c['available']} of {c['replicas']} available" for c in (new, *found.values())
+            )
+            if step is None:
+                return
+            if now != told:
+                workloads.progress(now)
+                told = now
+            if isinstance(step, Wait):
+                over = patience.is_over(now)
+                stuck = workloads.stuck({label(_KIND, self.target): new}, self.namespace, self.deadline, over=over)
+                if stuck:
+                    yield stuck
+                    return
+            elif isinstance(step, Delete):
+                k = kubectl(self.namespace)
+                yield StringCommand(f"{k} delete rc/{step.name} --wait --timeout={self.deadline}s")
+            else:
+                yield workloads.scale_command(f"rc/{step.name}", step.replicas, self.namespace, now=step.now)
+                if step.shrinks and sum(c["replicas"] for c in found.values()) > 1:
+                    gevent.sleep(self.update_period)
+
+
+def _is_old(written: Object, old: str | Labels) -> bool:
+    if isinstance(old, str):
+        return written.name == old
+    return selects(old, written.body["metadata"].get("labels") or {})
+
+
+def _is_new(written: Object, new: Object) -> bool:
+    return written.name == new.name
