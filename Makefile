@@ -14,11 +14,13 @@ $(VENV)/ready: requirements.lock
 
 venv: $(VENV)/ready
 
-# Four bare hosts, one run, a cluster.
+# Four bare hosts, one run, a cluster; another, and it serves.
 demo: $(VENV)/ready
 	$(LAB) up --fresh
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
 	$(LAB) ssh master -- kubectl --kubeconfig=/etc/kubernetes/kubeconfig get nodes -o wide
+	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py
+	$(LAB) run -- curl -fsS http://10.1.10.102/ http://10.1.10.103/ http://10.1.10.104/
 
 test: unit
 	$(BIN)/pytest tests/lab

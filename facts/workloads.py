@@ -81,7 +81,7 @@ secret)
     digest() {{ say "$@" 2>/dev/null | sha256sum | cut -c1-64; }}
     if which=$(say {dry} 'jsonpath={{.metadata.name}} {{.metadata.namespace}}' 2>&1)
     then
-        now=$(digest {k} get --ignore-not-found -f - -o 'jsonpath={_SECRET}')
+        now=$(digest {k} get secret "${{which% *}}" -n "${{which#* }}" --ignore-not-found -o 'jsonpath={_SECRET}')
         echo "secret $now $(digest {dry} 'jsonpath={_SECRET}') $which"
     else printf '%s\\n' "$which" | {quiet} | sed 's/^/error /'
     fi;;
@@ -178,7 +178,10 @@ class Controllers(FactBase[dict]):
         gets = [f"{words(names)} --ignore-not-found"] if names else []
         if labels or not names:
             gets.append(KINDS + (f" -l {words([selector_text(labels)])}" if labels else ""))
-        return "; ".join(f"{k} get {get} -o json 2>/dev/null" for get in gets) + "; true"
+        # All or nothing: an answer that lacks some would look like controllers that are gone.
+        kept = " && ".join(f"o{n}=$({k} get {get} -o json 2>/dev/null)" for n, get in enumerate(gets))
+        shown = " ".join(f'"$o{n}"' for n in range(len(gets)))
+        return f"{{ {kept} && printf '%s\\n' {shown}; }} || true"
 
     def process(self, output: Iterable[str]) -> dict:
         return {_key(item): _controller(item) for item in _items(output)}

@@ -45,6 +45,8 @@ class Update:
         told += [f"{new[1].where}: {new[1]}: a rolling update has one new controller"] if len(new) > 1 else []
         if new[0].name == old:
             told.append(f"{new[0].where}: {new[0]}: old and new have the same name; give the new one another")
+        if deadline < 1:
+            told.append(f"deadline = {deadline}: write how many seconds a pod may take to become available")
         if new[0].replicas is None:
             told.append(f"{new[0].where}: {new[0]}: has no spec.replicas: write how many pods there shall be")
         if rollback and not isinstance(old, str):
@@ -79,12 +81,11 @@ class Update:
         else:
             announce(host, lines)
             self._warn(found.values())
-            yield StringCommand("true") if self.rollback or not applied.changed else self._apply(applied.changed)
-        if state.is_executing:
+            # The first command makes pyinfra count a change; a dry run sees no other.
+            unchanged = self.rollback or not applied.changed
+            yield StringCommand("true") if unchanged else workloads.apply(applied.changed, self.namespace)
+        if state.is_executing and (lines or next_step(begin, old, self.desired)):
             yield from self._roll()
-
-    def _apply(self, changed: Manifest) -> StringCommand:
-        return workloads.apply(changed, self.namespace)
 
     def _read(self) -> dict[str, Any]:
         """The controllers concerned, by name, the target among them if it is there."""
@@ -134,11 +135,11 @@ class Update:
         patience, told = workloads.Patience(self.deadline), None
         while True:
             found = self._read()
-            new = found.pop(self.target)
-            step = next_step(workloads.controller(new), [workloads.controller(o) for o in found.values()], self.desired)
-            now = "; ".join(
-                f"{c['name']}: {c['available']} of {c['replicas']} available" for c in (new, *found.values())
-            )
+            new = found.pop(self.target, None)
+            rest = [workloads.controller(o) for o in found.values()]
+            # No answer is not the same as no controllers.
+            step = next_step(workloads.controller(new), rest, self.desired) if new else Wait(self.target)
+            now = "; ".join(f"{c['name']}: {c['available']} of {c['replicas']} available" for c in _listed(new, found))
             if step is None:
                 return
             if now != told:
@@ -146,8 +147,12 @@ class Update:
                 told = now
             if isinstance(step, Wait):
                 over = patience.is_over(now)
-                stuck = workloads.stuck({label(_KIND, self.target): new}, self.namespace, self.deadline, over=over)
+                stuck = workloads.stuck(
+                    {label(_KIND, self.target): new} if new else {}, self.namespace, self.deadline, over=over
+                )
                 if stuck:
+                    if serving := [f"{c.name} goes on with {c.available} pods" for c in rest if c.available]:
+                        logger.error(f"{host.print_prefix}{'; '.join(serving)}")
                     yield stuck
                     return
             elif isinstance(step, Delete):
@@ -155,8 +160,12 @@ class Update:
                 yield StringCommand(f"{k} delete rc/{step.name} --wait --timeout={self.deadline}s")
             else:
                 yield workloads.scale_command(f"rc/{step.name}", step.replicas, self.namespace, now=step.now)
-                if step.shrinks and sum(c["replicas"] for c in found.values()) > 1:
+                if step.shrinks and sum(c.replicas for c in rest) > 1:
                     gevent.sleep(self.update_period)
+
+
+def _listed(new: dict[str, Any] | None, old: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*([new] if new else []), *old.values()]
 
 
 def _is_old(written: Object, old: str | Labels) -> bool:

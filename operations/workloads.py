@@ -250,8 +250,8 @@ def stuck(pending: Mapping[str, Any], namespace: str, seconds: int, *, over: boo
                 reason + describe(name, pods[name]), name, namespace, logs=bool(pods[name]["restarts"])
             )
     if over:
-        k = f"kubectl -n {namespace} get events"
-        return refuse(f"{', '.join(pending) or 'what was applied'}: no progress for {seconds} s ({k} may say why)")
+        what = ", ".join(pending) or "the API server does not tell of what was applied"
+        return refuse(f"{what}: no progress for {seconds} s (kubectl -n {namespace} get events may say why)")
     return None
 
 

@@ -54,6 +54,9 @@ def _options(cluster: Cluster, host: Host) -> str:
         f"native.cgroupdriver={settings.docker_cgroup_driver}",
         "-H",
         "unix:///var/run/docker.sock",
+        # Docker then lets packets return to the container they came from: a pod may be answered by itself, through a
+        # service.
+        "--userland-proxy=false",
         *(f"--insecure-registry={registry}" for registry in settings.insecure_registries),
         *(f"--registry-mirror={mirror}" for mirror in settings.registry_mirrors),
         *settings.docker_options,

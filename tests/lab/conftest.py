@@ -28,6 +28,7 @@ ORDER = (
     "test_lab",
     "test_cluster",
     "test_converge",
+    "test_workload",
     "test_preflight",
     "test_security",
     "test_reboot",
@@ -70,7 +71,10 @@ class Run:
     def changes(self) -> dict[str, list[str]]:
         """The announced changes by host: what a dry run would do, or what a run did."""
         found: dict[str, list[str]] = {}
-        verbs = r"(?:write|install|enable|reload|start|restart|wait|stop|make|turn|load|set|let|give|trust) "
+        verbs = (
+            r"(?:write|install|enable|reload|start|restart|wait|stop|make|turn|load|set|let|give|trust|"
+            r"create|change|scale|roll|delete) "
+        )
         for host, line in re.findall(rf"^\s*\[(\w+)\] +({verbs}.*)$", self.err, re.MULTILINE):
             found.setdefault(host, []).append(line)
         return found
