@@ -106,7 +106,7 @@ printf '%s\\n' "$errors" | sed 's/^./error &/'
         for item in _items(rest[middle + 1 :]):
             found = live.get(_key(item))
             changes = differences(found, item) if found else []
-            if found and not changes and not _is_ours(found):
+            if found and not changes and _is_ours(item) and not _is_ours(found):
                 changes = [f"managed by {MANAGER} from now on"]
             objects[_key(item)] = {"exists": found is not None, "changes": changes}
         errors = [line for line in told if not line.startswith("Warning:")]

@@ -77,16 +77,16 @@ def _manifest(
         yield workloads.apply(found.changed, namespace)
     else:
         host.noop(f"{objects}: as the manifest says")
-    for place, names in _controllers(objects, namespace).items() if state.is_executing and deadline else ():
+    for place, names in _controllers(objects).items() if state.is_executing and deadline else ():
         yield from workloads.settle(names, place, deadline)
 
 
-def _controllers(objects: Manifest, namespace: str | None) -> dict[str, list[str]]:
+def _controllers(objects: Manifest) -> dict[str, list[str]]:
     """The controllers among the objects whose pods can be awaited, by namespace."""
     found: dict[str, list[str]] = {}
     for o in objects:
         if o.kind in CONTROLLERS and o.kind != "Job":
-            found.setdefault(o.namespace or namespace or "default", []).append(f"{o.kind.lower()}/{o.name}")
+            found.setdefault(o.place, []).append(f"{o.kind.lower()}/{o.name}")
     return found
 
 
@@ -133,7 +133,7 @@ def scale(
         arguments: pyinfra's own, as `name`.
     """
     workloads.check(replicas=replicas, deadline=deadline)
-    workloads.check_scaled(controller, replicas, namespace)
+    workloads.scaled(controller, replicas, namespace)
     arguments.setdefault("name", f"Scale {controller} to {replicas}")
     return _scale(controller, replicas, workloads.earlier(), namespace, deadline, **arguments)
 
@@ -187,6 +187,8 @@ def rolling_update(
     """
     workloads.check(update_period=update_period, deadline=deadline)
     objects = workloads.written(new, values, namespace)
+    if not rollback:
+        workloads.rolled(old, objects[0])
     update = Update.of(old, objects, namespace, update_period, deadline, rollback)
     arguments.setdefault("name", f"Roll to {update.target}")
     return _rolling_update(update, **arguments)

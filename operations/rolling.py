@@ -51,8 +51,6 @@ class Update:
             told.append(f"{new[0].where}: {new[0]}: has no spec.replicas: write how many pods there shall be")
         if rollback and not isinstance(old, str):
             told.append(f"old = {show(old)}: a rollback returns to one controller: write its name")
-        again = [o for o in workloads.earlier() if o.kind == _KIND and _is_old(o, old) and not _is_new(o, new[0])]
-        told += [f"{o.where}: {o}: each run would make it, and then roll it away: leave it out" for o in again]
         if told:
             refuse_all(told, "nothing was applied")
         back = rollback and isinstance(old, str)
@@ -113,7 +111,7 @@ class Update:
         planned = list(steps(new, old, self.desired))
         rolled = {o.name: o.replicas for o in old if o.replicas}
         lines = [
-            f"roll {count} pods of {name} to {new.name}, one by one, {self.update_period} s apart"
+            f"roll {count} pod{'s' if count > 1 else ''} of {name} to {new.name}, {self.update_period} s apart"
             for name, count in rolled.items()
         ]
         if planned and not rolled and new.replicas != self.desired:
@@ -166,13 +164,3 @@ class Update:
 
 def _listed(new: dict[str, Any] | None, old: dict[str, Any]) -> list[dict[str, Any]]:
     return [*([new] if new else []), *old.values()]
-
-
-def _is_old(written: Object, old: str | Labels) -> bool:
-    if isinstance(old, str):
-        return written.name == old
-    return selects(old, written.body["metadata"].get("labels") or {})
-
-
-def _is_new(written: Object, new: Object) -> bool:
-    return written.name == new.name

@@ -145,12 +145,24 @@ def summarise() -> None:
             continue
         lines = report.changes.get(host.name, [])
         services = [line.split(" (")[0] for line in lines if line.startswith(("start ", "restart "))]
-        result = "[red]failed" if host in state.failed_hosts else "[green]ok"
-        table.add_row(host.name, str(len(lines)) if lines else "nothing", ", ".join(services) or "nothing", result)
+        table.add_row(
+            host.name, str(len(lines)) if lines else "nothing", ", ".join(services) or "nothing", _result(host)
+        )
     console.print(table)
     seconds = time.monotonic() - report.began
-    failed = report.refused or bool(state.failed_hosts)
+    failed = report.refused or bool(state.failed_hosts) or any(map(_is_unfinished, state.activated_hosts))
     console.print(f"{seconds:.0f} s. Next: {_next_command(failed)}", highlight=False, soft_wrap=True)
+
+
+def _result(host: PyinfraHost) -> str:
+    if host in state.failed_hosts:
+        return "[red]failed"
+    return "[yellow]unfinished" if _is_unfinished(host) else "[green]ok"
+
+
+def _is_unfinished(host: PyinfraHost) -> bool:
+    """Whether operations of this host were not carried out: another host failed, or the run was interrupted."""
+    return state.get_results_for_host(host).ops < state.get_meta_for_host(host).ops
 
 
 def _next_command(failed: bool) -> str:

@@ -12,8 +12,10 @@ from pyinfra.api import QuoteString, StringCommand
 from cluster.problems import show
 from cluster.workloads.controllers import Controller, describe, hopeless, unready
 from cluster.workloads.differences import summary
+from cluster.workloads.intent import Intent, Rolled, Scaled
 from cluster.workloads.manifests import (
     BadManifest,
+    Labels,
     Manifest,
     Object,
     Source,
@@ -31,26 +33,42 @@ from operations.run import refuse_all
 
 _POLL = 0.5  # seconds between two looks at pods that are awaited
 _FIELDS = tuple(Controller.__dataclass_fields__)
-_written: list[Object] = []  # what this run's manifests hold, in the order of the deploy's lines
+_intent = Intent()  # of this run's deploy, as far as it has been read
 
 
 def written(sources: Source | Iterable[Source], values: Mapping[str, Any] | None, namespace: str | None) -> Manifest:
     """Read manifests when the deploy is read, before any operation; a bad one ends the run."""
     try:
-        manifest = read(sources if isinstance(sources, str | Mapping) else list(sources), values)
+        manifest = read(sources if isinstance(sources, str | Mapping) else list(sources), values, namespace)
     except BadManifest as bad:
         refuse_all(bad.problems, "nothing was applied")
-    elsewhere = [o for o in manifest if namespace and o.namespace not in (None, namespace)]
-    if elsewhere:
-        told = [f"{o.where}: {o}: namespace={show(namespace)} says otherwise: write one of them" for o in elsewhere]
-        refuse_all(told, "nothing was applied")
-    _written.extend(manifest)
+    _intent.written.extend(manifest)
+    agree()
     return manifest
+
+
+def rolled(old: str | Labels, new: Object) -> None:
+    """Note a rolling update."""
+    _intent.rolled.append(Rolled(old, new))
+    agree()
+
+
+def scaled(controller: str, replicas: int, namespace: str) -> None:
+    """Note that a controller is scaled; the name of what cannot be scaled ends the run."""
+    refuse_bad(scaled_kind, controller)
+    _intent.scaled.append(Scaled(controller, replicas, namespace))
+    agree()
+
+
+def agree() -> None:
+    """End the run if what was asked for contradicts itself."""
+    if told := list(_intent.contradictions()):
+        refuse_all(told, "nothing was applied")
 
 
 def earlier() -> tuple[Object, ...]:
     """The objects of the manifests in the deploy's lines so far."""
-    return tuple(_written)
+    return tuple(_intent.written)
 
 
 def check(**numbers: object) -> None:
@@ -68,27 +86,9 @@ def resources(texts: Iterable[str]) -> tuple[str, ...]:
     return listed
 
 
-def check_scaled(text: str, replicas: int, namespace: str) -> None:
-    """End the run over the name of what cannot be scaled, and over one of this run's manifests that says otherwise."""
-    refuse_bad(scaled_kind, text)
-    told = [
-        f"{o.where}: {o}: spec.replicas = {o.replicas}, and scale says {replicas}: each run would do both; leave "
-        "replicas out of the manifest"
-        for o in _named(text, _written, namespace)
-        if o.replicas not in (None, replicas)
-    ]
-    if told:
-        refuse_all(told, "nothing was applied")
-
-
-def coming(text: str, before: Iterable[Object], namespace: str) -> bool:
-    """Whether a dry run has no such controller yet because an earlier operation is to make it."""
-    return not state.is_executing and bool(_named(text, before, namespace))
-
-
-def _named(text: str, objects: Iterable[Object], namespace: str) -> list[Object]:
-    wanted = (*scaled_kind(text), namespace)
-    return [o for o in objects if (o.kind, o.name, o.namespace or "default") == wanted]
+def coming(controller: str, before: Iterable[Object], namespace: str) -> bool:
+    """Whether a dry run finds no such controller because an earlier operation is to make it."""
+    return not state.is_executing and any(Scaled(controller, 0, namespace).concerns(o) for o in before)
 
 
 def refuse_bad(parse: Callable[[str], object], *texts: str) -> None:
@@ -123,20 +123,20 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
     """
     found = host.get_fact(Differences, namespace=namespace, _stdin=asked(manifest))
     if not found.get("answers"):
-        return Comparison([f"create {_label(o, namespace)}" for o in manifest], manifest, silent(), False)
+        return Comparison([f"create {o}" for o in manifest], manifest, silent(), False)
     made = {o.name for o in (manifest if state.is_executing else before) if o.kind == "Namespace"}
     errors = [e for e in found["errors"] if not any(f'namespaces "{name}" not found' in e for name in made)]
     changed, lines = [], []
     for o in manifest:
-        at_server = found["objects"].get(_label(o, namespace)) or found["objects"].get(label(o.kind, o.name)) or {}
+        at_server = found["objects"].get(str(o)) or found["objects"].get(label(o.kind, o.name)) or {}
         if not at_server.get("exists"):
-            lines.append(f"create {_label(o, namespace)}")
+            lines.append(f"create {o}")
         elif at_server["changes"]:
-            lines.append(f"change {_label(o, namespace)} ({_changes(o, at_server['changes'])})")
+            lines.append(f"change {o} ({_changes(o, at_server['changes'])})")
         else:
             continue
         changed.append(o)
-    errors += [e for o in changed if (e := _selects_nothing(o, namespace, before))]
+    errors += [e for o in changed if (e := _selects_nothing(o, before))]
     return Comparison(lines, Manifest(changed), errors)
 
 
@@ -152,18 +152,16 @@ def silent() -> list[str]:
     )
 
 
-def _label(o: Object, namespace: str | None) -> str:
-    return label(o.kind, o.name, o.namespace or namespace)
-
-
-def _selects_nothing(service: Object, namespace: str | None, before: Iterable[Object]) -> str | None:
+def _selects_nothing(service: Object, before: Iterable[Object]) -> str | None:
     """Why a service would answer nobody: no pods, and nothing that makes pods, has the labels it selects by."""
     selector = service.selector if service.kind == "Service" else None
-    if not selector or any(selects(selector, o.pod_labels) for o in before if o.pod_labels):
+    neighbours = [o for o in before if o.pod_labels and o.place == service.place]
+    if not selector or any(selects(selector, o.pod_labels) for o in neighbours):
         return None
-    where = service.namespace or namespace or "default"
-    made = [c["pod_labels"] for c in host.get_fact(Controllers, namespace=where).values()]
-    if any(selects(selector, labels) for labels in made) or host.get_fact(Pods, labels=selector, namespace=where):
+    made = [c["pod_labels"] for c in host.get_fact(Controllers, namespace=service.place).values()]
+    if any(selects(selector, labels) for labels in made) or host.get_fact(
+        Pods, labels=selector, namespace=service.place
+    ):
         return None
     return (
         f"{service.where}: {service}: its selector {selector_text(selector)} matches no pods and no controller's "

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,15 @@ class BadManifest(Exception):
 
 @dataclass(frozen=True)
 class Object:
-    """A Kubernetes object as it is written; `where` is its place: "nginx.yaml, line 12"."""
+    """A Kubernetes object as it is written.
+
+    + where: in which manifest: "nginx.yaml, line 12"
+    + place: the namespace it goes to, if it is of a kind that has one
+    """
 
     body: Mapping[str, Any] = field(repr=False)
     where: str
+    place: str = "default"
 
     @property
     def kind(self) -> str:
@@ -64,6 +69,11 @@ class Object:
         """metadata.namespace, where it is written."""
         namespace: str | None = self.body["metadata"].get("namespace")
         return namespace
+
+    @property
+    def labels(self) -> Labels:
+        """metadata.labels."""
+        return _mapping(self.body["metadata"].get("labels"))
 
     @property
     def replicas(self) -> int | None:
@@ -105,10 +115,10 @@ class Object:
 
     def with_replicas(self, replicas: int) -> "Object":
         """The same object, asking for so many pods."""
-        return Object({**self.body, "spec": {**self._spec, "replicas": replicas}}, self.where)
+        return replace(self, body={**self.body, "spec": {**self._spec, "replicas": replicas}})
 
     def __str__(self) -> str:
-        return label(self.kind, self.name, self.namespace)
+        return label(self.kind, self.name, self.place)
 
 
 class Manifest(tuple[Object, ...]):
@@ -153,12 +163,15 @@ def selector_text(labels: Labels) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def read(sources: Source | Sequence[Source], values: Mapping[str, Any] | None = None) -> Manifest:
+def read(
+    sources: Source | Sequence[Source], values: Mapping[str, Any] | None = None, namespace: str | None = None
+) -> Manifest:
     """Read and check manifests.
 
     Args:
         sources: a YAML file, a Jinja template (a file that ends in .j2), an object as a mapping, or several of them.
         values: what a template's names stand for.
+        namespace: where objects without one belong; None: "default".
 
     Raises:
         BadManifest: a file cannot be read, its YAML is malformed, or what it holds is no usable object.
@@ -181,9 +194,14 @@ def read(sources: Source | Sequence[Source], values: Mapping[str, Any] | None = 
     problems += _repeated(objects)
     if not objects and not problems:
         problems = ["there is no object in it: write apiVersion, kind and metadata"]
+    problems += [
+        f"{o.where}: {o}: metadata.namespace is {show(o.namespace)}, and namespace={show(namespace)}: write one of them"
+        for o in objects
+        if namespace and o.namespace not in (None, namespace)
+    ]
     if problems:
         raise BadManifest(problems)
-    return Manifest(objects)
+    return Manifest(replace(o, place=o.namespace or namespace or "default") for o in objects)
 
 
 def _objects(where: str, body: Any) -> Iterator[Object | str]:

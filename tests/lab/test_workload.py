@@ -174,7 +174,7 @@ def test_no_request_is_lost_while_it_is_scaled_and_rolled(workload: Lab) -> None
     assert result["requests"] > 400
     assert done.changes["master"] == [
         "create ReplicationController nginx-v2",
-        "roll 4 pods of nginx-v1 to nginx-v2, one by one, 2 s apart",
+        "roll 4 pods of nginx-v1 to nginx-v2, 2 s apart",
         "delete rc/nginx-v1",
     ]
     assert replicas(workload) == {"nginx-v2": 2}
