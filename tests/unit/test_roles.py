@@ -132,7 +132,7 @@ MASTER = "https://10.1.10.101:6443"
         (
             "node1",
             "/etc/sysconfig/docker",
-            {"OPTIONS": "--exec-opt native.cgroupdriver=systemd -H unix:///var/run/docker.sock"},
+            {"OPTIONS": "--exec-opt native.cgroupdriver=systemd -H unix:///var/run/docker.sock --userland-proxy=false"},
         ),
         (
             "node1",
@@ -293,7 +293,7 @@ def test_a_hosts_own_arguments_win_over_the_clusters() -> None:
     found = extra(node1={"kubelet": {"max-pods": "20"}, "dockerd": {"debug": ""}, "flanneld": {"v": "2"}})
     assert arguments(command_line(found, "node1", "kubelet"))["max-pods"] == "20"
     assert arguments(command_line(found, "node2", "kubelet"))["max-pods"] == "50"
-    assert command_line(found, "node1", "docker").split()[5] == "--debug"
+    assert command_line(found, "node1", "docker").split()[6] == "--debug"
     assert "--debug" not in command_line(found, "node2", "docker")
     assert command_line(found, "node1", "flanneld").endswith(" -v=2")
     assert variables(files(found, "master")["/etc/etcd/etcd.conf"])["ETCD_HEARTBEAT_INTERVAL"] == "200"
