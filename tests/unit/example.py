@@ -88,8 +88,8 @@ def on_disk(*files: File) -> dict[str, dict[str, Any]]:
 class Run:
     """A run over an inventory whose hosts are never called: a test says what their facts are.
 
-    + answers: by host name and fact, the value or, for `RoleState`, everything the host holds; only what is asked of
-      it is told
+    + answers: by host name and fact, the value, or a function that is given the arguments and returns it, or, for
+      `RoleState`, everything the host holds; only what is asked of it is told
     + asked: every fact that was asked, with its arguments
     + noops: by host name, what operations said when there was nothing to do
     """
@@ -109,21 +109,36 @@ class Run:
 
     def _answers_of(self, host: str) -> Callable[..., Any]:
         def get_fact(fact: type[FactBase], **arguments: Any) -> Any:
-            inspect.signature(fact().command).bind(**arguments)
+            own = {name: value for name, value in arguments.items() if not name.startswith("_")}
+            inspect.signature(fact().command).bind(**own)
             self.asked.append((host, fact, arguments))
             answer = self.answers[host, fact]
             if fact is RoleState:
                 return {kind: {k: v for k, v in answer[kind].items() if k in arguments[kind]} for kind in BARE}
-            return answer
+            return answer(**arguments) if callable(answer) else answer
 
         return get_fact
 
-    def perform(self, operation: Any, host: str, *, executing: bool = True) -> list[StringCommand]:
-        """The commands an operation yields on a host, in the phase that changes things or in a dry run."""
+    def perform(
+        self,
+        operation: Any,
+        host: str,
+        *arguments: Any,
+        executing: bool = True,
+        obey: Callable[[StringCommand], None] = lambda command: None,
+    ) -> list[StringCommand]:
+        """The commands an operation yields on a host, in the phase that changes things or in a dry run.
+
+        Each is handed to `obey` before the operation goes on, as a host would have carried it out by then.
+        """
         self.state.is_executing = executing
         this = self.inventory.get_host(host)
+        commands = []
         with ctx_state.use(self.state), ctx_inventory.use(self.inventory), ctx_host.use(this):
-            return list(operation._inner())
+            for command in operation._inner(*arguments):
+                obey(command)
+                commands.append(command)
+        return commands
 
     @property
     def cluster(self) -> Cluster:

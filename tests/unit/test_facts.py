@@ -100,7 +100,7 @@ def test_a_host_that_says_nothing(name: str, ask: Any) -> None:
     assert ask(FACTS[name], **ARGUMENTS.get(name, {})) == (nothing, False)
 
 
-@pytest.mark.parametrize("name", [name for name in FACTS if name.split(".")[0] in ("etcd", "docker", "kubernetes")])
+@pytest.mark.parametrize("name", [n for n in FACTS if n.split(".")[0] in ("etcd", "docker", "kubernetes", "workloads")])
 def test_a_host_without_the_program(name: str, ask: Any) -> None:
     """pyinfra asks whether `requires_command` is there, and says so in place of the answer."""
     arguments = ARGUMENTS.get(name, {})
@@ -122,6 +122,12 @@ def test_a_host_without_the_program(name: str, ask: Any) -> None:
         ("docker.Engine", "info=<html>"),
         ("kubernetes.Nodes", "The connection to the server 10.1.10.101:6443 was refused"),
         ("kubernetes.Nodes", '{"kind": "Status", "status": "Failure"}'),
+        ("workloads.Controllers", "The connection to the server 10.1.10.101:6443 was refused"),
+        ("workloads.Controllers", '{"kind": "List", "items": ['),
+        ("workloads.Pods", '{"kind": "List"}'),
+        ("workloads.Pods", "[]"),
+        ("workloads.Differences", "No such file or directory"),
+        ("workloads.Differences", '{"kind": "List", "items": []}\nwanted\n<html>'),
     ],
 )
 def test_an_answer_that_makes_no_sense_fails_the_host_alone(name: str, answer: str, ask: Any) -> None:

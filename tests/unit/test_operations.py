@@ -45,6 +45,8 @@ CONVERGING = {
     kubernetes.node: "node",
 }
 OTHERS = {check.nodes_ready, check.pods_reach_each_other, preflight.check}
+# Those on workloads: tests/unit/test_workload_operations.py.
+ON_WORKLOADS = {kubernetes._manifest, kubernetes._absent, kubernetes._scale, kubernetes._rolling_update}
 GOOD = {
     "distribution": "debian", "like": "", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
     "root": True, "init": "systemd", "clock": 0.0, "free_disk": 10**11, "installed": False, "listeners": {},
@@ -143,12 +145,12 @@ def refusal(commands: list[StringCommand]) -> str:
     return done.stderr.strip()
 
 
-def test_every_operation_is_tested_here() -> None:
+def test_every_operation_is_tested() -> None:
     found = set()
     for module in pkgutil.iter_modules(operations.__path__):
         loaded = importlib.import_module(f"operations.{module.name}")
         found |= {item for item in vars(loaded).values() if hasattr(item, "_inner")}
-    assert found == {*CONVERGING, *OTHERS}
+    assert found == {*CONVERGING, *OTHERS, *ON_WORKLOADS}
 
 
 # --- Bringing a host to its roles -----------------------------------------------------------------------------------

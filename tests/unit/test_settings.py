@@ -115,6 +115,29 @@ def test_derived_settings(cluster):
     assert settings.pki_path == Path.home() / ".container-cloud" / "pki"
 
 
+@pytest.mark.parametrize(
+    ("changes", "port"),
+    [({}, 80), ({"service_node_ports": "30000-32767"}, 30000), ({"nginx_node_port": 8080}, 8080)],
+)
+def test_nginx_answers_at_the_first_node_port_unless_told_otherwise(changes, port):
+    assert load(data(**changes), groups())[0].settings.nginx_port == port
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nginx_replicas": 0, "nginx_update_period": 0},
+        {"nginx_image": "10.1.10.1:5000/nginx"},
+        {"nginx_version": "1.25.3-alpine"},
+        {"nginx_version": "v" * 40},
+        {"service_node_ports": "30000-32767", "nginx_node_port": 32767},
+    ],
+)
+def test_settings_of_nginx_at_their_bounds(changes):
+    settings = load(data(**changes), groups())[0].settings
+    assert {name: getattr(settings, name) for name in changes} == changes
+
+
 def test_release_files_have_their_version_filled_in(cluster):
     assert cluster.settings.release_file("flanneld").url.endswith("/v0.26.7/flanneld-amd64")
     assert cluster.settings.release_file("kubectl").url.endswith("/v1.20.2/bin/linux/amd64/kubectl")

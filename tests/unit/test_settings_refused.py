@@ -118,6 +118,21 @@ BAD = [
     ("extra_args", {"kubelet": {"node-labels": "a=1, b=2"}}, ["kubelet", "has a space", "write it without"]),
     ("extra_args", {"flanneld": {"etcd-prefx": "/x"}}, ["flanneld 0.26.7", '"etcd-prefix"']),
     ("extra_args", ["kubelet"], ["must be a mapping"]),
+    ("nginx_image", "nginx:v1", ["has a tag or a digest", '"nginx"']),
+    ("nginx_image", "10.1.10.1:5000/shop/nginx:v1", ["has a tag or a digest", '"10.1.10.1:5000/shop/nginx"']),
+    ("nginx_image", f"nginx:v1@sha256:{SHA}", ["has a tag or a digest", '"nginx"']),
+    ("nginx_image", "Nginx", ["no image name"]),
+    ("nginx_version", "V1", ["names an object too", '"v2"']),
+    ("nginx_version", "v_1", ["names an object too"]),
+    ("nginx_version", "v" * 41, ["names an object too"]),
+    ("nginx_version", 1, ["must be text"]),
+    ("nginx_replicas", -1, ["0 or more"]),
+    ("nginx_replicas", "3", ["write 3 without quotes"]),
+    ("nginx_node_port", 0, ["out of range", "1 to 65535"]),
+    ("nginx_node_port", 79, ["nginx_node_port = 79", "outside service_node_ports", "80 to 65535"]),
+    ("nginx_node_port", 6443, ["nginx_node_port = 6443", "is the port of the API server"]),
+    ("nginx_node_port", 8472, ["is the port of", "flannel"]),
+    ("nginx_update_period", -1, ["0 or more"]),
     ("pki_directory", "pki", ["relative path", '"~/pki"']),
     ("pki_passphrase_file", "/no/such/file", ["no file on this machine", "None"]),
     ("pki_key_type", "rsa-4096", ['"rsa-2048" or "ecdsa-p256"']),
@@ -159,6 +174,11 @@ def test_a_backend_option_newer_than_flannel():
 def test_a_plugin_a_later_release_removed():
     problems = refused(data(kubernetes_version="1.30.0"))
     assert any('admission_plugins = "SecurityContextDeny"' in str(p) and "up to 1.29" in str(p) for p in problems)
+
+
+def test_the_first_node_port_is_nginxs_and_may_not_be_the_clusters_own():
+    (problem,) = refused(data(service_node_ports="2379-2400"))
+    assert str(problem).startswith("nginx_node_port = 2379: is the port of etcd")
 
 
 # What one host's own data, or the inventory, gets wrong.
