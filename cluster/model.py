@@ -24,6 +24,7 @@ FIXED_PORTS = {
     "the controller manager": 10257,
     "the scheduler": 10259,
 }
+FLANNEL_PACKETS = "flannel's packets"
 
 
 class Download(NamedTuple):
@@ -264,7 +265,7 @@ class Settings(BaseModel):
         }
         if self.flannel_backend in releases.FLANNEL_PORT:
             port = self.flannel_backend_options.get("Port")
-            ports["flannel's packets"] = port if isinstance(port, int) else releases.FLANNEL_PORT[self.flannel_backend]
+            ports[FLANNEL_PACKETS] = port if isinstance(port, int) else releases.FLANNEL_PORT[self.flannel_backend]
         return ports
 
     def release_file(self, name: str) -> Download:

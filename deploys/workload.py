@@ -2,7 +2,7 @@
 
 from pyinfra import host
 
-from operations import kubernetes, run
+from operations import check, kubernetes, run
 
 cluster = run.the_cluster()
 settings = cluster.settings
@@ -25,3 +25,5 @@ if host.name == cluster.masters[0].name:
         sources="deploys/manifests/nginx-service.yaml.j2",
         values={"node_port": settings.nginx_port},
     )
+    if settings.nginx_replicas:
+        check.nodes_answer(name="Every node answers", port=settings.nginx_port)

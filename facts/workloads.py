@@ -24,7 +24,9 @@ _SECRET = "{.type}{.data}{.immutable}{.metadata.labels}{.metadata.annotations}"
 
 def kubectl(namespace: str | None = None) -> str:
     """The beginning of a kubectl command line; each request may take 30 seconds."""
-    return f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=30s" + (f" -n {namespace}" if namespace else "")
+    return f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=30s" + (
+        f" -n {words([namespace])}" if namespace else ""
+    )
 
 
 def stream(manifest: Manifest) -> str:
@@ -58,7 +60,8 @@ class Differences(FactBase[dict]):
 
     .. code:: python
 
-        {"answers": True, "errors": [], "objects": {"Service nginx": {"exists": True, "changes": ["spec.type"]}}}
+        {"answers": True, "errors": [], "objects": {
+            "Service nginx": {"exists": True, "changes": ["spec.type"], "namespace": "default"}}}
     """
 
     default = dict
@@ -79,11 +82,11 @@ object) objects="$objects$body
 secret)
     say() {{ printf '%s\\n' "$body" | "$@"; }}
     digest() {{ say "$@" 2>/dev/null | sha256sum | cut -c1-64; }}
-    if which=$(say {dry} 'jsonpath={{.metadata.name}} {{.metadata.namespace}}' 2>&1)
+    if which=$(say {dry} 'jsonpath={{.metadata.name}} {{.metadata.namespace}}' 2>/dev/null)
     then
         now=$(digest {k} get secret "${{which% *}}" -n "${{which#* }}" --ignore-not-found -o 'jsonpath={_SECRET}')
         echo "secret $now $(digest {dry} 'jsonpath={_SECRET}') $which"
-    else printf '%s\\n' "$which" | {quiet} | sed 's/^/error /'
+    else say {dry} name 2>&1 | {quiet} | sed 's/^/error /'
     fi;;
 esac; done
 [ -n "$objects" ] || exit 0
@@ -108,18 +111,17 @@ printf '%s\\n' "$errors" | sed 's/^./error &/'
             changes = differences(found, item) if found else []
             if found and not changes and _is_ours(item) and not _is_ours(found):
                 changes = [f"managed by {MANAGER} from now on"]
-            objects[_key(item)] = {"exists": found is not None, "changes": changes}
+            namespace = item["metadata"].get("namespace")
+            objects[_key(item)] = {"exists": found is not None, "changes": changes, "namespace": namespace}
         errors = [line for line in told if not line.startswith("Warning:")]
         return {"answers": True, "errors": errors, "objects": objects}
 
 
 def _secret(line: str) -> tuple[str, dict[str, Any]]:
-    _, now, wanted, name, *namespace = line.split(" ")
+    _, now, wanted, name, namespace = line.split(" ")
     exists = now != _NOTHING
-    return label("Secret", name, *namespace), {
-        "exists": exists,
-        "changes": ["data"] if exists and now != wanted else [],
-    }
+    changes = ["data"] if exists and now != wanted else []
+    return label("Secret", name, namespace), {"exists": exists, "changes": changes, "namespace": namespace}
 
 
 _NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of no text
@@ -139,7 +141,8 @@ def _items(lines: Iterable[str]) -> Iterator[dict]:
     while text:
         try:
             found, end = decoder.raw_decode(text)
-            yield from found["items"] if found["kind"].endswith("List") else [found]
+            items = found["items"] if found["kind"].endswith("List") else [found]
+            yield from (item for item in items if item["metadata"]["name"])
         except (ValueError, KeyError, TypeError) as error:
             raise FactProcessError(f"kubectl did not answer in JSON: {text[:200]!r}") from error
         text = text[end:].strip()
@@ -158,10 +161,10 @@ class Controllers(FactBase[dict]):
 
     .. code:: python
 
-        {"ReplicationController nginx-v1": {
+        {"answers": True, "controllers": {"ReplicationController nginx-v1": {
             "kind": "ReplicationController", "name": "nginx-v1", "replicas": 4, "current": 4, "updated": 4,
             "available": 4, "observed": True, "selector": {"app": "nginx", "version": "v1"},
-            "pod_labels": {"app": "nginx", "version": "v1"}, "images": ["nginx:v1"], "drains": True, "probed": True}}
+            "pod_labels": {"app": "nginx", "version": "v1"}, "images": ["nginx:v1"], "drains": True, "probed": True}}}
 
     `drains` and `probed` say whether every container has a preStop hook and a readiness probe.
     """
@@ -178,13 +181,16 @@ class Controllers(FactBase[dict]):
         gets = [f"{words(names)} --ignore-not-found"] if names else []
         if labels or not names:
             gets.append(KINDS + (f" -l {words([selector_text(labels)])}" if labels else ""))
-        # All or nothing: an answer that lacks some would look like controllers that are gone.
+        # All or nothing, and said: no answer must not look like controllers that are gone.
         kept = " && ".join(f"o{n}=$({k} get {get} -o json 2>/dev/null)" for n, get in enumerate(gets))
         shown = " ".join(f'"$o{n}"' for n in range(len(gets)))
-        return f"{{ {kept} && printf '%s\\n' {shown}; }} || true"
+        return f"{{ {kept} && printf '%s\\n' answers {shown}; }} || true"
 
     def process(self, output: Iterable[str]) -> dict:
-        return {_key(item): _controller(item) for item in _items(output)}
+        lines = list(output)
+        at = lines.index("answers") if "answers" in lines else len(lines)
+        found = {_key(item): _controller(item) for item in _items(lines[at + 1 :])}
+        return {"answers": at < len(lines), "controllers": found}
 
 
 def _controller(item: dict) -> dict:
@@ -192,7 +198,7 @@ def _controller(item: dict) -> dict:
     containers = template.get("spec", {}).get("containers", [])
     return {
         **asdict(controllers.controller(item)),
-        "selector": selector.get("matchLabels", {}) if "matchLabels" in selector else selector,
+        "selector": selector.get("matchLabels", {}) if item["kind"] != "ReplicationController" else selector,
         "pod_labels": template.get("metadata", {}).get("labels", {}),
         "images": [c["image"] for c in containers],
         "drains": all(c.get("lifecycle", {}).get("preStop") for c in containers),
@@ -252,8 +258,9 @@ class Present(FactBase[dict]):
         k = kubectl(namespace)
         return (
             f"{k} get --raw /readyz >/dev/null 2>&1 || {{ echo silent; exit 0; }}; echo answers; "
-            f"for r in {words(resources)}; do if o=$({k} get $r --ignore-not-found -o name 2>&1); "
-            'then [ -z "$o" ] || echo "present $r"; else echo "error $o"; fi; done'
+            f"for r in {words(resources)}; do get() {{ {k} get $r --ignore-not-found -o name; }}; "
+            'if o=$(get 2>/dev/null); then [ -z "$o" ] || echo "present $r"; '
+            'else get 2>&1 | sed "s/^/error /"; fi; done'
         )
 
     def process(self, output: Iterable[str]) -> dict:

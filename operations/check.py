@@ -1,4 +1,4 @@
-"""The closing check: nodes Ready, containers reach each other. It waits and reads; it changes nothing."""
+"""Closing checks: nodes are Ready, containers reach each other, a service answers. They wait, and change nothing."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from pyinfra.api import StringCommand, operation
 
 from facts.flannel import SubnetEnv
 from facts.kubernetes import Nodes
-from facts.network import Reachable
+from facts.network import Answers, Reachable
 from operations.role import refuse
 from operations.run import the_cluster
 from operations.survey import survey
@@ -47,3 +47,20 @@ def pods_reach_each_other() -> Iterator[StringCommand]:
         yield refuse("; ".join(part for part in (lost, none) if part))
     else:
         host.noop(f"reaches {len(others)} other nodes over the pod network")
+
+
+@operation()
+def nodes_answer(port: int) -> Iterator[StringCommand]:
+    """Ask every node over HTTP at the port of a NodePort service, from this host."""
+    if not state.is_executing:
+        return host.noop("checked after a run")
+    urls = {f"http://{n.address}:{port}/": n for n in the_cluster().nodes}
+    answers = host.get_fact(Answers, urls=list(urls))
+    silent = [f"{node.name} ({url})" for url, node in urls.items() if not answers.get(url)]
+    if silent:
+        yield refuse(
+            f"no answer from {', '.join(silent)}: does kube-proxy run there (systemctl status kube-proxy), and do its "
+            "containers reach those of other nodes (deploys/check.py)?"
+        )
+    else:
+        host.noop(f"{len(urls)} nodes answer on port {port}")

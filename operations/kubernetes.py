@@ -142,9 +142,13 @@ def scale(
 def _scale(
     controller: str, replicas: int, before: tuple[Object, ...], namespace: str, deadline: int
 ) -> Iterator[StringCommand]:
-    found = list(host.get_fact(Controllers, names=[controller], namespace=namespace).values())
-    if not found and not workloads.coming(controller, before, namespace):
-        yield workloads.refuse_all_of([f"{controller}: there is none in {namespace}: apply its manifest first"])
+    answer = host.get_fact(Controllers, names=[controller], namespace=namespace)
+    found = list(answer.get("controllers", {}).values())
+    errors = [] if answer.get("answers") else workloads.silent()
+    if not found and answer.get("answers") and not workloads.coming(controller, before, namespace):
+        errors = [f"{controller}: there is none in {namespace}: apply its manifest first"]
+    if errors:
+        yield workloads.refuse_all_of(errors)
         return
     now = found[0]["replicas"] if found else "its manifest's"
     if now != replicas:
@@ -187,9 +191,8 @@ def rolling_update(
     """
     workloads.check(update_period=update_period, deadline=deadline)
     objects = workloads.written(new, values, namespace)
-    if not rollback:
-        workloads.rolled(old, objects[0])
     update = Update.of(old, objects, namespace, update_period, deadline, rollback)
+    workloads.rolled(old, update.written, rollback=rollback)
     arguments.setdefault("name", f"Roll to {update.target}")
     return _rolling_update(update, **arguments)
 

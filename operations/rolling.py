@@ -26,11 +26,13 @@ class Update:
     + target: the controller that shall have all pods in the end
     + old: the name or the labels of those it replaces
     + written: the new controller's manifest
+    + before: the objects of the deploy's lines so far
     """
 
     target: str
     old: str | Labels
     written: Object
+    before: tuple[Object, ...]
     namespace: str
     update_period: int
     deadline: int
@@ -54,7 +56,16 @@ class Update:
         if told:
             refuse_all(told, "nothing was applied")
         back = rollback and isinstance(old, str)
-        return cls(str(old) if back else new[0].name, old, new[0], namespace, update_period, deadline, rollback)
+        return cls(
+            str(old) if back else new[0].name,
+            old,
+            new[0],
+            workloads.earlier(),
+            namespace,
+            update_period,
+            deadline,
+            rollback,
+        )
 
     @property
     def desired(self) -> int:
@@ -64,11 +75,14 @@ class Update:
     def commands(self) -> Iterator[StringCommand]:
         """What is to be done, from where the cluster stands."""
         found = self._read()
+        if found is None:
+            yield from self._unanswered()
+            return
         new = found.pop(self.target, None)
         old = [workloads.controller(o) for o in found.values()]
         replicas = new["replicas"] if new else start(old, self.desired)
-        applied = workloads.compare(Manifest([self.written.with_replicas(replicas)]), self.namespace, ())
-        refused = applied.errors or (self._refusals(new, found) if applied.answers else [])
+        applied = workloads.compare(Manifest([self.written.with_replicas(replicas)]), self.namespace, self.before)
+        refused = applied.errors or self._refusals(new, found)
         if refused:
             yield workloads.refuse_all_of(refused)
             return
@@ -85,13 +99,23 @@ class Update:
         if state.is_executing and (lines or next_step(begin, old, self.desired)):
             yield from self._roll()
 
-    def _read(self) -> dict[str, Any]:
-        """The controllers concerned, by name, the target among them if it is there."""
+    def _unanswered(self) -> Iterator[StringCommand]:
+        """Without an API server a run fails; a dry run takes it as one that is to come, with nothing on it."""
+        if refused := workloads.silent():
+            yield workloads.refuse_all_of(refused)
+        else:
+            announce(host, [f"roll back to rc/{self.target}" if self.rollback else f"create {self.written}"])
+            yield StringCommand("true")
+
+    def _read(self) -> dict[str, Any] | None:
+        """The controllers concerned, by name, the target among them if it is there; None if there is no answer."""
         by_name = [self.target, self.written.name, *([self.old] if isinstance(self.old, str) else [])]
         labels = None if isinstance(self.old, str) else dict(self.old)
         names = [f"rc/{name}" for name in dict.fromkeys(by_name)]
         found = host.get_fact(Controllers, names=names, labels=labels, namespace=self.namespace)
-        return {c["name"]: c for c in found.values() if c["kind"] == _KIND}
+        if not found.get("answers"):
+            return None
+        return {c["name"]: c for c in found["controllers"].values() if c["kind"] == _KIND}
 
     def _refusals(self, new: Any, old: dict[str, Any]) -> list[str]:
         """Why it cannot be begun."""
@@ -132,7 +156,7 @@ class Update:
         """Step by step to the end; each step's numbers are those the server must still have."""
         patience, told = workloads.Patience(self.deadline), None
         while True:
-            found = self._read()
+            found = self._read() or {}
             new = found.pop(self.target, None)
             rest = [workloads.controller(o) for o in found.values()]
             # No answer is not the same as no controllers.

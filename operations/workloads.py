@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -39,7 +40,7 @@ _intent = Intent()  # of this run's deploy, as far as it has been read
 def written(sources: Source | Iterable[Source], values: Mapping[str, Any] | None, namespace: str | None) -> Manifest:
     """Read manifests when the deploy is read, before any operation; a bad one ends the run."""
     try:
-        manifest = read(sources if isinstance(sources, str | Mapping) else list(sources), values, namespace)
+        manifest = read(sources if isinstance(sources, str | Path | Mapping) else list(sources), values, namespace)
     except BadManifest as bad:
         refuse_all(bad.problems, "nothing was applied")
     _intent.written.extend(manifest)
@@ -47,9 +48,9 @@ def written(sources: Source | Iterable[Source], values: Mapping[str, Any] | None
     return manifest
 
 
-def rolled(old: str | Labels, new: Object) -> None:
+def rolled(old: str | Labels, new: Object, *, rollback: bool) -> None:
     """Note a rolling update."""
-    _intent.rolled.append(Rolled(old, new))
+    _intent.rolled.append(Rolled(old, new, rollback))
     agree()
 
 
@@ -128,7 +129,7 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
     errors = [e for e in found["errors"] if not any(f'namespaces "{name}" not found' in e for name in made)]
     changed, lines = [], []
     for o in manifest:
-        at_server = found["objects"].get(str(o)) or found["objects"].get(label(o.kind, o.name)) or {}
+        at_server = _at_server(found["objects"], o)
         if not at_server.get("exists"):
             lines.append(f"create {o}")
         elif at_server["changes"]:
@@ -138,6 +139,12 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
         changed.append(o)
     errors += [e for o in changed if (e := _selects_nothing(o, before))]
     return Comparison(lines, Manifest(changed), errors)
+
+
+def _at_server(objects: Mapping[str, Any], o: Object) -> Mapping[str, Any]:
+    """What the server says of an object, which may be of a kind without namespaces."""
+    unplaced = objects.get(label(o.kind, o.name), {})
+    return objects.get(str(o)) or (unplaced if unplaced.get("namespace", "") is None else {})
 
 
 def _changes(o: Object, changes: list[str]) -> str:
@@ -158,7 +165,7 @@ def _selects_nothing(service: Object, before: Iterable[Object]) -> str | None:
     neighbours = [o for o in before if o.pod_labels and o.place == service.place]
     if not selector or any(selects(selector, o.pod_labels) for o in neighbours):
         return None
-    made = [c["pod_labels"] for c in host.get_fact(Controllers, namespace=service.place).values()]
+    made = [c["pod_labels"] for c in controllers(namespace=service.place).values()]
     if any(selects(selector, labels) for labels in made) or host.get_fact(
         Pods, labels=selector, namespace=service.place
     ):
@@ -179,6 +186,11 @@ def refuse_all_of(reasons: list[str]) -> StringCommand:
 def apply(manifest: Manifest, namespace: str | None) -> StringCommand:
     """A command that applies objects; they travel on standard input only."""
     return StringCommand(f"{kubectl(namespace)} {APPLY}", _stdin=[stream(manifest)])
+
+
+def controllers(**which: Any) -> dict[str, Any]:
+    """The controllers that `facts.workloads.Controllers` tells of; none also if there is no answer."""
+    return dict(host.get_fact(Controllers, **which).get("controllers", {}))
 
 
 def controller(found: Mapping[str, Any]) -> Controller:
@@ -214,7 +226,7 @@ def settle(names: list[str], namespace: str, seconds: int) -> Iterator[StringCom
     """
     patience, told = Patience(seconds), ""
     while True:
-        found = host.get_fact(Controllers, names=names, namespace=namespace)
+        found = controllers(names=names, namespace=namespace)
         pending = {key: c for key, c in found.items() if not controller(c).complete}
         if not pending and len(found) == len(names):
             return

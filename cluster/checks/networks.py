@@ -7,7 +7,7 @@ from cluster import addresses, releases
 from cluster.addresses import lease_at, lease_lengths, span
 from cluster.checks.registry import Draft, check
 from cluster.fields import is_address
-from cluster.model import FIXED_PORTS
+from cluster.model import FIXED_PORTS, FLANNEL_PACKETS
 from cluster.problems import Problem, show
 from cluster.topology import NODES
 
@@ -171,7 +171,7 @@ def node_ports_leave_the_clusters_own(draft: Draft) -> Iterator[Problem]:
 def nginx_port_can_be_had(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
     port, ports = settings.nginx_port, settings.node_ports
-    own = {number: what for what, number in settings.own_ports.items()}
+    own = {number: what for what, number in settings.own_ports.items() if what != FLANNEL_PACKETS}  # those are UDP
     if not ports.holds(port):
         advice = f"lies outside service_node_ports; write a port from {ports.first} to {ports.last}, or None"
         yield Problem("nginx_node_port", port, advice)

@@ -53,11 +53,17 @@ def controller(item: Mapping[str, Any]) -> Controller:
         name=metadata["name"],
         replicas=replicas,
         current=current,
-        # These two leave pods of a former template as they are.
-        updated=current if kind in ("ReplicationController", "ReplicaSet") else updated,
+        updated=current if _keeps_pods(kind, spec) else updated,
         available=_available(kind, status),
         observed=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
     )
+
+
+def _keeps_pods(kind: str, spec: Mapping[str, Any]) -> bool:
+    """Whether it leaves pods, or some of them, as a former template made them."""
+    strategy = spec.get("updateStrategy", {})
+    partition = strategy.get("rollingUpdate", {}).get("partition", 0)
+    return kind in ("ReplicationController", "ReplicaSet") or strategy.get("type") == "OnDelete" or partition > 0
 
 
 def _available(kind: str, status: Mapping[str, Any]) -> int:

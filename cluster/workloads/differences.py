@@ -1,12 +1,16 @@
 """What applying a manifest would change in an object, as the server itself says it would be."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 # What the server keeps for itself: it differs without anybody's having changed anything.
 _BOOKKEEPING = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 # The fields whose values are shown. Any other may hold what is nobody's business, as a container's environment.
-_SHOWN = ("replicas", "image", "nodePort", "port", "targetPort", "type")
+_SHOWN = re.compile(
+    r"spec\.(replicas|type|ports\[\d+\]\.(port|nodePort|targetPort))"
+    r"|spec\.(template\.spec\.)?(initContainers|containers)\[\d+\]\.image"
+)
 _MOST = 4  # fields named in one announcement
 
 
@@ -34,4 +38,4 @@ def _compare(old: Any, new: Any, path: str) -> Iterator[str]:
         for index, pair in enumerate(zip(old, new, strict=True)):
             yield from _compare(*pair, f"{path}[{index}]")
     elif old != new:
-        yield f"{path} {old} -> {new}" if path.rpartition(".")[2] in _SHOWN else path
+        yield f"{path} {old} -> {new}" if _SHOWN.fullmatch(path) else path

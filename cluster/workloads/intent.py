@@ -14,6 +14,10 @@ class Scaled:
     replicas: int
     namespace: str
 
+    def same(self, other: "Scaled") -> bool:
+        """Whether both are about one controller."""
+        return (*scaled_kind(self.controller), self.namespace) == (*scaled_kind(other.controller), other.namespace)
+
     def concerns(self, written: Object) -> bool:
         """Whether this object is that controller."""
         return (written.kind, written.name, written.place) == (*scaled_kind(self.controller), self.namespace)
@@ -21,16 +25,19 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Rolled:
-    """A rolling update: from the controllers named, or labelled so, to that of a manifest."""
+    """A rolling update from the controllers named, or labelled so, to that of a manifest; or back."""
 
     old: str | Labels
     new: Object
+    rollback: bool = False
 
     def removes(self, written: Object) -> bool:
         """Whether this object is a controller that the update deletes in the end."""
         same = (written.kind, written.place) == (self.new.kind, self.new.place)
-        if not same or written.name == self.new.name:
+        if not same or written is self.new:
             return False
+        if self.rollback or written.name == self.new.name:
+            return self.rollback and written.name == self.new.name
         return written.name == self.old if isinstance(self.old, str) else selects(self.old, written.labels)
 
 
@@ -44,6 +51,11 @@ class Intent:
 
     def contradictions(self) -> Iterator[str]:
         """What no number of runs would bring to rest."""
+        for number, scaled in enumerate(self.scaled):
+            for other in self.scaled[:number]:
+                if scaled.same(other) and scaled.replicas != other.replicas:
+                    counts = f"{other.replicas} and {scaled.replicas} replicas"
+                    yield f"{scaled.controller} is scaled to {counts}: write one of them"
         for o in self.written:
             for scaled in self.scaled:
                 if scaled.concerns(o) and o.replicas not in (None, scaled.replicas):

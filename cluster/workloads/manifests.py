@@ -127,8 +127,6 @@ class Manifest(tuple[Object, ...]):
     def __repr__(self) -> str:
         return ", ".join(map(str, self))
 
-    __str__ = __repr__
-
 
 def label(kind: str, name: str, namespace: str | None = None) -> str:
     """How messages name an object: "Service nginx", "Service nginx in shop"."""
@@ -160,7 +158,7 @@ def selects(selector: Labels, labels: Labels) -> bool:
 
 def selector_text(labels: Labels) -> str:
     """Labels as kubectl takes them: app=nginx,version=v1."""
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items(), key=str))
 
 
 def read(
@@ -190,6 +188,7 @@ def read(
                         problems.append(found)
         except BadManifest as bad:
             problems += bad.problems
+    objects = [replace(o, place=o.namespace or namespace or "default") for o in objects]
     problems += [problem for o in objects for problem in _problems(o)]
     problems += _repeated(objects)
     if not objects and not problems:
@@ -201,7 +200,7 @@ def read(
     ]
     if problems:
         raise BadManifest(problems)
-    return Manifest(replace(o, place=o.namespace or namespace or "default") for o in objects)
+    return Manifest(objects)
 
 
 def _objects(where: str, body: Any) -> Iterator[Object | str]:
@@ -223,8 +222,11 @@ def _shapeless(body: object) -> str | None:
     missing = [key for key in ("apiVersion", "kind") if not isinstance(body.get(key), str)]
     if not missing and body["kind"] == "List":
         return None if isinstance(body.get("items") or [], list) else "items is no list"
-    if not isinstance(_mapping(body.get("metadata")).get("name"), str):
+    metadata = _mapping(body.get("metadata"))
+    if not isinstance(metadata.get("name"), str):
         missing.append("metadata.name")
+    if not missing and not isinstance(metadata.get("namespace", ""), str):
+        return "metadata.namespace is no text"
     return f"has no {' and no '.join(missing)} (text)" if missing else None
 
 
@@ -251,24 +253,28 @@ def _documents(source: str | Path, values: Mapping[str, Any]) -> Iterator[tuple[
         line = f", line {mark.line + 1}" if mark else ""
         once = " once its template is filled in" if rendered else ""
         raise BadManifest([f"{path}{line}{once}: {error.problem or error.context}"]) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise BadManifest([f"{path}: {error}".replace("\n", " ")]) from None
 
 
 def _render(path: Path, text: str, values: Mapping[str, Any]) -> str:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(path.parent), keep_trailing_newline=True
+    )
     try:
         return environment.from_string(text).render(values)
     except jinja2.TemplateSyntaxError as error:
         raise BadManifest([f"{path}, line {error.lineno}: {error.message}"]) from None
-    except jinja2.TemplateError as error:
-        raise BadManifest([f"{path}: {error}; values has {', '.join(sorted(values)) or 'nothing'}"]) from None
+    except Exception as error:  # what a template computes may raise anything
+        kind = "" if isinstance(error, jinja2.TemplateError) else f"{type(error).__name__}: "
+        raise BadManifest([f"{path}: {kind}{error}; values has {', '.join(sorted(values)) or 'nothing'}"]) from None
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: dates are text. A key written twice is an error: one of the two would be lost."""
+    """YAML as Kubernetes reads it: dates and times are text. A key written twice is an error: one would be lost."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
@@ -277,18 +283,31 @@ class _Loader(yaml.SafeLoader):
                         problem=f"{show(key.value)} is written twice", problem_mark=key.start_mark
                     )
                 seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def _as_text(loader: _Loader, node: yaml.ScalarNode) -> str:
     return str(loader.construct_scalar(node))
 
 
+def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float | str:
+    """A number; 22:22 is none, but was one in base 60 when YAML was young."""
+    if ":" in node.value:
+        return _as_text(loader, node)
+    return loader.construct_yaml_int(node) if node.tag.endswith(":int") else loader.construct_yaml_float(node)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+_Loader.add_constructor("tag:yaml.org,2002:int", _number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def _problems(written: Object) -> Iterator[str]:
-    """What the server would refuse, or accept and never bring about."""
+    """What cannot be sent, what the server would refuse, and what it would accept and never bring about."""
+    try:
+        json.dumps(written.body)
+    except (TypeError, ValueError) as error:
+        yield f"{written.where}: {written}: {error}"
     replicas = written.replicas
     if replicas is not None and (not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0):
         yield f"{written.where}: {written}: spec.replicas = {show(replicas)}: write a whole number, 0 or more"
@@ -305,16 +324,12 @@ def _problems(written: Object) -> Iterator[str]:
         )
     elif not written.pod_labels:
         yield f"{written.where}: {written}: its template has no labels: write some, and select by them"
-    try:
-        json.dumps(written.body)
-    except (TypeError, ValueError) as error:
-        yield f"{written.where}: {written}: {error}"
 
 
 def _repeated(objects: Iterable[Object]) -> Iterator[str]:
     first: dict[tuple[str, str, str], str] = {}
     for o in objects:
-        key = o.kind, o.namespace or "", o.name
+        key = o.kind, o.place, o.name
         if key in first:
             yield f"{o.where}: {o} is written at {first[key]} already"
         first.setdefault(key, o.where)

@@ -72,7 +72,7 @@ def pods(lab: Lab, labels: str = "app=nginx") -> dict[str, Any]:
 def replicas(lab: Lab) -> dict[str, int]:
     """How many available pods each nginx controller has."""
     found = lab.fact("facts.workloads.Controllers", 'labels={"app": "nginx"}', limit="master")["master"]
-    return {c["name"]: c["available"] for c in found.values()}
+    return {c["name"]: c["available"] for c in found["controllers"].values()}
 
 
 def objects(lab: Lab) -> str:
@@ -145,8 +145,8 @@ def test_a_second_run_changes_nothing(workload: Lab) -> None:
     again = workload.pyinfra("-y", "-vvv", "--json", "--limit", "master", "lab/inventory.py", "deploys/workload.py")
     assert again.code == 0, again.err
     assert again.totals["success"] == again.totals["error"] == 0
-    assert again.totals["no_change"] == 2
-    assert again.commands == {"master": 3}, "one command for the controllers, one for each comparison"
+    assert again.totals["no_change"] == 3
+    assert again.commands == {"master": 4}, "the controllers, two comparisons, and every node asked once"
     assert objects(workload) == before
 
 
@@ -276,6 +276,16 @@ REFUSED = {
     "kubernetes.absent('ponds/x')": "the server doesn't have a resource type",
     "kubernetes.rolling_update(old='nobody', new='{}/controller.yaml')": "there is no such ReplicationController",
 }
+
+
+def test_a_node_that_does_not_answer_is_named(workload: Lab) -> None:
+    workload.ssh("node2", "systemctl stop kube-proxy")
+    workload.kubectl("delete service nginx")
+    failed = roll(workload, "v2")
+    workload.ssh("node2", "systemctl start kube-proxy")
+    assert failed.code == 1
+    assert f"no answer from node2 ({urls()[1].rstrip('/')}:80/): does kube-proxy run there" in failed.err
+    assert roll(workload, "v2").code == 0
 
 
 @pytest.mark.parametrize("how", ["--dry", "-y"])

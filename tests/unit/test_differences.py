@@ -134,3 +134,8 @@ def test_no_value_of_an_environment_shows() -> None:
 )
 def test_a_summary_names_the_first_few(found: list[str], text: str) -> None:
     assert summary(found) == text
+
+
+def test_fields_that_only_end_like_a_shown_one_are_not_shown() -> None:
+    old, new = ({"kind": "ConfigMap", "data": {"db.type": value}} for value in ("swordfish", "herring"))
+    assert differences(old, new) == ["data.db.type"]

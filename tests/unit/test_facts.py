@@ -91,7 +91,10 @@ def ask() -> Iterator[Any]:
     yield asked
 
 
-ARGUMENTS: dict[str, dict[str, Any]] = {"network.Reachable": {"addresses": ["192.168.2.1"]}}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "network.Answers": {"urls": ["http://10.1.10.102:80/"]},
+    "network.Reachable": {"addresses": ["192.168.2.1"]},
+}
 
 
 @pytest.mark.parametrize("name", FACTS)
@@ -122,8 +125,8 @@ def test_a_host_without_the_program(name: str, ask: Any) -> None:
         ("docker.Engine", "info=<html>"),
         ("kubernetes.Nodes", "The connection to the server 10.1.10.101:6443 was refused"),
         ("kubernetes.Nodes", '{"kind": "Status", "status": "Failure"}'),
-        ("workloads.Controllers", "The connection to the server 10.1.10.101:6443 was refused"),
-        ("workloads.Controllers", '{"kind": "List", "items": ['),
+        ("workloads.Controllers", "answers\nThe connection to the server 10.1.10.101:6443 was refused"),
+        ("workloads.Controllers", 'answers\n{"kind": "List", "items": ['),
         ("workloads.Pods", '{"kind": "List"}'),
         ("workloads.Pods", "[]"),
         ("workloads.Differences", "No such file or directory"),

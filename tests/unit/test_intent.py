@@ -100,4 +100,19 @@ def test_one_update_after_another() -> None:
 
 def test_every_contradiction_is_told() -> None:
     scaled = [Scaled("rc/web-v1", 5, "default"), Scaled("rc/web-v1", 4, "default")]
-    assert len(told(written(), scaled=scaled, rolled=[Rolled(LABELS, written("web-v2"))])) == 3
+    assert len(told(written(), scaled=scaled, rolled=[Rolled(LABELS, written("web-v2"))])) == 4
+
+
+def test_two_numbers_for_one_controller() -> None:
+    scaled = [Scaled("rc/web", 3, "default"), Scaled("replicationcontrollers/web", 5, "default")]
+    assert told(scaled=scaled) == ["replicationcontrollers/web is scaled to 3 and 5 replicas: write one of them"]
+    assert told(scaled=[Scaled("rc/web", 3, "default"), Scaled("rc/web", 3, "default")]) == []
+    assert told(scaled=[Scaled("rc/web", 3, "default"), Scaled("rc/web", 5, "shop")]) == []
+
+
+def test_a_manifest_that_a_rollback_takes_away() -> None:
+    new = written("web-v2")
+    rolled = [Rolled("web-v1", new, rollback=True)]
+    assert told(new, rolled=rolled) == [], "the update's own"
+    assert len(told(new, written("web-v2"), rolled=rolled)) == 1
+    assert told(new, written("web-v1"), rolled=rolled) == []

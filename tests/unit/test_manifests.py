@@ -534,3 +534,50 @@ def test_what_cannot_be_scaled(text: str) -> None:
     with pytest.raises(ValueError) as caught:
         scaled_kind(text)
     assert text in str(caught.value) and '"rc"' in str(caught.value) and '"deployment"' in str(caught.value)
+
+
+SMALL = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (SMALL + "data: {x: !!binary aGVsbG8=}\n", "x.yaml"),
+        (SMALL + "data: {x: !!int abc}\n", "x.yaml"),
+        (SMALL.replace("name: x", "name: x, namespace: [a]"), "x.yaml"),
+        ("a: {{ n + 1 }}\n", "x.yaml.j2"),
+        ("{% include 'nowhere' %}\n", "x.yaml.j2"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_with_its_file(text: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BadManifest, match=name):
+        read(tmp_path / name, {"n": "3"})
+
+
+def test_a_template_may_include_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml.j2").write_text("{% include 'part.yaml' %}")
+    (tmp_path / "part.yaml").write_text(SMALL)
+    assert str(read(tmp_path / "x.yaml.j2")) == "ConfigMap x"
+
+
+def test_the_same_object_is_known_by_its_namespace() -> None:
+    plain = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+    for place in ("default", "shop"):
+        placed = plain | {"metadata": {"name": "x", "namespace": place}}
+        with pytest.raises(BadManifest, match="already"):
+            read([plain, placed], namespace=None if place == "default" else place)
+
+
+def test_a_selector_with_keys_that_are_no_text_is_refused() -> None:
+    spec = {"selector": {1: "a", "b": "c"}, "template": {"metadata": {"labels": {"b": "d"}}}}
+    with pytest.raises(BadManifest, match="does not match"):
+        read({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "x"}, "spec": spec})
+
+
+def test_times_are_text_and_merges_may_be_overridden(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        SMALL + "data:\n  at: 22:22\n  a: &a {x: '1'}\n  deep:\n    b: &b {<<: *a, x: '2'}\n  c: {<<: *b}\n"
+    )
+    data = read(tmp_path / "x.yaml")[0].body["data"]
+    assert data["at"] == "22:22" and data["c"] == {"x": "2"}

@@ -26,7 +26,7 @@ from cluster.desired import File, Role, software
 from facts.flannel import SubnetEnv
 from facts.host import Preflight
 from facts.kubernetes import Nodes
-from facts.network import Reachable
+from facts.network import Answers, Reachable
 from facts.role import RoleState
 from operations import check, docker, etcd, flannel, host, kubernetes, pki, preflight, run
 from operations.role import write_files
@@ -44,7 +44,7 @@ CONVERGING = {
     kubernetes.master: "master",
     kubernetes.node: "node",
 }
-OTHERS = {check.nodes_ready, check.pods_reach_each_other, preflight.check}
+OTHERS = {check.nodes_answer, check.nodes_ready, check.pods_reach_each_other, preflight.check}
 # Those on workloads: tests/unit/test_workload_operations.py.
 ON_WORKLOADS = {kubernetes._manifest, kubernetes._absent, kubernetes._scale, kubernetes._rolling_update}
 GOOD = {
@@ -722,10 +722,35 @@ def test_a_node_without_a_lease_of_its_own_is_named(begin: Any) -> None:
     assert refusal(this.perform(check.pods_reach_each_other, "node1")) == "no lease on node1, node2, node3"
 
 
-@pytest.mark.parametrize(("operation", "name"), [(check.nodes_ready, "master"), (check.pods_reach_each_other, "node1")])
-def test_a_dry_run_does_not_check_what_is_not_there_yet(operation: Any, name: str, begin: Any) -> None:
+URLS = [f"http://10.1.10.10{number}:80/" for number in (2, 3, 4)]
+
+
+def test_nodes_that_answer_for_a_service(begin: Any) -> None:
     this = begin()
-    assert this.perform(operation, name, executing=False) == []
+    this.answers["master", Answers] = dict.fromkeys(URLS, True)
+    assert this.perform(check.nodes_answer, "master", 80) == []
+    assert this.noops["master"] == ["3 nodes answer on port 80"]
+    assert this.asked == [("master", Answers, {"urls": URLS})]
+
+
+def test_nodes_that_do_not_answer_for_a_service_are_named(begin: Any) -> None:
+    this = begin()
+    this.answers["master", Answers] = {URLS[0]: True, URLS[1]: False}
+    message = refusal(this.perform(check.nodes_answer, "master", 80))
+    assert message.startswith(f"no answer from node2 ({URLS[1]}), node3 ({URLS[2]}): ")
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "arguments"),
+    [
+        (check.nodes_ready, "master", ()),
+        (check.pods_reach_each_other, "node1", ()),
+        (check.nodes_answer, "master", (80,)),
+    ],
+)
+def test_a_dry_run_does_not_check_what_is_not_there_yet(operation: Any, name: str, arguments: Any, begin: Any) -> None:
+    this = begin()
+    assert this.perform(operation, name, *arguments, executing=False) == []
     assert this.asked == []
     assert this.noops[name] == ["checked after a run"]
 

@@ -131,7 +131,7 @@ BAD = [
     ("nginx_node_port", 0, ["out of range", "1 to 65535"]),
     ("nginx_node_port", 79, ["nginx_node_port = 79", "outside service_node_ports", "80 to 65535"]),
     ("nginx_node_port", 6443, ["nginx_node_port = 6443", "is the port of the API server"]),
-    ("nginx_node_port", 8472, ["is the port of", "flannel"]),
+    ("nginx_node_port", 10250, ["is the port of", "the kubelet"]),
     ("nginx_update_period", -1, ["0 or more"]),
     ("pki_directory", "pki", ["relative path", '"~/pki"']),
     ("pki_passphrase_file", "/no/such/file", ["no file on this machine", "None"]),

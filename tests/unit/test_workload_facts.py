@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
 
 from cluster.workloads.manifests import Manifest, read
 from facts.workloads import MANAGER, Controllers, Differences, Pods, Present, asked, stream
@@ -107,6 +108,11 @@ def body(kind: str = "ConfigMap", name: str = "settings", **fields: Any) -> dict
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **fields}
 
 
+def objects(answer: dict[str, Any]) -> dict[str, Any]:
+    """What the answer says of each object, its namespace left out."""
+    return {name: {k: v for k, v in found.items() if k != "namespace"} for name, found in answer["objects"].items()}
+
+
 COMMANDS: list[Callable[[], str]] = [
     lambda: Differences().command(),
     lambda: Differences().command(namespace="shop"),
@@ -145,9 +151,9 @@ def test_objects_as_they_are_changed_and_new(server: Server) -> None:
         "answers": True,
         "errors": [],
         "objects": {
-            "ConfigMap same": {"exists": True, "changes": []},
-            "ConfigMap other": {"exists": True, "changes": ["data.a"]},
-            "ConfigMap new": {"exists": False, "changes": []},
+            "ConfigMap same": {"exists": True, "changes": [], "namespace": "default"},
+            "ConfigMap other": {"exists": True, "changes": ["data.a"], "namespace": "default"},
+            "ConfigMap new": {"exists": False, "changes": [], "namespace": "default"},
         },
     }
 
@@ -157,7 +163,7 @@ def test_one_object_is_answered_without_a_list(there: bool, server: Server) -> N
     if there:
         server.holds(body())
     answer, _ = server.ask(Differences, read(body()))
-    assert answer["objects"] == {"ConfigMap settings": {"exists": there, "changes": []}}
+    assert objects(answer) == {"ConfigMap settings": {"exists": there, "changes": []}}
 
 
 @pytest.mark.parametrize("notes_managers", [True, False])
@@ -177,14 +183,14 @@ def test_contents_with_every_character_arrive_as_written(server: Server) -> None
     odd = "a'b\"c\\n$(id) `id` %s %% \\\\ ü€\n  \t two  spaces \n"
     server.holds(body(data={"odd": odd}))
     answer, _ = server.ask(Differences, read(body(data={"odd": odd})))
-    assert answer["objects"]["ConfigMap settings"] == {"exists": True, "changes": []}
+    assert objects(answer)["ConfigMap settings"] == {"exists": True, "changes": []}
 
 
 def test_errors_are_told_and_the_other_objects_compared_all_the_same(server: Server) -> None:
     server.state["refused"]["Servce bad"] = 'error: unable to recognize "STDIN": no matches for kind "Servce"'
     answer, _ = server.ask(Differences, read([body("Servce", "bad"), body()]))
     assert answer["errors"] == ['error: unable to recognize "STDIN": no matches for kind "Servce"']
-    assert answer["objects"] == {"ConfigMap settings": {"exists": False, "changes": []}}
+    assert objects(answer) == {"ConfigMap settings": {"exists": False, "changes": []}}
 
 
 def test_every_line_of_an_error_is_told(server: Server) -> None:
@@ -211,7 +217,7 @@ def test_of_secrets_only_digests_leave_the_host(server: Server) -> None:
     server.holds(body("Secret", "same", data=SECRET), body("Secret", "other", data={"password": "b2xk"}))
     names = ("same", "other", "new")
     answer, left = server.ask(Differences, read([body("Secret", name, data=SECRET) for name in names]))
-    assert answer["objects"] == {
+    assert objects(answer) == {
         "Secret same": {"exists": True, "changes": []},
         "Secret other": {"exists": True, "changes": ["data"]},
         "Secret new": {"exists": False, "changes": []},
@@ -231,7 +237,10 @@ def test_a_secret_is_compared_with_that_of_its_own_namespace(place: str, written
         wanted["metadata"]["namespace"] = "shop"
     answer, _ = server.ask(Differences, read(wanted), namespace=None if written else "shop")
     there = place == "shop"
-    assert answer["objects"] == {"Secret settings in shop": {"exists": there, "changes": ["data"] if there else []}}
+    changes = ["data"] if there else []
+    assert answer["objects"] == {
+        "Secret settings in shop": {"exists": there, "changes": changes, "namespace": "shop"},
+    }
 
 
 def test_secrets_and_objects_in_one_question(server: Server) -> None:
@@ -292,14 +301,14 @@ def there(server: Server, *names: str) -> None:
 def test_controllers_by_name_those_that_are_not_there_left_out(server: Server) -> None:
     there(server, "rc/a", "rc/b")
     answer, _ = server.ask(Controllers, names=["rc/a", "rc/none"])
-    assert list(answer) == ["ReplicationController a"]
-    assert server.ask(Controllers, names=["rc/none"])[0] == {}
+    assert list(answer["controllers"]) == ["ReplicationController a"]
+    assert server.ask(Controllers, names=["rc/none"])[0] == {"answers": True, "controllers": {}}
 
 
 def test_controllers_by_name_and_by_label_are_one_answer(server: Server) -> None:
     there(server, "rc/a", "replicationcontrollers,deployments,statefulsets,daemonsets/b")
     answer, _ = server.ask(Controllers, names=["rc/a"], labels={"app": "x"}, namespace="shop")
-    assert list(answer) == ["ReplicationController a", "ReplicationController b"]
+    assert list(answer["controllers"]) == ["ReplicationController a", "ReplicationController b"]
     by_name, by_label = server.called
     assert "-l" not in by_name and by_label[by_label.index("-l") + 1] == "app=x"
     assert all(words[words.index("-n") + 1] == "shop" for words in server.called)
@@ -343,3 +352,29 @@ def test_which_objects_are_there_of_a_server_that_does_not_answer(server: Server
     server.state["ready"] = False
     assert server.ask(Present, resources=["rc/a"])[0] == {"answers": False, "present": [], "errors": []}
     assert len(server.called) == 1
+
+
+def test_a_warning_is_no_object(server: Server) -> None:
+    server.path.write_text("#!/bin/sh\ncase \"$*\" in *--raw*) ;; *) echo 'Warning: it is deprecated' >&2;; esac\n")
+    assert server.ask(Present, resources=["cs/x"])[0] == {"answers": True, "present": [], "errors": []}
+
+
+def test_a_warning_is_no_part_of_a_secrets_name(server: Server) -> None:
+    server.path.write_text(
+        "#!/bin/sh\ncase \"$*\" in *--raw*) exit;; *metadata.name*) echo 'Warning: from a webhook' >&2; "
+        "printf 's default';; *) echo x;; esac\n"
+    )
+    answer = server.ask(Differences, read(body("Secret", "s", data=SECRET)))[0]
+    assert objects(answer) == {"Secret s": {"exists": True, "changes": []}}
+
+
+@pytest.mark.parametrize("fact", [Controllers, Pods, Differences])
+def test_what_is_no_object_fails_the_host_alone(fact: type[FactBase]) -> None:
+    with pytest.raises(FactProcessError):
+        fact().process(["answers", '{"kind": "Status", "status": "Failure"}'][fact is not Controllers :])
+
+
+def test_a_selector_of_expressions_alone_is_no_labels() -> None:
+    spec = {"selector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
+    answer = Controllers().process(["answers", json.dumps(body("Deployment", "d", spec=spec))])
+    assert answer["controllers"]["Deployment d"]["selector"] == {}

@@ -138,16 +138,17 @@ class Server:
         self, names: Any = (), labels: dict[str, str] | None = None, namespace: str = "default"
     ) -> dict[str, Any]:
         self.tick()
-        if self.silent:
-            self.silent -= 1
+        if self.silent or not self.answers:
+            self.silent = max(0, self.silent - 1)
             return {}
         wanted = [name.split("/")[1] for name in names]
-        return {
+        found = {
             label(c["kind"], name, place): dict(c)
             for (place, name), c in self.controllers.items()
             if place == namespace
             and (name in wanted or (labels and selects(labels, c["pod_labels"])) or not (names or labels))
         }
+        return {"answers": True, "controllers": found}
 
     def about_pods(self, labels: dict[str, str] | None = None, namespace: str = "default") -> dict[str, Any]:
         found = dict(self.loose_pods)
@@ -963,7 +964,7 @@ def test_old_pods_that_do_not_serve_go_first(deploy: Deploy) -> None:
 def test_an_update_without_an_api_server(deploy: Deploy) -> None:
     deploy.server.answers, deploy.server.silent = False, 2
     line = deploy.read(kubernetes.rolling_update, OLD, controller("v2"))
-    assert said_of(deploy.carry_out(line, executing=False)) == WHOLE[:1]
+    assert said_of(deploy.carry_out(line, executing=False)) == ["true"]
     assert deploy.lines == ["create ReplicationController web-v2"]
     message = refusal(deploy.carry_out(line))
     assert message.startswith("the API server on master does not answer: run deploys/cluster.py first")
@@ -1189,3 +1190,61 @@ def test_a_rollback_to_what_is_gone(deploy: Deploy) -> None:
     assert deploy.refuses_dry(line) == [reason]
     assert refusal(deploy.carry_out(line)) == f"{reason}\nNothing was applied."
     assert deploy.server.existed[-1] == 3
+
+
+def test_a_file_may_be_given_as_a_path(deploy: Deploy, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")
+    assert deploy.read(kubernetes.manifest, tmp_path / "x.yaml").arguments[0][0].name == "x"
+
+
+def test_an_update_in_a_namespace_that_an_earlier_line_makes(deploy: Deploy) -> None:
+    deploy.server.errors = ['Error from server (NotFound): namespaces "shop" not found']
+    deploy.read(kubernetes.manifest, other("Namespace", "shop"))
+    line = deploy.read(kubernetes.rolling_update, OLD, controller("v2"), namespace="shop")
+    assert len(deploy.carry_out(line, executing=False)) == 1
+
+
+def test_an_object_elsewhere_with_the_same_name_is_not_taken_for_it(deploy: Deploy) -> None:
+    """In a namespace that is only being made, of which the server says nothing."""
+    deploy.server.objects = {"Service web"}
+    deploy.server.errors = ['Error from server (NotFound): namespaces "shop" not found']
+
+    def answer(**arguments: Any) -> dict[str, Any]:
+        found = deploy.server.about_differences(**arguments)
+        found["objects"].pop("Service web in shop", None)
+        found["objects"]["Service web"]["namespace"] = "default"
+        return found
+
+    deploy.run.answers["master", Differences] = answer
+    shop = service() | {"metadata": {"name": "web", "namespace": "shop"}}
+    line = deploy.read(kubernetes.manifest, [controller(), other("Namespace", "shop"), service(), shop, pod_in("shop")])
+    command = deploy.carry_out(line)[0]
+    assert [b["metadata"].get("namespace") for b in applied(command) if b["kind"] == "Service"] == ["shop"]
+
+
+def pod_in(namespace: str) -> dict[str, Any]:
+    """Something for a service to select there."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": namespace, "labels": {"app": "web"}},
+    }
+
+
+def test_scaling_with_a_silent_server_says_so(deploy: Deploy) -> None:
+    deploy.server.holds(controller())
+    deploy.server.silent = 1
+    assert "does not answer" in refusal(deploy.carry_out(deploy.read(kubernetes.scale, "rc/web-v1", 5)))
+
+
+def test_two_new_controllers_are_one_reason(deploy: Deploy) -> None:
+    reasons = deploy.refuses(kubernetes.rolling_update, OLD, [controller("v2"), controller("v3")])
+    assert "a rolling update has one new controller" in str(reasons)
+
+
+def test_old_controllers_are_not_overlooked_for_want_of_an_answer(deploy: Deploy) -> None:
+    """All new pods at once beside the old ones would be twice as many as were asked for."""
+    deploy.server.holds(controller("v1"))
+    deploy.server.silent = 1
+    commands = deploy.carry_out(deploy.read(kubernetes.rolling_update, OLD, controller("v2")))
+    assert "does not answer" in refusal(commands) and max(deploy.server.existed) == 3
