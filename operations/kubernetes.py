@@ -17,7 +17,7 @@ from cluster.roles.node import node_role
 from cluster.workloads.manifests import CONTROLLERS, Labels, Manifest, Object, Source
 from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
-from operations import workloads
+from operations import intent, objects, pods
 from operations.pki import issued
 from operations.preflight import family
 from operations.role import converge
@@ -58,33 +58,33 @@ def manifest(
 
     Leave `replicas` out of a manifest whose controller `scale` gives another number: the two would undo each other.
     """
-    workloads.check(deadline=deadline)
-    objects = workloads.written(sources, values, namespace)
-    arguments.setdefault("name", f"Apply {objects}")
-    return _manifest(objects, workloads.earlier(), namespace, deadline, **arguments)
+    intent.check(deadline=deadline)
+    wanted = intent.written(sources, values, namespace)
+    arguments.setdefault("name", f"Apply {wanted}")
+    return _manifest(wanted, intent.earlier(), namespace, deadline, **arguments)
 
 
 @operation()
 def _manifest(
-    objects: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int
+    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int
 ) -> Iterator[StringCommand]:
-    found = workloads.compare(objects, namespace, before)
+    found = objects.compare(wanted, namespace, before)
     if found.errors:
-        yield workloads.refuse_all_of(found.errors)
+        yield objects.refuse_all_of(found.errors)
         return
     if found.lines:
         announce(host, found.lines)
-        yield workloads.apply(found.changed, namespace)
+        yield objects.apply(found.changed, namespace)
     else:
-        host.noop(f"{objects}: as the manifest says")
-    for place, names in _controllers(objects).items() if state.is_executing and deadline else ():
-        yield from workloads.settle(names, place, deadline)
+        host.noop(f"{wanted}: as the manifest says")
+    for place, names in _controllers(wanted).items() if state.is_executing and deadline else ():
+        yield from pods.settle(names, place, deadline)
 
 
-def _controllers(objects: Manifest) -> dict[str, list[str]]:
-    """The controllers among the objects whose pods can be awaited, by namespace."""
+def _controllers(wanted: Manifest) -> dict[str, list[str]]:
+    """The controllers whose pods can be awaited, by namespace."""
     found: dict[str, list[str]] = {}
-    for o in objects:
+    for o in wanted:
         if o.kind in CONTROLLERS and o.kind != "Job":
             found.setdefault(o.place, []).append(f"{o.kind.lower()}/{o.name}")
     return found
@@ -101,8 +101,8 @@ def absent(
         deadline: seconds that deleting each may take.
         arguments: pyinfra's own, as `name`.
     """
-    workloads.check(deadline=deadline)
-    listed = workloads.resources([resources] if isinstance(resources, str) else resources)
+    intent.check(deadline=deadline)
+    listed = intent.resources([resources] if isinstance(resources, str) else resources)
     arguments.setdefault("name", f"Delete {', '.join(listed)}")
     return _absent(listed, namespace, deadline, **arguments)
 
@@ -110,9 +110,9 @@ def absent(
 @operation()
 def _absent(resources: tuple[str, ...], namespace: str, deadline: int) -> Iterator[StringCommand]:
     found = host.get_fact(Present, resources=resources, namespace=namespace)
-    errors = found["errors"] if found.get("answers") else workloads.silent()
+    errors = found["errors"] if found.get("answers") else objects.silent()
     if errors:
-        yield workloads.refuse_all_of(errors)
+        yield objects.refuse_all_of(errors)
     elif found.get("present"):
         announce(host, [f"delete {name}" for name in found["present"]])
         yield StringCommand(f"{kubectl(namespace)} delete {words(found['present'])} --wait --timeout={deadline}s")
@@ -132,10 +132,10 @@ def scale(
         deadline: seconds without progress after which the run stops and says why; 0: do not wait.
         arguments: pyinfra's own, as `name`.
     """
-    workloads.check(replicas=replicas, deadline=deadline)
-    workloads.scaled(controller, replicas, namespace)
+    intent.check(replicas=replicas, deadline=deadline)
+    intent.scaled(controller, replicas, namespace)
     arguments.setdefault("name", f"Scale {controller} to {replicas}")
-    return _scale(controller, replicas, workloads.earlier(), namespace, deadline, **arguments)
+    return _scale(controller, replicas, intent.earlier(), namespace, deadline, **arguments)
 
 
 @operation()
@@ -144,20 +144,20 @@ def _scale(
 ) -> Iterator[StringCommand]:
     answer = host.get_fact(Controllers, names=[controller], namespace=namespace)
     found = list(answer.get("controllers", {}).values())
-    errors = [] if answer.get("answers") else workloads.silent()
-    if not found and answer.get("answers") and not workloads.coming(controller, before, namespace):
+    errors = [] if answer.get("answers") else objects.silent()
+    if not found and answer.get("answers") and not intent.coming(controller, before, namespace):
         errors = [f"{controller}: there is none in {namespace}: apply its manifest first"]
     if errors:
-        yield workloads.refuse_all_of(errors)
+        yield objects.refuse_all_of(errors)
         return
     now = found[0]["replicas"] if found else "its manifest's"
     if now != replicas:
         announce(host, [f"scale {controller} {now} -> {replicas}"])
-        yield workloads.scale_command(controller, replicas, namespace)
+        yield pods.scale_command(controller, replicas, namespace)
     else:
         host.noop(f"{controller} has {replicas} replicas")
     if state.is_executing and deadline:
-        yield from workloads.settle([controller], namespace, deadline)
+        yield from pods.settle([controller], namespace, deadline)
 
 
 def rolling_update(
@@ -189,10 +189,10 @@ def rolling_update(
     For a service to lose no request, the pods need a readiness probe, and a preStop hook that outlasts the nodes'
     noticing (`sleep 5`); the run warns where they have none.
     """
-    workloads.check(update_period=update_period, deadline=deadline)
-    objects = workloads.written(new, values, namespace)
-    update = Update.of(old, objects, namespace, update_period, deadline, rollback)
-    workloads.rolled(old, update.written, rollback=rollback)
+    intent.check(update_period=update_period, deadline=deadline)
+    wanted = intent.written(new, values, namespace)
+    update = Update.of(old, wanted, namespace, update_period, deadline, rollback)
+    intent.rolled(old, update.written, rollback=rollback)
     arguments.setdefault("name", f"Roll to {update.target}")
     return _rolling_update(update, **arguments)
 

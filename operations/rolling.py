@@ -13,7 +13,7 @@ from cluster.workloads.controllers import Controller
 from cluster.workloads.manifests import Labels, Manifest, Object, label, selector_text, selects
 from cluster.workloads.rolling import Delete, Wait, next_step, start, steps
 from facts.workloads import Controllers, kubectl
-from operations import workloads
+from operations import intent, objects, pods
 from operations.run import announce, refuse_all
 
 _KIND = "ReplicationController"
@@ -60,7 +60,7 @@ class Update:
             str(old) if back else new[0].name,
             old,
             new[0],
-            workloads.earlier(),
+            intent.earlier(),
             namespace,
             update_period,
             deadline,
@@ -79,14 +79,14 @@ class Update:
             yield from self._unanswered()
             return
         new = found.pop(self.target, None)
-        old = [workloads.controller(o) for o in found.values()]
+        old = [pods.controller(o) for o in found.values()]
         replicas = new["replicas"] if new else start(old, self.desired)
-        applied = workloads.compare(Manifest([self.written.with_replicas(replicas)]), self.namespace, self.before)
+        applied = objects.compare(Manifest([self.written.with_replicas(replicas)]), self.namespace, self.before)
         refused = applied.errors or self._refusals(new, found)
         if refused:
-            yield workloads.refuse_all_of(refused)
+            yield objects.refuse_all_of(refused)
             return
-        begin = workloads.controller(new) if new else Controller(_KIND, self.target, replicas, 0, 0, 0, False)
+        begin = pods.controller(new) if new else Controller(_KIND, self.target, replicas, 0, 0, 0, False)
         lines = [*([] if self.rollback else applied.lines), *self._lines(begin, old)]
         if not lines:
             host.noop(f"{self.target} has {self.desired} pods, and replaces no other")
@@ -95,14 +95,14 @@ class Update:
             self._warn(found.values())
             # The first command makes pyinfra count a change; a dry run sees no other.
             unchanged = self.rollback or not applied.changed
-            yield StringCommand("true") if unchanged else workloads.apply(applied.changed, self.namespace)
+            yield StringCommand("true") if unchanged else objects.apply(applied.changed, self.namespace)
         if state.is_executing and (lines or next_step(begin, old, self.desired)):
             yield from self._roll()
 
     def _unanswered(self) -> Iterator[StringCommand]:
         """Without an API server a run fails; a dry run takes it as one that is to come, with nothing on it."""
-        if refused := workloads.silent():
-            yield workloads.refuse_all_of(refused)
+        if refused := objects.silent():
+            yield objects.refuse_all_of(refused)
         else:
             announce(host, [f"roll back to rc/{self.target}" if self.rollback else f"create {self.written}"])
             yield StringCommand("true")
@@ -154,22 +154,22 @@ class Update:
 
     def _roll(self) -> Iterator[StringCommand]:
         """Step by step to the end; each step's numbers are those the server must still have."""
-        patience, told = workloads.Patience(self.deadline), None
+        patience, told = pods.Patience(self.deadline), None
         while True:
             found = self._read() or {}
             new = found.pop(self.target, None)
-            rest = [workloads.controller(o) for o in found.values()]
+            rest = [pods.controller(o) for o in found.values()]
             # No answer is not the same as no controllers.
-            step = next_step(workloads.controller(new), rest, self.desired) if new else Wait(self.target)
+            step = next_step(pods.controller(new), rest, self.desired) if new else Wait(self.target)
             now = "; ".join(f"{c['name']}: {c['available']} of {c['replicas']} available" for c in _listed(new, found))
             if step is None:
                 return
             if now != told:
-                workloads.progress(now)
+                pods.progress(now)
                 told = now
             if isinstance(step, Wait):
                 over = patience.is_over(now)
-                stuck = workloads.stuck(
+                stuck = pods.stuck(
                     {label(_KIND, self.target): new} if new else {}, self.namespace, self.deadline, over=over
                 )
                 if stuck:
@@ -181,7 +181,7 @@ class Update:
                 k = kubectl(self.namespace)
                 yield StringCommand(f"{k} delete rc/{step.name} --wait --timeout={self.deadline}s")
             else:
-                yield workloads.scale_command(f"rc/{step.name}", step.replicas, self.namespace, now=step.now)
+                yield pods.scale_command(f"rc/{step.name}", step.replicas, self.namespace, now=step.now)
                 if step.shrinks and sum(c.replicas for c in rest) > 1:
                     gevent.sleep(self.update_period)
 

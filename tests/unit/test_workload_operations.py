@@ -285,9 +285,9 @@ def deploy(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
     clock, server, this = Clock(), Server(), Run()
     for name in ("_manifest", "_absent", "_scale", "_rolling_update"):
         monkeypatch.setattr(kubernetes, name, reading(getattr(kubernetes, name)))
-    monkeypatch.setattr("operations.workloads._intent", Intent())
-    monkeypatch.setattr("operations.workloads.time", clock)
-    monkeypatch.setattr("operations.workloads.gevent", clock)
+    monkeypatch.setattr("operations.intent._intent", Intent())
+    monkeypatch.setattr("operations.pods.time", clock)
+    monkeypatch.setattr("operations.pods.gevent", clock)
     monkeypatch.setattr("operations.rolling.gevent", clock)
     monkeypatch.setattr("operations.run.report", run.Report())
     caplog.set_level(logging.INFO, "pyinfra")

@@ -1,0 +1,99 @@
+"""Objects on the API server: what applying a manifest would change, and the command that applies it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyinfra import host, state
+from pyinfra.api import StringCommand
+
+from cluster.workloads.differences import summary
+from cluster.workloads.manifests import Manifest, Object, label, selector_text, selects
+from facts.workloads import APPLY, Differences, Pods, asked, kubectl, stream
+from operations.pods import controllers
+from operations.role import refuse
+from operations.run import refuse_all
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A manifest against the server: what would change, a line each; the objects to apply; why it cannot be done."""
+
+    lines: list[str]
+    changed: Manifest
+    errors: list[str]
+    answers: bool = True
+
+
+def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...]) -> Comparison:
+    """What applying a manifest would change. Where no API server answers yet, a dry run counts all as new.
+
+    Args:
+        manifest: the objects.
+        namespace: where those without one belong; None: "default".
+        before: the objects of this manifest and of those before it in the deploy.
+    """
+    found = host.get_fact(Differences, namespace=namespace, _stdin=asked(manifest))
+    if not found.get("answers"):
+        return Comparison([f"create {o}" for o in manifest], manifest, silent(), False)
+    made = {o.name for o in (manifest if state.is_executing else before) if o.kind == "Namespace"}
+    errors = [e for e in found["errors"] if not any(f'namespaces "{name}" not found' in e for name in made)]
+    changed, lines = [], []
+    for o in manifest:
+        at_server = _at_server(found["objects"], o)
+        if not at_server.get("exists"):
+            lines.append(f"create {o}")
+        elif at_server["changes"]:
+            lines.append(f"change {o} ({_changes(o, at_server['changes'])})")
+        else:
+            continue
+        changed.append(o)
+    errors += [e for o in changed if (e := _selects_nothing(o, before))]
+    return Comparison(lines, Manifest(changed), errors)
+
+
+def _at_server(objects: Mapping[str, Any], o: Object) -> Mapping[str, Any]:
+    """What the server says of an object, which may be of a kind without namespaces."""
+    unplaced = objects.get(label(o.kind, o.name), {})
+    return objects.get(str(o)) or (unplaced if unplaced.get("namespace", "") is None else {})
+
+
+def _changes(o: Object, changes: list[str]) -> str:
+    keeps = o.kind in ("ReplicationController", "ReplicaSet") and any(c.startswith("spec.template") for c in changes)
+    return summary(changes) + ("; the pods it has stay as they are" if keeps else "")
+
+
+def silent() -> list[str]:
+    """Why nothing can be done without an API server: no reason in a dry run, which may come before there is one."""
+    return (
+        [f"the API server on {host.name} does not answer: run deploys/cluster.py first"] if state.is_executing else []
+    )
+
+
+def _selects_nothing(service: Object, before: Iterable[Object]) -> str | None:
+    """Why a service would answer nobody: no pods, and nothing that makes pods, has the labels it selects by."""
+    selector = service.selector if service.kind == "Service" else None
+    neighbours = [o for o in before if o.pod_labels and o.place == service.place]
+    if not selector or any(selects(selector, o.pod_labels) for o in neighbours):
+        return None
+    made = [c["pod_labels"] for c in controllers(namespace=service.place).values()]
+    if any(selects(selector, labels) for labels in made) or host.get_fact(
+        Pods, labels=selector, namespace=service.place
+    ):
+        return None
+    return (
+        f"{service.where}: {service}: its selector {selector_text(selector)} matches no pods and no controller's "
+        "template: correct it, or apply what it selects before it, or with it"
+    )
+
+
+def refuse_all_of(reasons: list[str]) -> StringCommand:
+    """Nothing is applied: in a dry run the whole run ends, otherwise this host fails; every reason is said."""
+    if not state.is_executing:
+        refuse_all(reasons, "nothing was applied")
+    return refuse("\n".join([*reasons, "Nothing was applied."]))
+
+
+def apply(manifest: Manifest, namespace: str | None) -> StringCommand:
+    """A command that applies objects; they travel on standard input only."""
+    return StringCommand(f"{kubectl(namespace)} {APPLY}", _stdin=[stream(manifest)])
