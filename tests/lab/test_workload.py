@@ -279,8 +279,9 @@ REFUSED = {
 
 
 def test_a_node_that_does_not_answer_is_named(workload: Lab) -> None:
-    workload.ssh("node2", "systemctl stop kube-proxy")
     workload.kubectl("delete service nginx")
+    gone = "until ! iptables-save -t nat | grep -q default/nginx; do sleep 0.2; done"
+    workload.ssh("node2", f"timeout 20 sh -c '{gone}' && systemctl stop kube-proxy")
     failed = roll(workload, "v2")
     workload.ssh("node2", "systemctl start kube-proxy")
     assert failed.code == 1
