@@ -10,7 +10,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from cluster.workloads import controllers
 from cluster.workloads.differences import differences
-from cluster.workloads.manifests import Manifest, label, selector_text
+from cluster.workloads.objects import Manifest, label, selector_text
 from facts.kubernetes import KUBECONFIG, KUBECTL
 from facts.shell import words
 

@@ -14,7 +14,8 @@ from pyinfra.api.operation import OperationMeta
 
 from cluster.roles.master import master_role
 from cluster.roles.node import node_role
-from cluster.workloads.manifests import CONTROLLERS, Labels, Manifest, Object, Source
+from cluster.workloads.manifests import Source
+from cluster.workloads.objects import CONTROLLERS, Labels, Manifest, Object
 from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
 from operations import intent, objects, pods

@@ -8,7 +8,7 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand
 
 from cluster.workloads.differences import summary
-from cluster.workloads.manifests import Manifest, Object, label, selector_text, selects
+from cluster.workloads.objects import Manifest, Object, label, selector_text, selects
 from facts.workloads import APPLY, Differences, Pods, asked, kubectl, stream
 from operations.pods import controllers
 from operations.role import refuse

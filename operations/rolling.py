@@ -10,7 +10,7 @@ from pyinfra.api import StringCommand
 
 from cluster.problems import show
 from cluster.workloads.controllers import Controller
-from cluster.workloads.manifests import Labels, Manifest, Object, label, selector_text, selects
+from cluster.workloads.objects import Labels, Manifest, Object, label, selector_text, selects
 from cluster.workloads.rolling import Delete, Wait, next_step, start, steps
 from facts.workloads import Controllers, kubectl
 from operations import intent, objects, pods

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cluster.workloads.manifests import Labels, Object, scaled_kind, selects
+from cluster.workloads.objects import Labels, Object, scaled_kind, selects
 
 
 @dataclass(frozen=True)

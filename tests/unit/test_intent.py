@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from cluster.workloads.intent import Intent, Rolled, Scaled
-from cluster.workloads.manifests import Object, read
+from cluster.workloads.manifests import read
+from cluster.workloads.objects import Object
 
 LABELS = {"app": "web"}
 

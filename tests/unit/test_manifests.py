@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.workloads.manifests import (
+from cluster.workloads.documents import BadManifest
+from cluster.workloads.manifests import read
+from cluster.workloads.objects import (
     CONTROLLERS,
-    BadManifest,
     Manifest,
     Object,
     label,
     parse_resource,
-    read,
     scaled_kind,
     selector_text,
     selects,

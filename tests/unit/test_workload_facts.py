@@ -11,7 +11,8 @@ import pytest
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
-from cluster.workloads.manifests import Manifest, read
+from cluster.workloads.manifests import read
+from cluster.workloads.objects import Manifest
 from facts.workloads import MANAGER, Controllers, Differences, Pods, Present, asked, stream
 
 # It answers from state.json beside it: whether the server is ready, the objects that are there by what one asks for,

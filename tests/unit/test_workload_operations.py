@@ -17,7 +17,7 @@ from pyinfra.api import StringCommand
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 from cluster.workloads.intent import Intent
-from cluster.workloads.manifests import label, selects
+from cluster.workloads.objects import label, selects
 from facts.workloads import APPLY, Controllers, Differences, Pods, Present
 from operations import kubernetes, run
 from tests.unit.example import Run
