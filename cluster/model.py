@@ -16,16 +16,6 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 _PUBLISHER = "https://dl.k8s.io/release/v{version}/bin/linux/amd64/"
 _FLANNEL = "https://github.com/flannel-io/flannel/releases/download/v{version}/flanneld-amd64"
 
-FIXED_PORTS = {
-    "the kubelet's health": 10248,
-    "kube-proxy's metrics": 10249,
-    "the kubelet": 10250,
-    "kube-proxy's health": 10256,
-    "the controller manager": 10257,
-    "the scheduler": 10259,
-}
-FLANNEL_PACKETS = "flannel's packets"
-
 
 class Download(NamedTuple):
     """A file to fetch and its SHA-256 in hex."""
@@ -253,20 +243,6 @@ class Settings(BaseModel):
     def pki_path(self) -> Path:
         """`pki_directory` with the home directory filled in."""
         return Path(os.path.expanduser(self.pki_directory))
-
-    @property
-    def own_ports(self) -> dict[str, int]:
-        """The ports the cluster itself takes, by what answers there. UDP for flannel's packets, else TCP."""
-        ports = {
-            "etcd's clients": self.etcd_client_port,
-            "etcd's members": self.etcd_peer_port,
-            "the API server": self.api_server_port,
-            **FIXED_PORTS,
-        }
-        if self.flannel_backend in releases.FLANNEL_PORT:
-            port = self.flannel_backend_options.get("Port")
-            ports[FLANNEL_PACKETS] = port if isinstance(port, int) else releases.FLANNEL_PORT[self.flannel_backend]
-        return ports
 
     def release_file(self, name: str) -> Download:
         """The program `name` of the versions set, with its URL filled in. Raises LookupError without checksum."""

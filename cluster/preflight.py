@@ -5,25 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cluster.families import ARCHITECTURES, DISTRIBUTIONS, family_of
+from cluster.ports import tcp_ports
 from cluster.settings import Cluster, Host
 
 MAXIMUM_SKEW = 5.0  # seconds
-
-
-def ports(cluster: Cluster) -> dict[int, tuple[str, str]]:
-    """The cluster's own TCP ports: port to (role, program that may listen there)."""
-    settings = cluster.settings
-    return {
-        settings.etcd_client_port: ("etcd", "etcd"),
-        settings.etcd_peer_port: ("etcd", "etcd"),
-        settings.api_server_port: ("masters", "kube-apiserver"),
-        10257: ("masters", "kube-controller"),
-        10259: ("masters", "kube-scheduler"),
-        10250: ("nodes", "kubelet"),
-        10248: ("nodes", "kubelet"),
-        10249: ("nodes", "kube-proxy"),
-        10256: ("nodes", "kube-proxy"),
-    }
 
 
 def problems(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -53,11 +38,12 @@ def _of_host(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator
     if not facts["machine_id"]:
         yield f"{host.name}: /etc/machine-id is empty; write one with `systemd-machine-id-setup`"
     yield from _disk(cluster, host, facts)
-    for port, (role, program) in ports(cluster).items():
-        listener = facts["listeners"].get(port)
-        if role in host.groups and listener is not None and not listener.startswith(program[:15]):
+    for port in tcp_ports(cluster.settings):
+        listener = facts["listeners"].get(port.number)
+        # The kernel keeps 15 characters of a program's name.
+        if port.group in host.groups and listener is not None and not listener.startswith(port.program[:15]):
             other = listener or "another program"
-            yield f"{host.name}: port {port} is taken by {other}; {program} needs it: stop that one"
+            yield f"{host.name}: port {port.number} is taken by {other}; {port.program} needs it: stop that one"
 
 
 def _disk(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[str]:

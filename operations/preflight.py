@@ -7,7 +7,8 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from cluster.families import Family, family_of
-from cluster.preflight import ports, problems
+from cluster.ports import tcp_ports
+from cluster.preflight import problems
 from facts.host import Preflight
 from operations.run import refuse_all, the_cluster
 from operations.survey import survey
@@ -36,7 +37,7 @@ def check() -> Iterator[StringCommand]:
 
 def facts() -> dict[str, Any]:
     """The preflight facts of every active host, read once in each phase."""
-    return survey(Preflight, ports=tuple(sorted(ports(the_cluster()))))
+    return survey(Preflight, ports=tuple(sorted(port.number for port in tcp_ports(the_cluster().settings))))
 
 
 def family() -> Family:

@@ -7,7 +7,7 @@ from cluster import addresses, releases
 from cluster.addresses import lease_at, lease_lengths, span
 from cluster.checks.registry import Draft, check
 from cluster.fields import is_address
-from cluster.model import FIXED_PORTS, FLANNEL_PACKETS
+from cluster.ports import FIXED_PORTS, tcp_ports, udp_ports
 from cluster.problems import Problem, show
 from cluster.topology import NODES
 
@@ -147,7 +147,7 @@ def _between(value: object, lowest: int | None, highest: int) -> bool:
 def ports_differ(draft: Draft) -> Iterator[Problem]:
     """The three ports one may set must not be taken by each other or by a fixed one. UDP ports do not collide."""
     settings = draft.settings
-    taken = {port: what for what, port in FIXED_PORTS.items()}
+    taken = {port.number: port.what for port in FIXED_PORTS}
     for name in ("etcd_client_port", "etcd_peer_port", "api_server_port"):
         port = getattr(settings, name)
         if port in taken:
@@ -158,20 +158,19 @@ def ports_differ(draft: Draft) -> Iterator[Problem]:
 @check("service_node_ports", "etcd_client_port", "etcd_peer_port", "api_server_port", "flannel_backend")
 def node_ports_leave_the_clusters_own(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
-    inside = {port: what for what, port in settings.own_ports.items() if settings.node_ports.holds(port)}
+    own = [*tcp_ports(settings), *udp_ports(settings)]
+    inside = sorted((port.number, port.what) for port in own if settings.node_ports.holds(port.number))
     if inside:
-        listed = ", ".join(f"{port} ({inside[port]})" for port in sorted(inside))
+        listed = ", ".join(f"{number} ({what})" for number, what in inside)
         advice = f'contains ports of the cluster itself; give no service {listed}, or write "30000-32767"'
         yield Problem("service_node_ports", settings.service_node_ports, advice, severity="warning")
 
 
-@check(
-    "service_node_ports", "nginx_node_port", "etcd_client_port", "etcd_peer_port", "api_server_port", "flannel_backend"
-)
+@check("service_node_ports", "nginx_node_port", "etcd_client_port", "etcd_peer_port", "api_server_port")
 def nginx_port_can_be_had(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
     port, ports = settings.nginx_port, settings.node_ports
-    own = {number: what for what, number in settings.own_ports.items() if what != FLANNEL_PACKETS}  # those are UDP
+    own = {port.number: port.what for port in tcp_ports(settings)}
     if not ports.holds(port):
         advice = f"lies outside service_node_ports; write a port from {ports.first} to {ports.last}, or None"
         yield Problem("nginx_node_port", port, advice)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from cluster.families import family_of
-from cluster.preflight import ports, problems
+from cluster.ports import tcp_ports
+from cluster.preflight import problems
 from tests.unit.example import SEVERAL, cluster, several
 
 SHIPPED = cluster()
@@ -159,7 +160,7 @@ def test_a_port_matters_only_to_the_role_that_needs_it() -> None:
 @pytest.mark.parametrize("name", ["master", "node1"])
 def test_every_port_of_a_host_is_looked_at(name: str) -> None:
     found = good()
-    found[name]["listeners"] = dict.fromkeys(ports(SHIPPED), "nginx")
+    found[name]["listeners"] = dict.fromkeys((port.number for port in tcp_ports(SHIPPED.settings)), "nginx")
     taken = {int(line.split("port ")[1].split(" ")[0]) for line in problems(SHIPPED, found)}
     assert taken == set(RUNNING[name])
 
@@ -173,8 +174,9 @@ def test_the_cluster_itself_may_listen_but_not_in_anothers_place() -> None:
 
 
 def test_ports_follow_the_settings() -> None:
-    moved = ports(cluster(etcd_client_port=12379, etcd_peer_port=12380, api_server_port=8443))
-    assert {12379, 12380, 8443} <= set(moved) and not {2379, 2380, 6443} & set(moved)
+    moved = cluster(etcd_client_port=12379, etcd_peer_port=12380, api_server_port=8443)
+    numbers = {port.number for port in tcp_ports(moved.settings)}
+    assert {12379, 12380, 8443} <= numbers and not {2379, 2380, 6443} & numbers
 
 
 # --- Several hosts --------------------------------------------------------------------------------------------------

@@ -1,0 +1,52 @@
+"""The ports the cluster itself takes: who answers there, and on which hosts."""
+
+from dataclasses import dataclass
+
+from cluster.model import Settings
+from cluster.releases import FLANNEL_PORT
+from cluster.topology import ETCD, MASTERS, NODES
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the cluster's own.
+
+    + number: the port
+    + what: what answers there, for messages
+    + group: the hosts it is taken on
+    + program: who listens there
+    """
+
+    number: int
+    what: str
+    group: str
+    program: str
+
+
+FIXED_PORTS = (
+    Port(10248, "the kubelet's health", NODES, "kubelet"),
+    Port(10249, "kube-proxy's metrics", NODES, "kube-proxy"),
+    Port(10250, "the kubelet", NODES, "kubelet"),
+    Port(10256, "kube-proxy's health", NODES, "kube-proxy"),
+    Port(10257, "the controller manager", MASTERS, "kube-controller-manager"),
+    Port(10259, "the scheduler", MASTERS, "kube-scheduler"),
+)
+
+
+def tcp_ports(settings: Settings) -> tuple[Port, ...]:
+    """The TCP ports."""
+    return (
+        Port(settings.etcd_client_port, "etcd's clients", ETCD, "etcd"),
+        Port(settings.etcd_peer_port, "etcd's members", ETCD, "etcd"),
+        Port(settings.api_server_port, "the API server", MASTERS, "kube-apiserver"),
+        *FIXED_PORTS,
+    )
+
+
+def udp_ports(settings: Settings) -> tuple[Port, ...]:
+    """The UDP port of flannel's packets, where the backend has one. The kernel listens there, or flanneld."""
+    if settings.flannel_backend not in FLANNEL_PORT:
+        return ()
+    port = settings.flannel_backend_options.get("Port")
+    number = port if isinstance(port, int) else FLANNEL_PORT[settings.flannel_backend]
+    return (Port(number, "flannel's packets", NODES, "flanneld"),)
