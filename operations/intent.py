@@ -66,9 +66,12 @@ def resources(texts: Iterable[str]) -> tuple[str, ...]:
     return listed
 
 
-def coming(controller: str, before: Iterable[Object], namespace: str) -> bool:
-    """Whether a dry run finds no such controller because an earlier operation is to make it."""
-    return not state.is_executing and any(Scaled(controller, 0, namespace).concerns(o) for o in before)
+def coming(controller: str, before: Iterable[Object], namespace: str) -> int | None:
+    """The replicas of a controller that a dry run does not find because an earlier operation is to make it."""
+    made = [o for o in before if Scaled(controller, 0, namespace).concerns(o)]
+    if state.is_executing or not made:
+        return None
+    return 1 if made[-1].replicas is None else made[-1].replicas  # the server's default is 1
 
 
 def refuse_bad(parse: Callable[[str], object], *texts: str) -> None:

@@ -144,16 +144,16 @@ def _scale(
     controller: str, replicas: int, before: tuple[Object, ...], namespace: str, deadline: int
 ) -> Iterator[StringCommand]:
     answer = host.get_fact(Controllers, names=[controller], namespace=namespace)
-    found = list(answer.get("controllers", {}).values())
+    found = [c["replicas"] for c in answer.get("controllers", {}).values()]
+    now = found[0] if found else intent.coming(controller, before, namespace)
     errors = [] if answer.get("answers") else objects.silent()
-    if not found and answer.get("answers") and not intent.coming(controller, before, namespace):
+    if now is None and answer.get("answers"):
         errors = [f"{controller}: there is none in {namespace}: apply its manifest first"]
     if errors:
         yield objects.refuse_all_of(errors)
         return
-    now = found[0]["replicas"] if found else "its manifest's"
     if now != replicas:
-        announce(host, [f"scale {controller} {now} -> {replicas}"])
+        announce(host, [f"scale {controller} {'?' if now is None else now} -> {replicas}"])
         yield pods.scale_command(controller, replicas, namespace)
     else:
         host.noop(f"{controller} has {replicas} replicas")

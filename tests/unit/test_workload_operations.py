@@ -729,7 +729,7 @@ def test_a_dry_run_scales_what_an_earlier_line_makes(deploy: Deploy) -> None:
     deploy.read(kubernetes.manifest, controller(replicas=None))
     line = deploy.read(kubernetes.scale, "replicationcontroller/web-v1", 5)
     assert len(deploy.carry_out(line, executing=False)) == 1
-    assert deploy.lines == ["scale replicationcontroller/web-v1 its manifest's -> 5"]
+    assert deploy.lines == ["scale replicationcontroller/web-v1 1 -> 5"]
     assert "there is none" in refusal(deploy.carry_out(line)), "in a run it would be there"
 
 
