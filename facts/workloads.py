@@ -18,6 +18,8 @@ MANAGER = "container-cloud"  # the name the server keeps beside the fields this 
 KINDS = "replicationcontrollers,deployments,statefulsets,daemonsets"
 # Every change goes through the server: it knows defaults, admission and who owns which field.
 APPLY = f"apply --server-side --force-conflicts --field-manager={MANAGER} -f -"
+_MANAGERS = "{.metadata.managedFields[*].manager}"
+_TAKEN_OVER = f"managed by {MANAGER} from now on"
 # What of a Secret decides whether it changes; only a digest of it leaves the host.
 _SECRET = "{.type}{.data}{.immutable}{.metadata.labels}{.metadata.annotations}"
 
@@ -82,10 +84,14 @@ object) objects="$objects$body
 secret)
     say() {{ printf '%s\\n' "$body" | "$@"; }}
     digest() {{ say "$@" 2>/dev/null | sha256sum | cut -c1-64; }}
-    if which=$(say {dry} 'jsonpath={{.metadata.name}} {{.metadata.namespace}}' 2>/dev/null)
+    if shown=$(say {dry} 'jsonpath={{.metadata.name}} {{.metadata.namespace}} {_MANAGERS}' 2>/dev/null)
     then
-        now=$(digest {k} get secret "${{which% *}}" -n "${{which#* }}" --ignore-not-found -o 'jsonpath={_SECRET}')
-        echo "secret $now $(digest {dry} 'jsonpath={_SECRET}') $which"
+        set -- $shown
+        held() {{ {k} get secret "$name" -n "$place" --ignore-not-found -o "jsonpath=$1"; }}
+        ours() {{ printf '%s\\n' $1 | grep -cx {MANAGER}; }}
+        name=$1 place=$2; shift 2
+        echo "secret $(digest held '{_SECRET}') $(digest {dry} 'jsonpath={_SECRET}') $name $place" \\
+            "$(ours "$(held '{_MANAGERS}' 2>/dev/null)") $(ours "$*")"
     else say {dry} name 2>&1 | {quiet} | sed 's/^/error /'
     fi;;
 esac; done
@@ -110,7 +116,7 @@ printf '%s\\n' "$errors" | sed 's/^./error &/'
             found = live.get(_key(item))
             changes = differences(found, item) if found else []
             if found and not changes and _is_ours(item) and not _is_ours(found):
-                changes = [f"managed by {MANAGER} from now on"]
+                changes = [_TAKEN_OVER]
             namespace = item["metadata"].get("namespace")
             objects[_key(item)] = {"exists": found is not None, "changes": changes, "namespace": namespace}
         errors = [line for line in told if not line.startswith("Warning:")]
@@ -118,9 +124,11 @@ printf '%s\\n' "$errors" | sed 's/^./error &/'
 
 
 def _secret(line: str) -> tuple[str, dict[str, Any]]:
-    _, now, wanted, name, namespace = line.split(" ")
+    _, now, wanted, name, namespace, owned, owning = line.split(" ")
     exists = now != _NOTHING
     changes = ["data"] if exists and now != wanted else []
+    if exists and not changes and owned == "0" != owning:
+        changes = [_TAKEN_OVER]
     return label("Secret", name, namespace), {"exists": exists, "changes": changes, "namespace": namespace}
 
 

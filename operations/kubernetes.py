@@ -116,7 +116,9 @@ def _absent(resources: tuple[str, ...], namespace: str, deadline: int) -> Iterat
         yield objects.refuse_all_of(errors)
     elif found.get("present"):
         announce(host, [f"delete {name}" for name in found["present"]])
-        yield StringCommand(f"{kubectl(namespace)} delete {words(found['present'])} --wait --timeout={deadline}s")
+        yield StringCommand(
+            f"{kubectl(namespace)} delete {words(found['present'])} --ignore-not-found --wait --timeout={deadline}s"
+        )
     else:
         host.noop(f"{', '.join(resources)}: not there")
 

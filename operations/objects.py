@@ -1,7 +1,7 @@
 """Objects on the API server: what applying a manifest would change, and the command that applies it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyinfra import host, state
@@ -9,20 +9,27 @@ from pyinfra.api import StringCommand
 
 from cluster.workloads.differences import summary
 from cluster.workloads.objects import Manifest, Object, label, selector_text, selects
-from facts.workloads import APPLY, Differences, Pods, asked, kubectl, stream
-from operations.pods import controllers
+from facts.workloads import APPLY, Controllers, Differences, Pods, asked, kubectl, stream
 from operations.role import refuse
 from operations.run import refuse_all
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A manifest against the server: what would change, a line each; the objects to apply; why it cannot be done."""
+    """A manifest against the server.
+
+    + lines: what would change, one each
+    + changed: the objects to apply
+    + errors: why it cannot be done
+    + answers: whether the server answers at all
+    + fields: of each object that is there, by name, what differs
+    """
 
     lines: list[str]
     changed: Manifest
     errors: list[str]
     answers: bool = True
+    fields: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...]) -> Comparison:
@@ -38,18 +45,30 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
         return Comparison([f"create {o}" for o in manifest], manifest, silent(), False)
     made = {o.name for o in (manifest if state.is_executing else before) if o.kind == "Namespace"}
     errors = [e for e in found["errors"] if not any(f'namespaces "{name}" not found' in e for name in made)]
-    changed, lines = [], []
+    changed, lines, fields = [], [], {}
     for o in manifest:
         at_server = _at_server(found["objects"], o)
         if not at_server.get("exists"):
             lines.append(f"create {o}")
-        elif at_server["changes"]:
-            lines.append(f"change {o} ({_changes(o, at_server['changes'])})")
-        else:
+            changed.append(o)
             continue
-        changed.append(o)
+        wanted, fields[o.name] = _keeping_replicas(o, at_server["changes"])
+        if fields[o.name]:
+            lines.append(f"change {o} ({_changes(o, fields[o.name])})")
+            changed.append(wanted)
     errors += [e for o in changed if (e := _selects_nothing(o, before))]
-    return Comparison(lines, Manifest(changed), errors)
+    return Comparison(lines, Manifest(changed), errors, fields=fields)
+
+
+def _keeping_replicas(o: Object, changes: list[str]) -> tuple[Object, list[str]]:
+    """The object and its changes, its number of pods left alone if the manifest does not name one.
+
+    A number that an earlier manifest named would otherwise become the server's default, 1.
+    """
+    live = next((c.split(" ")[1] for c in changes if c.startswith("spec.replicas ")), None)
+    if o.replicas is not None or live is None:
+        return o, changes
+    return o.with_replicas(int(live)), [c for c in changes if not c.startswith("spec.replicas ")]
 
 
 def _at_server(objects: Mapping[str, Any], o: Object) -> Mapping[str, Any]:
@@ -76,10 +95,12 @@ def _selects_nothing(service: Object, before: Iterable[Object]) -> str | None:
     neighbours = [o for o in before if o.pod_labels and o.place == service.place]
     if not selector or any(selects(selector, o.pod_labels) for o in neighbours):
         return None
-    made = [c["pod_labels"] for c in controllers(namespace=service.place).values()]
-    if any(selects(selector, labels) for labels in made) or host.get_fact(
-        Pods, labels=selector, namespace=service.place
-    ):
+    answer = host.get_fact(Controllers, namespace=service.place)
+    if not answer.get("answers"):
+        return next(iter(silent()), None)
+    made = [c["pod_labels"] for c in answer["controllers"].values()]
+    there = host.get_fact(Pods, labels=selector, namespace=service.place)
+    if there or any(selects(selector, labels) for labels in made):
         return None
     return (
         f"{service.where}: {service}: its selector {selector_text(selector)} matches no pods and no controller's "

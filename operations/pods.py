@@ -77,17 +77,19 @@ def progress(text: str) -> None:
 
 def stuck(pending: Mapping[str, Any], namespace: str, seconds: int, *, over: bool) -> StringCommand | None:
     """The command that fails and says why pods will never start, or have not in time; None while they still may."""
+    since = f", no progress for {seconds} s" if over else ""
     for key, found in pending.items():
-        pods = host.get_fact(Pods, labels=found["selector"], namespace=namespace)
-        # Those of a former template are somebody else's trouble.
-        pods = {name: p for name, p in pods.items() if p["images"] == found["images"]}
-        name = hopeless(pods) or (unready(pods) if over else None)
-        if name:
-            since = f", no progress for {seconds} s" if over else ""
+        there = host.get_fact(Pods, labels=found["pod_labels"], namespace=namespace)
+        # Those of a former template are not what is waited for.
+        own = {name: p for name, p in there.items() if p["images"] == found["images"]}
+        name = hopeless(own) or (unready(own) if over else None)
+        former = unready(there) if over and not name else None
+        if name or former:
             reason = f"{key}: {found['available']} of {found['replicas']} pods available{since}: "
-            return _refuse_with_log(
-                reason + describe(name, pods[name]), name, namespace, logs=bool(pods[name]["restarts"])
-            )
+            reason += describe(str(name or former), there[str(name or former)])
+            reason += f"; it was made from a former template: kubectl delete pod {former}" if former else ""
+            logs = bool(name and there[name]["restarts"])
+            return _refuse_with_log(reason, str(name or former), namespace, logs=logs)
     if over:
         what = ", ".join(pending) or "the API server does not tell of what was applied"
         return refuse(f"{what}: no progress for {seconds} s (kubectl -n {namespace} get events may say why)")

@@ -82,22 +82,42 @@ class Update:
         old = [pods.controller(o) for o in found.values()]
         replicas = new["replicas"] if new else start(old, self.desired)
         applied = objects.compare(Manifest([self.written.with_replicas(replicas)]), self.namespace, self.before)
-        refused = applied.errors or self._refusals(new, found)
+        refused = applied.errors or self._refusals(new, found) or self._scaled_meanwhile(applied)
         if refused:
             yield objects.refuse_all_of(refused)
             return
         begin = pods.controller(new) if new else Controller(_KIND, self.target, replicas, 0, 0, 0, False)
         lines = [*([] if self.rollback else applied.lines), *self._lines(begin, old)]
+        stale = self._stale(begin, applied)
+        if stale:
+            lines.insert(0, f"scale rc/{self.target} {begin.replicas} -> {begin.available} (pods of a former template)")
         if not lines:
             host.noop(f"{self.target} has {self.desired} pods, and replaces no other")
         else:
             announce(host, lines)
             self._warn(found.values())
-            # The first command makes pyinfra count a change; a dry run sees no other.
-            unchanged = self.rollback or not applied.changed
-            yield StringCommand("true") if unchanged else objects.apply(applied.changed, self.namespace)
+            yield from self._begin(begin, applied.changed, stale=stale)
         if state.is_executing and (lines or next_step(begin, old, self.desired)):
             yield from self._roll()
+
+    def _stale(self, new: Controller, applied: objects.Comparison) -> bool:
+        """Whether the target has pods that do not serve and that its new template would never replace."""
+        fields = applied.fields.get(self.target, [])
+        changed = not self.rollback and any(f.startswith("spec.template") for f in fields)
+        return changed and new.available < new.replicas
+
+    def _begin(self, new: Controller, changed: Manifest, *, stale: bool) -> Iterator[StringCommand]:
+        """What comes before the steps. The first command makes pyinfra count a change; a dry run sees no other."""
+        if stale:
+            yield pods.scale_command(f"rc/{new.name}", new.available, self.namespace, now=new.replicas)
+            changed = Manifest(o.with_replicas(new.available) for o in changed)
+        unchanged = self.rollback or not changed
+        yield StringCommand("true") if unchanged else objects.apply(changed, self.namespace)
+
+    def _scaled_meanwhile(self, applied: objects.Comparison) -> list[str]:
+        """Why it is left alone: another run is at it, for its pods were counted a moment ago."""
+        scaled = [f for f in applied.fields.get(self.target, []) if f.startswith("spec.replicas ")]
+        return [f"{self.target} is being scaled by somebody else ({scaled[0]}): run it again"] if scaled else []
 
     def _unanswered(self) -> Iterator[StringCommand]:
         """Without an API server a run fails; a dry run takes it as one that is to come, with nothing on it."""
@@ -138,7 +158,7 @@ class Update:
             f"roll {count} pod{'s' if count > 1 else ''} of {name} to {new.name}, {self.update_period} s apart"
             for name, count in rolled.items()
         ]
-        if planned and not rolled and new.replicas != self.desired:
+        if new.replicas > self.desired or (planned and not rolled and new.replicas != self.desired):
             lines.append(f"scale rc/{new.name} {new.replicas} -> {self.desired}")
         return [*lines, *(f"delete rc/{step.name}" for step in planned if isinstance(step, Delete))]
 
@@ -179,7 +199,7 @@ class Update:
                     return
             elif isinstance(step, Delete):
                 k = kubectl(self.namespace)
-                yield StringCommand(f"{k} delete rc/{step.name} --wait --timeout={self.deadline}s")
+                yield StringCommand(f"{k} delete rc/{step.name} --ignore-not-found --wait --timeout={self.deadline}s")
             else:
                 yield pods.scale_command(f"rc/{step.name}", step.replicas, self.namespace, now=step.now)
                 if step.shrinks and sum(c.replicas for c in rest) > 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 # An image that a registry answered not to have, or a name no registry can have: waiting does not help.
 _HOPELESS = re.compile(r"manifest unknown|not found|does not exist|invalid reference format|couldn't parse image")
-_NEVER = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
+_NEVER = ("InvalidImageName", "ErrImageNeverPull")
 
 
 @dataclass(frozen=True)

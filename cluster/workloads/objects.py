@@ -1,5 +1,6 @@
 """Kubernetes objects as they are written, and how they are named."""
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -92,12 +93,24 @@ class Object:
         return mapping(self.body.get("spec"))
 
     def complete(self) -> Mapping[str, Any]:
-        """The body as the server takes it: Kubernetes 1.20 misses its own default for a service port's protocol."""
+        """The body as the server takes it: what it would not default, or not own, is written out."""
+        if self.kind == "Secret" and self.body.get("stringData"):
+            return self._encoded()
         ports = self._spec.get("ports")
         if self.kind != "Service" or not isinstance(ports, list):
             return self.body
+        # Kubernetes 1.20 misses its own default here.
         filled = [{"protocol": "TCP", **port} if isinstance(port, Mapping) else port for port in ports]
         return {**self.body, "spec": {**self._spec, "ports": filled}}
+
+    def _encoded(self) -> Mapping[str, Any]:
+        """A Secret without stringData: the server would keep a key that has gone from there."""
+        texts = mapping(self.body["stringData"])
+        if not all(isinstance(text, str) for text in texts.values()):
+            return self.body  # for the server to refuse
+        encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        rest = {key: value for key, value in self.body.items() if key != "stringData"}
+        return {**rest, "data": {**mapping(self.body.get("data")), **encoded}}
 
     def with_replicas(self, replicas: int) -> "Object":
         """The same object, asking for so many pods."""

@@ -51,10 +51,13 @@ def next_step(new: Controller, old: Sequence[Controller], desired: int) -> Step 
     for controller in (*old, new):
         if not controller.settled:
             return Wait(controller.name)
+    total = new.replicas + sum(controller.replicas for controller in old)
+    room = total - desired - (new.replicas - new.available)
     for controller in old:
-        # Pods that do not serve are no loss, and leave room.
-        if controller.available < controller.replicas:
-            return Scale(controller.name, controller.replicas, controller.available)
+        # Pods that do not serve go first, but only where there are more than asked for: they may serve again.
+        idle = min(room, controller.replicas - controller.available)
+        if idle > 0:
+            return Scale(controller.name, controller.replicas, controller.replicas - idle)
     serving = [controller for controller in old if controller.replicas]
     if not serving and new.replicas != desired:
         return Scale(new.name, new.replicas, desired)
@@ -62,7 +65,6 @@ def next_step(new: Controller, old: Sequence[Controller], desired: int) -> Step 
         return Wait(new.name)
     if not serving:
         return Delete(old[0].name) if old else None
-    total = new.replicas + sum(controller.replicas for controller in serving)
     if total <= desired and new.replicas < desired:
         return Scale(new.name, new.replicas, new.replicas + 1)
     last = serving[0]

@@ -289,6 +289,16 @@ def test_a_node_that_does_not_answer_is_named(workload: Lab) -> None:
     assert roll(workload, "v2").code == 0
 
 
+def test_a_failed_update_goes_on_once_its_image_is_mended(workload: Lab) -> None:
+    """Under the same version: the controller's own pod, which cannot start, is replaced too."""
+    failed = roll(workload, "v1", 4, "--data", f"nginx_image={IMAGE}x")
+    assert failed.code == 1 and f"{IMAGE}x:v1" in failed.err
+    done = roll(workload, "v1")
+    assert done.code == 0, done.err
+    assert done.changes["master"][0] == "scale rc/nginx-v1 1 -> 0 (pods of a former template)"
+    assert replicas(workload) == {"nginx-v1": 4}
+
+
 @pytest.mark.parametrize("how", ["--dry", "-y"])
 @pytest.mark.parametrize("body", REFUSED)
 def test_bad_input_is_refused_and_nothing_applied(workload: Lab, tmp_path: Path, body: str, how: str) -> None:
@@ -323,6 +333,13 @@ def test_a_deployment_is_watched_to_its_end(workload: Lab, tmp_path: Path) -> No
         assert [p["images"] for p in found.values() if p["ready"]] == [[f"{IMAGE}:{version}"]] * 2
     again = deploy(workload, tmp_path, DEPLOYMENT.format(image=f"{IMAGE}:v2"), "-y", "--json")
     assert again.totals["success"] == 0
+    # A number that the manifest no longer names stays as it is, or as scale says.
+    unnumbered = DEPLOYMENT.replace('"replicas": 2, ', "").format(image=f"{IMAGE}:v2")
+    assert deploy(workload, tmp_path, unnumbered, "-y", "--json").totals["success"] == 0
+    scaled = deploy(workload, tmp_path, f"{unnumbered.strip()}\n    kubernetes.scale('deployment/web', 3)")
+    assert scaled.changes == {"master": ["scale deployment/web 2 -> 3"]}, scaled.err
+    named = DEPLOYMENT.format(image=f"{IMAGE}:v2")
+    assert deploy(workload, tmp_path, named).changes == {"master": ["change Deployment web (spec.replicas 3 -> 2)"]}
     failed = deploy(workload, tmp_path, DEPLOYMENT.format(image=f"{IMAGE}:v9"))
     assert failed.code == 1
     assert f"{IMAGE}:v9" in failed.err and "manifest unknown" in failed.err
@@ -366,6 +383,9 @@ def test_a_secret_is_applied_and_shown_nowhere(workload: Lab, tmp_path: Path) ->
         assert change in done.err
         assert workload.kubectl(f"get secret pass -o {value}") == encoded
         assert password not in done.out + done.err and encoded not in done.out + done.err
+    renamed = SECRET.replace("'password'", "'passphrase'") % "hunter3"
+    assert deploy(workload, tmp_path, renamed).changes == {"master": ["change Secret pass (data)"]}
+    assert workload.kubectl("get secret pass -o jsonpath={.data}") == '{"passphrase":"aHVudGVyMw=="}'
     listed = deploy(workload, tmp_path, SECRET % "hunter3", "-y", "--debug-operations")
     assert listed.code == 0 and "hunter3" not in listed.out + listed.err
     bad = SECRET.replace("stringData", "data") % "no base64 hunter4"

@@ -217,7 +217,6 @@ def test_trouble_of_an_init_container_comes_first() -> None:
         waiting("ImagePullBackOff", ABSENT),
         waiting("InvalidImageName", 'Failed to apply default image tag "x:": couldn\'t parse image reference "x:"'),
         waiting("ErrImageNeverPull", f'Container image "{IMAGE}" is not present with pull policy of Never'),
-        waiting("CreateContainerConfigError", 'secret "password" not found'),
     ],
     ids=lambda p: p["trouble"]["reason"],
 )

@@ -581,3 +581,12 @@ def test_times_are_text_and_merges_may_be_overridden(tmp_path: Path) -> None:
     )
     data = read(tmp_path / "x.yaml")[0].body["data"]
     assert data["at"] == "22:22" and data["c"] == {"x": "2"}
+
+
+def test_a_secrets_texts_are_sent_as_data() -> None:
+    """The server would keep a key that has gone from stringData, and call nothing different."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "data": {"a": "QQ=="}}
+    sent = read(secret | {"stringData": {"b": "ü", "a": "B"}})[0].complete()
+    assert sent["data"] == {"a": "Qg==", "b": "w7w="} and "stringData" not in sent
+    assert read(secret)[0].complete() == secret
+    assert read(secret | {"stringData": {"b": 1}})[0].complete()["stringData"] == {"b": 1}, "for the server to refuse"

@@ -222,10 +222,21 @@ def test_the_numbers_differ_by_one_pod_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("available", range(4))
-def test_old_pods_that_do_not_serve_go_first_and_at_once(available: int) -> None:
+def test_old_pods_that_do_not_serve_go_first(available: int) -> None:
     this = Simulated(Pods(1, 1), Pods(4, available), desired=4)
-    first = next(this.run())
-    assert first == Scale("old0", 4, available), "loses nothing that served"
+    assert next(this.run()) == Scale("old0", 4, 3), "loses nothing that served"
+
+
+def test_old_pods_that_do_not_serve_just_now_are_kept_until_new_ones_do() -> None:
+    """They may serve again; the new ones may never."""
+    for new in (Pods(0, 0), Pods(1, 0)):
+        step = next(Simulated(new, Pods(4, 0), desired=4).run())
+        assert not (isinstance(step, Scale) and step.name == "old0"), step
+
+
+def test_what_a_failed_update_left_goes_before_what_serves() -> None:
+    this = Simulated(Pods(0, 0), Pods(4, 4), Pods(1, 0), desired=4)
+    assert next(this.run()) == Scale("old1", 1, 0)
 
 
 def test_two_old_controllers_go_one_after_the_other() -> None:

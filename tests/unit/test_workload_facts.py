@@ -57,8 +57,11 @@ if output == "name":
 elif output == "json" and answered:
     one = {{"kind": "List", "items": answered}} if len(answered) > 1 else answered[0]
     print(json.dumps(one, indent=1))
-elif "metadata.name" in output:
-    print("".join(o["metadata"]["name"] + " " + o["metadata"]["namespace"] for o in answered), end="")
+elif "managedFields" in output:
+    for o in answered:
+        managers = [m["manager"] for m in o["metadata"].get("managedFields", [])]
+        named = [o["metadata"]["name"], o["metadata"]["namespace"]] if "metadata.name" in output else []
+        print(*named, *managers, end="")
 elif output.startswith("jsonpath"):
     fields = ("type", "data", "immutable")
     print("".join(json.dumps([o.get(f) for f in fields], sort_keys=True) for o in answered), end="")
@@ -363,10 +366,19 @@ def test_a_warning_is_no_object(server: Server) -> None:
 def test_a_warning_is_no_part_of_a_secrets_name(server: Server) -> None:
     server.path.write_text(
         "#!/bin/sh\ncase \"$*\" in *--raw*) exit;; *metadata.name*) echo 'Warning: from a webhook' >&2; "
-        "printf 's default';; *) echo x;; esac\n"
+        f"printf 's default {MANAGER}';; *managedFields*) printf '{MANAGER}';; *) echo x;; esac\n"
     )
     answer = server.ask(Differences, read(body("Secret", "s", data=SECRET)))[0]
     assert objects(answer) == {"Secret s": {"exists": True, "changes": []}}
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_secret_that_somebody_else_made_is_taken_over(owned: bool, server: Server) -> None:
+    server.holds(body("Secret", "s", data=SECRET))
+    managers = [{"manager": "kubectl-create"}, *([{"manager": MANAGER}] if owned else [])]
+    server.state["there"]["Secret s"]["metadata"]["managedFields"] = managers
+    answer, _ = server.ask(Differences, read(body("Secret", "s", data=SECRET)))
+    assert answer["objects"]["Secret s"]["changes"] == ([] if owned else [f"managed by {MANAGER} from now on"])
 
 
 @pytest.mark.parametrize("fact", [Controllers, Pods, Differences])

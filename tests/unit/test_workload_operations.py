@@ -646,7 +646,7 @@ def test_only_what_is_there_is_deleted(executing: bool, deploy: Deploy) -> None:
     deploy.server.resources["present"] = ["rc/a"]
     line = deploy.read(kubernetes.absent, ["rc/a", "service/b"], namespace="shop", deadline=60)
     (command,) = deploy.run.perform(line.operation, "master", *line.arguments, executing=executing)
-    assert said_of([command]) == ["-n shop delete rc/a --wait --timeout=60s"]
+    assert said_of([command]) == ["-n shop delete rc/a --ignore-not-found --wait --timeout=60s"]
     assert deploy.lines == ["delete rc/a"]
     assert deploy.asked(Present) == [{"resources": ("rc/a", "service/b"), "namespace": "shop"}]
 
@@ -808,7 +808,7 @@ def scaled(version: str, now: int, replicas: int) -> str:
 
 
 def deleted(version: str) -> str:
-    return f"-n default delete rc/web-{version} --wait --timeout=180s"
+    return f"-n default delete rc/web-{version} --ignore-not-found --wait --timeout=180s"
 
 
 WHOLE = [
@@ -958,7 +958,7 @@ def test_no_deployment_is_rolled_for_having_the_label(deploy: Deploy) -> None:
 def test_old_pods_that_do_not_serve_go_first(deploy: Deploy) -> None:
     deploy.server.holds(controller("v1"), available=1)
     deploy.server.absent = {"web:v1"}
-    assert roll(deploy)[:3] == [WHOLE[0], scaled("v1", 3, 1), scaled("v2", 1, 2)]
+    assert roll(deploy)[:3] == [WHOLE[0], scaled("v1", 3, 2), scaled("v2", 1, 2)]
 
 
 def test_an_update_without_an_api_server(deploy: Deploy) -> None:
@@ -1248,3 +1248,43 @@ def test_old_controllers_are_not_overlooked_for_want_of_an_answer(deploy: Deploy
     deploy.server.silent = 1
     commands = deploy.carry_out(deploy.read(kubernetes.rolling_update, OLD, controller("v2")))
     assert "does not answer" in refusal(commands) and max(deploy.server.existed) == 3
+
+
+def test_a_manifest_without_replicas_leaves_their_number_alone(deploy: Deploy) -> None:
+    """Also one that an earlier manifest named: the server would make it 1."""
+    body = controller()
+    deploy.server.holds(body)
+    del body["spec"]["replicas"]
+    deploy.server.changes = {"ReplicationController web-v1": ["spec.replicas 3 -> 1"]}
+    assert deploy.carry_out(deploy.read(kubernetes.manifest, body)) == []
+    deploy.server.changes = {"ReplicationController web-v1": ["metadata.labels", "spec.replicas 3 -> 1"]}
+    (command,) = deploy.carry_out(deploy.read(kubernetes.manifest, body))
+    assert applied(command)[0]["spec"]["replicas"] == 3
+    assert deploy.lines[-1] == "change ReplicationController web-v1 (metadata.labels)"
+
+
+def test_pods_of_a_template_that_was_mended_are_replaced(deploy: Deploy) -> None:
+    """The controller would keep the one that cannot start, and the update wait for it."""
+    deploy.server.holds(controller("v1"))
+    deploy.server.holds(controller("v2", replicas=1), available=0)
+    deploy.server.absent = {"web:v2"}
+    deploy.server.changes = {"ReplicationController web-v2": ["spec.template.spec.containers[0].image a -> b"]}
+    commands = roll(deploy)
+    assert commands[0] == scaled("v2", 1, 0)
+    assert commands[1] == WHOLE[0], "with as many pods as it has then"
+    assert deploy.lines[0] == "scale rc/web-v2 1 -> 0 (pods of a former template)"
+
+
+def test_an_update_that_another_run_is_at_is_left_alone(deploy: Deploy) -> None:
+    deploy.server.holds(controller("v1"))
+    deploy.server.holds(controller("v2", replicas=1))
+    deploy.server.changes = {"ReplicationController web-v2": ["spec.replicas 2 -> 1"]}
+    message = refusal(deploy.carry_out(deploy.read(kubernetes.rolling_update, OLD, controller("v2"))))
+    assert message.startswith("web-v2 is being scaled by somebody else (spec.replicas 2 -> 1): run it again")
+
+
+def test_an_update_to_fewer_pods_than_there_are_says_so(deploy: Deploy) -> None:
+    deploy.server.holds(controller("v1", replicas=1))
+    deploy.server.holds(controller("v2", replicas=4))
+    deploy.carry_out(deploy.read(kubernetes.rolling_update, OLD, controller("v2", replicas=3)), executing=False)
+    assert "scale rc/web-v2 4 -> 3" in deploy.lines
