@@ -24,15 +24,11 @@ class Reachable(FactBase[dict]):
     default = dict
 
     def command(self, addresses: Iterable[str], seconds: int = 10) -> str:
-        return (
-            "own=$(ip -4 -o addr show docker0 2>/dev/null | sed -n 's/.*inet \\([^ /]*\\).*/\\1/p'); "
-            f"for a in {' '.join(addresses)}; do ( end=$(($(date +%s) + {seconds})); "
-            "until ping -q -c1 -W1 ${own:+-I} $own $a >/dev/null 2>&1; do "
-            '[ $(date +%s) -lt $end ] || { echo "no $a"; exit; }; done; echo "yes $a" ) & done; wait'
-        )
+        own = "own=$(ip -4 -o addr show docker0 2>/dev/null | sed -n 's/.*inet \\([^ /]*\\).*/\\1/p'); "
+        return own + _each("a", addresses, seconds, "ping -q -c1 -W1 ${own:+-I} $own $a >/dev/null 2>&1")
 
     def process(self, output: Iterable[str]) -> dict:
-        return {address: answer == "yes" for answer, _, address in (line.partition(" ") for line in output)}
+        return _answers(output)
 
 
 class Answers(FactBase[dict]):
@@ -55,11 +51,21 @@ class Answers(FactBase[dict]):
         return "curl"
 
     def command(self, urls: Iterable[str], seconds: int = 10) -> str:
-        return (
-            f"for u in {words(urls)}; do ( end=$(($(date +%s) + {seconds})); "
-            'until curl -fsS -o /dev/null --noproxy "*" --max-time 5 "$u" 2>/dev/null; do '
-            '[ $(date +%s) -lt $end ] || { echo "no $u"; exit; }; sleep 0.2; done; echo "yes $u" ) & done; wait'
-        )
+        ask = 'curl -fsS -o /dev/null --noproxy "*" --max-time 5 "$u" 2>/dev/null'
+        return _each("u", urls, seconds, ask, pause=" sleep 0.2;")
 
     def process(self, output: Iterable[str]) -> dict:
-        return {url: answer == "yes" for answer, _, url in (line.partition(" ") for line in output)}
+        return _answers(output)
+
+
+def _each(name: str, values: Iterable[str], seconds: int, ask: str, pause: str = "") -> str:
+    """Shell that asks until it succeeds, for each value of a variable at once, and prints "yes VALUE" or "no VALUE"."""
+    return (
+        f"for {name} in {words(values)}; do ( end=$(($(date +%s) + {seconds})); until {ask}; do "
+        f'[ $(date +%s) -lt $end ] || {{ echo "no ${name}"; exit; }};{pause} done; echo "yes ${name}" ) & done; wait'
+    )
+
+
+def _answers(output: Iterable[str]) -> dict[str, bool]:
+    """What `_each` printed, by value."""
+    return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in output)}

@@ -42,8 +42,7 @@ def scaled(controller: str, replicas: int, namespace: str) -> None:
 
 def agree() -> None:
     """End the run if what was asked for contradicts itself."""
-    if told := list(_intent.contradictions()):
-        refuse_all(told, "nothing was applied")
+    end_over(list(_intent.contradictions()))
 
 
 def earlier() -> tuple[Object, ...]:
@@ -54,9 +53,7 @@ def earlier() -> tuple[Object, ...]:
 def check(**numbers: object) -> None:
     """End the run over arguments that are no whole numbers, 0 or more."""
     bad = {n: v for n, v in numbers.items() if not isinstance(v, int) or isinstance(v, bool) or v < 0}
-    if bad:
-        told = [f"{name} = {show(value)}: write a whole number, 0 or more" for name, value in bad.items()]
-        refuse_all(told, "nothing was applied")
+    end_over([f"{name} = {show(value)}: write a whole number, 0 or more" for name, value in bad.items()])
 
 
 def resources(texts: Iterable[str]) -> tuple[str, ...]:
@@ -82,5 +79,10 @@ def refuse_bad(parse: Callable[[str], object], *texts: str) -> None:
             parse(text)
         except ValueError as error:
             told.append(str(error))
-    if told:
-        refuse_all(told, "nothing was applied")
+    end_over(told)
+
+
+def end_over(reasons: list[str]) -> None:
+    """End the run over these reasons, if there are any."""
+    if reasons:
+        refuse_all(reasons, "nothing was applied")

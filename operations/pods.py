@@ -17,11 +17,6 @@ _POLL = 0.5  # seconds between two looks at pods that are awaited
 _FIELDS = tuple(Controller.__dataclass_fields__)
 
 
-def controllers(**which: Any) -> dict[str, Any]:
-    """The controllers that `facts.workloads.Controllers` tells of; none also if there is no answer."""
-    return dict(host.get_fact(Controllers, **which).get("controllers", {}))
-
-
 def controller(found: Mapping[str, Any]) -> Controller:
     """A controller as the fact tells of it."""
     return Controller(**{name: found[name] for name in _FIELDS})
@@ -55,7 +50,7 @@ def settle(names: list[str], namespace: str, seconds: int) -> Iterator[StringCom
     """
     patience, told = Patience(seconds), ""
     while True:
-        found = controllers(names=names, namespace=namespace)
+        found = host.get_fact(Controllers, names=names, namespace=namespace).get("controllers", {})
         pending = {key: c for key, c in found.items() if not controller(c).complete}
         if not pending and len(found) == len(names):
             return

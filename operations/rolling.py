@@ -14,7 +14,7 @@ from cluster.workloads.objects import Labels, Manifest, Object, label, selector_
 from cluster.workloads.rolling import Delete, Wait, next_step, start, steps
 from facts.workloads import Controllers, kubectl
 from operations import intent, objects, pods
-from operations.run import announce, refuse_all
+from operations.run import announce
 
 _KIND = "ReplicationController"
 
@@ -53,19 +53,9 @@ class Update:
             told.append(f"{new[0].where}: {new[0]}: has no spec.replicas: write how many pods there shall be")
         if rollback and not isinstance(old, str):
             told.append(f"old = {show(old)}: a rollback returns to one controller: write its name")
-        if told:
-            refuse_all(told, "nothing was applied")
-        back = rollback and isinstance(old, str)
-        return cls(
-            str(old) if back else new[0].name,
-            old,
-            new[0],
-            intent.earlier(),
-            namespace,
-            update_period,
-            deadline,
-            rollback,
-        )
+        intent.end_over(told)
+        target = str(old) if rollback else new[0].name
+        return cls(target, old, new[0], intent.earlier(), namespace, update_period, deadline, rollback)
 
     @property
     def desired(self) -> int:

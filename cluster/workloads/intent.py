@@ -36,9 +36,10 @@ class Rolled:
         same = (written.kind, written.place) == (self.new.kind, self.new.place)
         if not same or written is self.new:
             return False
-        if self.rollback or written.name == self.new.name:
-            return self.rollback and written.name == self.new.name
-        return written.name == self.old if isinstance(self.old, str) else selects(self.old, written.labels)
+        if self.rollback:
+            return written.name == self.new.name
+        named = written.name == self.old if isinstance(self.old, str) else selects(self.old, written.labels)
+        return named and written.name != self.new.name
 
 
 @dataclass
