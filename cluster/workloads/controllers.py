@@ -77,7 +77,8 @@ def pod(item: Mapping[str, Any]) -> dict[str, Any]:
     + node, address, phase: "" where it has none yet
     + ready, ending: whether it serves; whether it is being ended
     + images: of its containers
-    + trouble: what its containers wait for, or why no node takes it: {"reason", "message", "image"}; {} if nothing
+    + trouble: what its containers wait for, how one that is not ready last ended, or why no node takes it:
+      {"reason", "message", "image"}; {} if nothing
     + restarts: of all its containers
     """
     metadata, status = item["metadata"], item.get("status", {})
@@ -92,19 +93,33 @@ def pod(item: Mapping[str, Any]) -> dict[str, Any]:
         "images": [c["image"] for c in item["spec"]["containers"]],
         "labels": metadata.get("labels", {}),
         "restarts": sum(s.get("restartCount", 0) for s in states),
-        "trouble": _trouble(states, conditions),
+        "trouble": {} if status.get("phase") == "Succeeded" else _trouble(states, conditions),
     }
 
 
 def _trouble(states: Iterable[Mapping[str, Any]], conditions: Mapping[str, Any]) -> dict[str, str]:
     for state in states:
-        waiting = state.get("state", {}).get("waiting", {})
-        if waiting.get("reason", "ContainerCreating") not in ("ContainerCreating", "PodInitializing"):
-            return {"reason": waiting["reason"], "message": waiting.get("message", ""), "image": state["image"]}
+        waiting, death = state.get("state", {}).get("waiting"), _death(state)
+        if waiting and waiting.get("reason", "ContainerCreating") not in ("ContainerCreating", "PodInitializing"):
+            message = "; ".join(filter(None, (waiting.get("message"), death and death[1])))
+            return {"reason": waiting["reason"], "message": message, "image": state["image"]}
+        if death and not waiting:
+            return {"reason": death[0], "message": death[1], "image": state["image"]}
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
         return {"reason": scheduled.get("reason", ""), "message": scheduled.get("message", ""), "image": ""}
     return {}
+
+
+def _death(state: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Why and how a container's process last ended, if the container is not ready since.
+
+    One that keeps dying is found running, ended or waiting by turns: each of them shall tell the same.
+    """
+    ended = state.get("state", {}).get("terminated") or state.get("lastState", {}).get("terminated")
+    if not ended or state.get("ready"):
+        return None
+    return ended.get("reason", "Error"), f"its process ended with exit code {ended['exitCode']}"
 
 
 def hopeless(pods: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -166,6 +166,13 @@ def waiting(reason: str, message: str | None = None, *, restarts: int = 0, **met
     return pod(made)
 
 
+def in_state(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """A pod, as the server describes it, whose one container is in one state and was in another."""
+    made = copy.deepcopy(READY)
+    made["status"]["containerStatuses"][0] |= {"ready": False, "state": now, "lastState": before}
+    return made
+
+
 def unscheduled() -> dict[str, Any]:
     made = copy.deepcopy(READY)
     del made["spec"]["nodeName"]
@@ -207,6 +214,40 @@ def test_trouble_of_an_init_container_comes_first() -> None:
     found = pod(made)
     assert found["trouble"] == {"reason": "CrashLoopBackOff", "message": "m", "image": "init:1"}
     assert found["restarts"] == 3
+
+
+ENDED = {"terminated": {"exitCode": 3, "reason": "Error"}}
+CRASHING = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "reason", "message"),
+    [
+        (CRASHING, ENDED, "CrashLoopBackOff", "back-off 10s; its process ended with exit code 3"),
+        (ENDED, {}, "Error", "its process ended with exit code 3"),
+        (ENDED, ENDED, "Error", "its process ended with exit code 3"),
+        ({"running": {}}, ENDED, "Error", "its process ended with exit code 3"),
+        ({"running": {}}, {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}, "OOMKilled",
+         "its process ended with exit code 137"),
+    ],
+    ids=["waits", "ended first", "ended again", "runs again", "out of memory"],
+)  # fmt: skip
+def test_a_pod_that_keeps_dying_says_so_at_every_moment(now: Any, before: Any, reason: str, message: str) -> None:
+    made = in_state(now, before)
+    assert pod(made)["trouble"] == {"reason": reason, "message": message, "image": IMAGE}
+
+
+@pytest.mark.parametrize("what", ["serves again", "ended well", "begins again"])
+def test_an_end_that_is_over_is_no_trouble(what: str) -> None:
+    made = in_state({"running": {}}, ENDED)
+    if what == "serves again":
+        made["status"]["containerStatuses"][0]["ready"] = True
+    elif what == "ended well":
+        made["status"]["phase"] = "Succeeded"
+        made["status"]["containerStatuses"][0]["state"] = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    else:
+        made["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ContainerCreating"}}
+    assert pod(made)["trouble"] == {}
 
 
 @pytest.mark.parametrize(
