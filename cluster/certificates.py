@@ -1,7 +1,7 @@
 """Which certificates the cluster has: whose names they carry, and where each host keeps them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cluster.desired import File
 from cluster.settings import Cluster, Host
@@ -16,6 +16,18 @@ ETCD_ADMINISTRATOR = "root"
 ETCD_API_SERVER = "kube-apiserver"
 ETCD_FLANNEL = "flannel"
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
+
+# Keys that a master's services read; the administrator's own is not among them.
+_OF_SERVICES = (
+    "server",
+    "etcd-client",
+    "kubelet-client",
+    "front-proxy-client",
+    "controller-manager",
+    "scheduler",
+    "signing-ca",
+    "sa",
+)
 
 _BOTH = frozenset({"client", "server"})
 
@@ -53,10 +65,13 @@ def certificates(cluster: Cluster, host: Host) -> list[Placed]:
     return placed
 
 
-def certificate_files(cluster: Cluster, host: Host, store: Store, *, write: bool) -> list[File]:
+def certificate_files(
+    cluster: Cluster, host: Host, store: Store, *, write: bool, service_group: str | None = None
+) -> list[File]:
     """The files that hold a host's certificates, authorities and keys.
 
     Args:
+        service_group: the group that a master's services run in, which shall read their keys; None: root alone does.
         store: the controller's store. With `write` what is missing or due is issued; without it nothing is written,
             and the content of a file that would be issued is None.
     """
@@ -68,7 +83,8 @@ def certificate_files(cluster: Cluster, host: Host, store: Store, *, write: bool
         files.append(_public(f"{FLANNEL_PKI}/ca.crt", store.authority_certificate("etcd", write=write)))
     if host.is_master:
         files += _master_authorities(store, write)
-    return files
+    shared = {f"{KUBERNETES_PKI}/{name}.key" for name in _OF_SERVICES} if service_group and host.is_master else set()
+    return [replace(f, mode="640", owner=f"root:{service_group}") if f.path in shared else f for f in files]
 
 
 def _etcd(host: Host) -> list[Placed]:

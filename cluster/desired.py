@@ -29,11 +29,15 @@ class File:
 
 @dataclass(frozen=True)
 class Program:
-    """A release file: where it goes, where it comes from, and its SHA-256 in hex."""
+    """A release file: where it goes, where it comes from, and its SHA-256 in hex.
+
+    With `archive` URL and SHA-256 are a tar archive's; the program is the file in it that has its name.
+    """
 
     path: str
     url: str
     sha256: str
+    archive: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,11 @@ class Role:
     """All of one role on one host."""
 
     name: str
+    sources: tuple[File, ...] = ()  # files that packages come from: repositories and their keys
     packages: tuple[Package, ...] = ()
     programs: tuple[Program, ...] = ()
     files: tuple[File, ...] = ()
+    gone: tuple[str, ...] = ()  # files of an installation of another kind, which would stand before this one's
     expects: tuple[File, ...] = ()  # files that another role writes and this one's units read
     steps: tuple[Step, ...] = ()
     units: tuple[Unit, ...] = ()
@@ -93,8 +99,8 @@ class Role:
     @property
     def paths(self) -> tuple[str, ...]:
         """Every file to read from the host: the role's own, those it expects, and what its units read."""
-        own = [f.path for f in (*self.files, *self.expects)]
-        return tuple(dict.fromkeys(own + [p for u in self.units for p in u.inputs]))
+        own = [f.path for f in (*self.sources, *self.files, *self.expects)]
+        return tuple(dict.fromkeys([*own, *self.gone, *(p for u in self.units for p in u.inputs)]))
 
 
 def software(roles: Iterable[Role]) -> Role:
@@ -112,9 +118,11 @@ def recorder(unit: str, inputs: Iterable[str]) -> str:
     """The unit line that records what the service is started with.
 
     Written on every start, by whomever: line 1 is systemd's id of this start, the rest is `sha256sum` of the inputs.
+    systemd has such ids since 232; before, the time at which the unit left its rest stands for it.
     """
     record = f"{RECORD_DIRECTORY}/{unit}.inputs"
+    rested = f"systemctl show -p InactiveExitTimestampMonotonic {unit} | cut -d= -f2"
     return (
-        f"ExecStartPre=+/bin/sh -c 'mkdir -p {RECORD_DIRECTORY} && "
-        f'{{ echo "$$INVOCATION_ID"; sha256sum {" ".join(inputs)} 2>/dev/null; true; }} > {record}\''
+        f"ExecStartPre=/bin/sh -c 'mkdir -p {RECORD_DIRECTORY} && "
+        f'{{ echo "$${{INVOCATION_ID:-$$({rested})}}"; sha256sum {" ".join(inputs)} 2>/dev/null; true; }} > {record}\''
     )

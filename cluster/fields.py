@@ -2,14 +2,16 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, get_args
 
 from pydantic import AfterValidator, BeforeValidator
 
-from cluster.problems import show
+from cluster.families import FamilyName
+from cluster.problems import either, show
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
@@ -172,6 +174,26 @@ def package_version(text: str) -> str:
     return text
 
 
+def by_family(value: object) -> object:
+    """One text for each family of distributions; one alone stands for all."""
+    if isinstance(value, str):
+        return dict.fromkeys(get_args(FamilyName), value)
+    families = either(get_args(FamilyName))
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError(f"takes a text, or one by family, as {{{families.replace(' or', ': ...,')}: ...}}")
+    for name in value:
+        if name not in get_args(FamilyName):
+            raise ValueError(f"{show(name)} is no family; write {families}")
+    return value
+
+
+def package_name(text: str) -> str:
+    """A package's name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+._-]*", text):
+        raise ValueError('is no package name; write it as the distribution does, as "docker-ce"')
+    return text
+
+
 def etcd_key(text: str) -> str:
     """An absolute key in etcd."""
     if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text):
@@ -234,7 +256,8 @@ Domain = Annotated[str, AfterValidator(domain), Takes("a DNS domain")]
 Identifier = Annotated[str, AfterValidator(identifier), Takes("a name")]
 PortRangeText = Annotated[str, AfterValidator(_port_range), Takes("first-last")]
 Version = Annotated[str, AfterValidator(version), Takes("a release")]
-PackageVersion = Annotated[str, AfterValidator(package_version), Takes("a package version")]
+ByFamily = Annotated[dict[str, str], BeforeValidator(by_family), Takes("a text, or one by family")]
+PackageName = Annotated[str, AfterValidator(package_name), Takes("a package's name")]
 EtcdKey = Annotated[str, AfterValidator(etcd_key), Takes("a key in etcd")]
 Image = Annotated[str, AfterValidator(image), Takes("an image's name")]
 Repository = Annotated[str, AfterValidator(repository), Takes("an image's name without tag")]

@@ -4,17 +4,31 @@ import os
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cluster import addresses, fields, releases
+from cluster.families import FamilyName
+from cluster.releases import Component
 
 Arguments = dict[str, dict[str, str]]  # component -> argument without dashes -> value
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
-_PUBLISHER = "https://dl.k8s.io/release/v{version}/bin/linux/amd64/"
-_FLANNEL = "https://github.com/flannel-io/flannel/releases/download/v{version}/flanneld-amd64"
+_KUBERNETES = "https://dl.k8s.io/release/v{version}/bin/linux/amd64/"
+_URLS = {
+    "flanneld": "https://github.com/flannel-io/flannel/releases/download/v{version}/flanneld-amd64",
+    "etcd": "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-amd64.tar.gz",
+    "docker": "https://download.docker.com/linux/static/stable/x86_64/docker-{version}.tgz",
+}
+
+Method = Literal["packages", "release files"]
+INSTALL_METHODS: dict[Component, Method] = {
+    "etcd": "packages",
+    "flannel": "release files",
+    "docker": "packages",
+    "kubernetes": "release files",
+}
 
 
 class Download(NamedTuple):
@@ -34,7 +48,7 @@ class Archive(BaseModel):
 
 
 class ReleaseFile(Archive):
-    """A program to fetch; {version} in the URL is filled in."""
+    """A program, or an archive of programs, to fetch; {version} in the URL is filled in."""
 
 
 class AptRepository(BaseModel):
@@ -48,6 +62,38 @@ class AptRepository(BaseModel):
     components: list[str] = Field(default_factory=list, description="its parts; a flat repository has none")
     key: str | None = Field(default=None, description="path, on this machine, of its public key")
     trusted: bool = Field(default=False, description="True: accept it without a key")
+
+
+class YumRepository(BaseModel):
+    """A package repository of an rpm host: a section of a file in /etc/yum.repos.d."""
+
+    model_config = _STRICT
+
+    file: str = Field(description="names the file, without .repo; one that is there is replaced")
+    id: str = Field(description="names the section")
+    name: str = Field(description="what people call it")
+    baseurl: str = Field(description="where the repository is")
+    gpgcheck: bool = Field(default=True, description="False: accept packages that nobody signed, as the guide does")
+    key: str | None = Field(
+        default=None, description="path, on this machine, of its public key; None: the host has it already"
+    )
+    enabled: bool = Field(default=True, description="False: it is there, and not used")
+    distributions: list[str] | None = Field(
+        default=None, description="only for hosts whose /etc/os-release has one of these IDs; None: for every rpm host"
+    )
+
+
+# The guide's /etc/yum.repos.d/deepin.repo; only its gpgcheck was 0.
+GUIDE_REPOSITORIES = [
+    YumRepository(
+        file="deepin",
+        id=name,
+        name=f"Deepin Server 16 {name.title()}",
+        baseurl=f"https://packages.deepin.com/server/amd64/{path}",
+        distributions=["deepin"],
+    )
+    for name, path in (("base", "os/"), ("extras", "extras/x86_64/"))
+]
 
 
 def _setting(section: str, default: object, meaning: str, *, unit: str = "", **bounds: Any) -> Any:
@@ -100,20 +146,29 @@ class Settings(BaseModel):
     container_runtime: Literal["docker"] = _versions(
         "docker", "what runs the containers (Docker up to Kubernetes 1.23)"
     )
-    etcd_package_version: fields.PackageVersion | None = _versions(
-        None, "exact version of the etcd package; None: what the repository offers when it is installed"
-    )
-    docker_package_version: fields.PackageVersion | None = _versions(
-        None, "exact version of the Docker package; None: what the repository offers when it is installed"
+    etcd_version: fields.Version = _versions("3.4.23", "the etcd release to deploy, where it is a release file")
+    docker_version: fields.Version = _versions("20.10.24", "the Docker release to deploy, where it is a release file")
+    package_versions: dict[str, fields.ByFamily] = _versions(
+        {},
+        "exact versions of packages, by component, or by component and family; without one: Kubernetes and flannel as "
+        "set above, etcd and Docker as the repository offers them at installation. What is installed stays",
     )
 
+    install_methods: dict[str, fields.ByFamily] = _sources(
+        INSTALL_METHODS,
+        "how each component is installed, or how on each family: the distribution's packages, or `release_files`",
+        validate_default=True,
+    )
+    package_names: dict[str, dict[str, list[fields.PackageName]]] = _sources(
+        {}, "packages of a component by family, where they are called otherwise than the distribution calls them"
+    )
     apt_repositories: list[AptRepository] = _sources([], "package repositories to add on deb hosts")
+    yum_repositories: list[YumRepository] = _sources(
+        GUIDE_REPOSITORIES, "package repositories of rpm hosts; a file is written whole, with all its sections"
+    )
     release_files: dict[str, ReleaseFile] = _sources(
-        {
-            name: ReleaseFile(url=_FLANNEL if name == "flanneld" else _PUBLISHER + name)
-            for name in releases.RELEASE_FILES
-        },
-        "programs no distribution packages: where each host fetches them, and their checksums",
+        {name: ReleaseFile(url=_URLS.get(name, _KUBERNETES + name)) for name in releases.RELEASE_FILES},
+        "programs, or archives of them, by name: where each host fetches them, and their checksums",
     )
     pause_image: fields.Image = _sources(
         "docker.io/tianyebj/pod-infrastructure", "the image that holds every pod's network namespace"
@@ -204,8 +259,9 @@ class Settings(BaseModel):
         "permissive", "enforcing: the policy is yours; no effect where there is no SELinux"
     )
     disable_swap: bool = _hosts(True, "turn swap off now and in /etc/fstab")
-    time_service: Literal["systemd-timesyncd", "chrony"] | None = _hosts(
-        "systemd-timesyncd", "what keeps the clock; None: something else does"
+    time_service: Literal["distribution", "systemd-timesyncd", "chrony"] | None = _hosts(
+        "distribution",
+        "what keeps the clock; distribution: systemd-timesyncd on deb hosts, chrony on rpm hosts; None: something else",
     )
     minimum_free_disk_gib: int = _hosts(
         5, "preflight: free space that /var must have before the first installation", unit="GiB", ge=0
@@ -244,14 +300,28 @@ class Settings(BaseModel):
         """`pki_directory` with the home directory filled in."""
         return Path(os.path.expanduser(self.pki_directory))
 
+    def install_method(self, component: Component, family: FamilyName) -> Method:
+        """How a component gets onto the hosts of a family."""
+        written = self.install_methods.get(component, {}).get(family, INSTALL_METHODS[component])
+        return "packages" if written == "packages" else "release files"
+
+    def released(self, component: Component) -> bool:
+        """Whether a component comes as release files on some family."""
+        return any(self.install_method(component, family) == "release files" for family in get_args(FamilyName))
+
+    def package_version(self, component: Component, family: FamilyName) -> str | None:
+        """The version that a component's packages shall have; None: any that is installed or offered."""
+        implied = {"flannel": self.flannel_version, "kubernetes": self.kubernetes_version}
+        return self.package_versions.get(component, {}).get(family, implied.get(component))
+
     def release_file(self, name: str) -> Download:
-        """The program `name` of the versions set, with its URL filled in. Raises LookupError without checksum."""
+        """A release file of the versions set, with its URL filled in. Raises LookupError without checksum."""
         file = self.release_files[name]
         if file.sha256 is None:
             raise LookupError(f"{name} has no checksum")
         return Download(self.release_url(name), file.sha256)
 
     def release_url(self, name: str) -> str:
-        """Where hosts fetch the program `name`, the version filled in."""
-        version = self.flannel_version if name == "flanneld" else self.kubernetes_version
-        return self.release_files[name].url.replace("{version}", version)
+        """Where hosts fetch a release file, the version filled in."""
+        versions = {"flanneld": self.flannel_version, "etcd": self.etcd_version, "docker": self.docker_version}
+        return self.release_files[name].url.replace("{version}", versions.get(name, self.kubernetes_version))

@@ -20,9 +20,11 @@ class Start:
 class Plan:
     """The changes a role needs, in the order they are made."""
 
-    files: tuple[File, ...]
+    sources: tuple[File, ...]
     packages: tuple[Package, ...]
     programs: tuple[Program, ...]
+    files: tuple[File, ...]
+    gone: tuple[str, ...]
     before: tuple[Step, ...]
     enable: tuple[str, ...]
     reload: bool
@@ -32,9 +34,11 @@ class Plan:
     def lines(self) -> list[str]:
         """One line a change, in the words of the announcement and of the closing summary."""
         return [
-            *(f"write {f.path}" for f in self.files),
+            *(f"write {f.path}" for f in self.sources),
             *(f"install {p.name}{f' {p.version}' if p.version else ''}" for p in self.packages),
             *(f"install {p.path}" for p in self.programs),
+            *(f"write {f.path}" for f in self.files),
+            *(f"remove {path}" for path in self.gone),
             *(s.name for s in self.before),
             *(f"enable {name}" for name in self.enable),
             *(["reload systemd"] if self.reload and not self.starts else []),
@@ -55,7 +59,10 @@ def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozen
         found: the host's state as `facts.role.RoleState` returns it.
         arriving: names of packages and paths of programs that an earlier operation of the same dry run installs.
     """
-    files = tuple(f for f in role.files if _differs(f, found["files"].get(f.path)))
+    sources, files = (
+        tuple(f for f in listed if _differs(f, found["files"].get(f.path))) for listed in (role.sources, role.files)
+    )
+    gone = tuple(path for path in role.gone if path in found["files"])
     packages = tuple(p for p in role.packages if not _installed(p, found["packages"]))
     programs = tuple(p for p in role.programs if found["programs"].get(p.path) != p.sha256)
     new = bool(packages), {p.path for p in programs}
@@ -63,12 +70,14 @@ def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozen
     failed = [s for s in role.steps if not found["steps"].get(s.name, False) or written.intersection(s.follows)]
     starts = [_start(u, role, found, _replaced(u, role, *new)) for u in role.units]
     return Plan(
+        sources=sources,
         files=files,
+        gone=gone,
         packages=tuple(p for p in packages if p.name not in arriving),
         programs=tuple(p for p in programs if p.path not in arriving),
         before=tuple(s for s in failed if s.when == "before"),
         enable=tuple(u.name for u in role.units if found["units"].get(u.name, {}).get("enabled") != "enabled"),
-        reload=_reload(role, found, files),
+        reload=_reload(role, found, (*(f.path for f in files), *gone)),
         starts=tuple(s for s in starts if s),
         after=tuple(s for s in failed if s.when == "after"),
     )
@@ -80,12 +89,15 @@ def _differs(file: File, found: Mapping[str, str] | None) -> bool:
 
 def _installed(package: Package, found: Mapping[str, str]) -> bool:
     version = found.get(package.name)
-    return version is not None and package.version in (None, version)
+    if version is None or package.version is None:
+        return version is not None
+    # A version without its release ("1.20.2") is that of every release of it ("1.20.2-1.el7").
+    return package.version in (version, version.rpartition("-")[0])
 
 
-def _reload(role: Role, found: Mapping[str, Any], files: tuple[File, ...]) -> bool:
+def _reload(role: Role, found: Mapping[str, Any], changed: tuple[str, ...]) -> bool:
     stale = any(found["units"].get(u.name, {}).get("needs_reload") for u in role.units)
-    return stale or any(f.path.startswith("/etc/systemd/system/") for f in files)
+    return stale or any(path.startswith("/etc/systemd/system/") for path in changed)
 
 
 def unmet(role: Role, found: Mapping[str, Any]) -> list[str]:

@@ -4,8 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.families import ARCHITECTURES, DISTRIBUTIONS, family_of
+from cluster.distributions import ARCHITECTURES, Distribution, distribution_of, named, relative_of
+from cluster.installation import package_names
 from cluster.ports import tcp_ports
+from cluster.problems import show
+from cluster.releases import COMPONENT_OF, Packaged
 from cluster.settings import Cluster, Host
 
 MAXIMUM_SKEW = 5.0  # seconds
@@ -26,9 +29,12 @@ def _of_host(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator
     if not facts:
         yield f"{host.name}: could not be read; look above for why"
         return
-    if family_of(facts["distribution"], facts["like"]) is None:
+    distribution = treated_as(facts)
+    if distribution is None:
         name = facts["name"] or "its distribution"
-        yield f"{host.name}: {name} is not supported; known are {', '.join(DISTRIBUTIONS)}"
+        yield f"{host.name}: {name} is not supported; known are {named()}"
+    else:
+        yield from _packages(cluster, host, distribution)
     if facts["architecture"] not in ARCHITECTURES:
         yield f"{host.name}: {facts['architecture']} is not supported; known are {', '.join(ARCHITECTURES)}"
     if not facts["root"]:
@@ -44,6 +50,48 @@ def _of_host(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator
         if port.group in host.groups and listener is not None and not listener.startswith(port.program[:15]):
             other = listener or "another program"
             yield f"{host.name}: port {port.number} is taken by {other}; {port.program} needs it: stop that one"
+
+
+def treated_as(facts: Mapping[str, Any]) -> Distribution | None:
+    """The distribution that a host is taken for: its own, else one that it says to be like; None: neither is known."""
+    return distribution_of(facts) or relative_of(facts)
+
+
+def notices(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is worth a warning: hosts whose distribution is known by a relative only. `found` as for `problems`."""
+    relatives = {n: relative_of(f) for n, f in found.items() if f and distribution_of(f) is None}
+    return [f"{n}: {found[n]['name']} is not known, and treated as {r.name}" for n, r in relatives.items() if r]
+
+
+def _packages(cluster: Cluster, host: Host, distribution: Distribution) -> Iterator[str]:
+    """Components that shall come as packages that the distribution does not have."""
+    settings, family = cluster.settings, distribution.family
+    for component in _components(host):
+        setting = COMPONENT_OF[component]
+        packaged = settings.install_method(setting, family.name) == "packages"
+        try:
+            if packaged:
+                package_names(settings, distribution, component)
+        except LookupError:
+            yield (
+                f'{host.name}: install_methods[{show(setting)}] = "packages": {distribution.name} has none known to '
+                f'do; write "release files", or name them in package_names[{show(component)}][{show(family.name)}]'
+            )
+    service = settings.time_service
+    if service not in (None, "distribution", *family.time_services):
+        own = " or ".join(map(show, family.time_services))
+        yield f"{host.name}: time_service = {show(service)}: {distribution.name} has no such package; write {own}"
+
+
+def _components(host: Host) -> Iterator[Packaged]:
+    if host.is_etcd:
+        yield "etcd"
+    if host.is_master:
+        yield "kubernetes-master"
+    if host.is_node:
+        yield "flannel"
+        yield "docker"
+        yield "kubernetes-node"
 
 
 def _disk(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cluster.fields import Takes
-from cluster.model import AptRepository, Archive, ReleaseFile, Settings
+from cluster.model import AptRepository, Archive, ReleaseFile, Settings, YumRepository
 from cluster.problems import either, show
 from cluster.releases import FLANNEL_BACKENDS
 from cluster.translate import bounds
@@ -39,6 +39,7 @@ Names that begin with `_` (`_sudo`, `_su_user`, …) are pyinfra's too, in eithe
 _KINDS: dict[object, str] = {str: "text", int: "a whole number", bool: "`True` or `False`", object: "a value"}
 _ENTRIES: dict[str, type[BaseModel]] = {
     "apt_repositories": AptRepository,
+    "yum_repositories": YumRepository,
     "release_files": ReleaseFile,
     "pause_image_archive": Archive,
 }
@@ -133,6 +134,8 @@ def _default(field: FieldInfo) -> str:
     default: Any = field.get_default(call_default_factory=True) if not field.is_required() else PydanticUndefined
     if isinstance(default, dict) and default:
         return f"{', '.join(f'`{name}`' for name in default)}: see `group_data/all.py`"
+    if isinstance(default, list) and default and isinstance(default[0], BaseModel):
+        return "the guide's: see `group_data/all.py`"
     if isinstance(default, list) and default:
         return ", ".join(f"`{show(item)}`" for item in default)
     return f"`{show(default)}`"

@@ -8,14 +8,60 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+# What settings choose an installation for; Kubernetes' programs are two installations, of masters and of nodes.
+Component = Literal["etcd", "flannel", "docker", "kubernetes"]
+Packaged = Literal["etcd", "flannel", "docker", "kubernetes-master", "kubernetes-node"]
 
 _LISTS = Path(__file__).parent / "flags"
 _Value = TypeVar("_Value")
 
 KUBERNETES_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 COMPONENTS = ("etcd", "flanneld", "dockerd", *KUBERNETES_COMPONENTS)  # those that take further arguments
-RELEASE_FILES = (*KUBERNETES_COMPONENTS, "kubectl", "flanneld")  # those no distribution packages
+
+
+@dataclass(frozen=True)
+class ReleaseProgram:
+    """A program of a component: the release file it is or, with `archive`, that it is in."""
+
+    name: str
+    file: str
+    archive: bool = False
+
+
+def _alone(*names: str) -> tuple[ReleaseProgram, ...]:
+    return tuple(ReleaseProgram(name, name) for name in names)
+
+
+def _inside(archive: str, *names: str) -> tuple[ReleaseProgram, ...]:
+    return tuple(ReleaseProgram(name, archive, archive=True) for name in names)
+
+
+# What each is made of, as its publisher publishes it.
+_PROGRAMS: dict[Packaged, tuple[ReleaseProgram, ...]] = {
+    "kubernetes-master": _alone("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
+    "kubernetes-node": _alone("kubelet", "kube-proxy"),
+    "flannel": _alone("flanneld"),
+    "etcd": _inside("etcd", "etcd", "etcdctl"),
+    "docker": _inside(
+        "docker", "dockerd", "docker", "docker-init", "docker-proxy", "containerd", "containerd-shim",
+        "containerd-shim-runc-v2", "ctr", "runc",
+    ),
+}  # fmt: skip
+COMPONENT_OF: dict[Packaged, Component] = {
+    "kubernetes-master": "kubernetes",
+    "kubernetes-node": "kubernetes",
+    "flannel": "flannel",
+    "etcd": "etcd",
+    "docker": "docker",
+}
+RELEASE_FILES = {program.file: COMPONENT_OF[part] for part, listed in _PROGRAMS.items() for program in listed}
+
+
+def programs(installed: Packaged) -> tuple[ReleaseProgram, ...]:
+    """The programs of a component that is installed from release files."""
+    return _PROGRAMS[installed]
 
 
 def release(version: str) -> tuple[int, int]:

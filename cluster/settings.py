@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from cluster import translate
 from cluster.checks import Draft, run
-from cluster.model import AptRepository, Archive, Arguments, Download, ReleaseFile, Settings
+from cluster.model import AptRepository, Archive, Arguments, Download, ReleaseFile, Settings, YumRepository
 from cluster.problems import HIDDEN, BadSettings, Problem, nearest, show
 from cluster.topology import ROLES, Cluster, Host
 
@@ -23,6 +23,7 @@ __all__ = [
     "Problem",
     "ReleaseFile",
     "Settings",
+    "YumRepository",
     "load",
 ]
 

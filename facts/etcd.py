@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
+from facts.shell import needs
+
 ETCD_PKI = "/etc/etcd/pki"
-_SHELL = (
+_SHELL = needs("etcdctl") + (
     "u=$(sed -n 's/^ETCD_ADVERTISE_CLIENT_URLS=\"\\(.*\\)\"/\\1/p' /etc/etcd/etcd.conf 2>/dev/null); "
     f"e() {{ ETCDCTL_API=3 ETCDCTL_ENDPOINTS=$u ETCDCTL_CACERT={ETCD_PKI}/ca.crt "
     f'ETCDCTL_CERT={ETCD_PKI}/root.crt ETCDCTL_KEY={ETCD_PKI}/root.key timeout 10 etcdctl "$@" 2>/dev/null; }}; '
@@ -34,9 +36,6 @@ class Members(FactBase[dict]):
     """
 
     default = dict
-
-    def requires_command(self) -> str:
-        return "etcdctl"
 
     def command(self) -> str:
         return f"{_SHELL} e member list -w json || true"
@@ -68,9 +67,6 @@ class Health(FactBase[dict]):
     """
 
     default = dict
-
-    def requires_command(self) -> str:
-        return "etcdctl"
 
     def command(self) -> str:
         return (
@@ -112,9 +108,6 @@ class FlannelKeys(FactBase[dict]):
     """
 
     default = dict
-
-    def requires_command(self, prefix: str = "", api: str = "") -> str:
-        return "etcdctl"
 
     def command(self, prefix: str = "/flannel/network", api: str = "v3") -> str:
         if api == "v2":

@@ -12,13 +12,15 @@ class Preflight(FactBase[dict]):
 
     + ports: TCP ports whose listeners matter
 
-    Source: /etc/os-release, `uname`, /proc/1/comm, /etc/machine-id, `hostname`, `date`, `df`, `ss`. `clock` is the
-    host's clock less this machine's, in seconds, as of the moment its answer was read; `free_disk` is what /var has
-    free, in bytes; `installed` whether an earlier run brought certificates here; `listeners` are program names by port.
+    Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
+    /etc/machine-id, `hostname`, `date`, `df`, `ss`. `managers` are the package managers there; `clock` is the host's
+    clock less this machine's, in seconds, as of the moment its answer was read; `free_disk` is what /var has free, in
+    bytes; `installed` whether an earlier run brought certificates here; `listeners` are program names by port.
 
     .. code:: python
 
-        {"distribution": "debian", "like": "", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
+        {"distribution": "debian", "like": "", "version": "12", "name": "Debian GNU/Linux 12 (bookworm)",
+         "managers": ["apt-get"], "architecture": "x86_64",
          "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master", "clock": 0.02,
          "free_disk": 84003123200, "installed": True, "listeners": {2379: "etcd"}}
     """
@@ -29,7 +31,9 @@ class Preflight(FactBase[dict]):
         listed = " ".join(str(port) for port in ports)
         return (
             ". /etc/os-release; "
-            'echo "distribution=$ID"; echo "like=$ID_LIKE"; echo "name=$PRETTY_NAME"; echo "architecture=$(uname -m)"; '
+            'echo "distribution=$ID"; echo "like=$ID_LIKE"; echo "version=$VERSION_ID"; echo "name=$PRETTY_NAME"; '
+            'for m in apt-get dnf yum; do ! command -v $m >/dev/null || echo "manager=$m"; done; '
+            'echo "architecture=$(uname -m)"; '
             'echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "hostname=$(hostname)"; '
             'echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"; '
             "[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1; "
@@ -44,9 +48,10 @@ class Preflight(FactBase[dict]):
         pairs = [line.partition("=")[::2] for line in output]
         raw = dict(pairs)
         listeners = (value.partition(" ")[::2] for key, value in pairs if key == "listener")
-        texts = ("distribution", "like", "name", "architecture", "init", "machine_id", "hostname")
+        texts = ("distribution", "like", "version", "name", "architecture", "init", "machine_id", "hostname")
         return {
             **{key: raw.get(key, "") for key in texts},
+            "managers": [value for key, value in pairs if key == "manager"],
             "root": raw.get("uid") == "0",
             "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
             "installed": "installed" in raw,

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
+from facts.shell import PROGRAMS_PATH, needs
+
 KUBECONFIG = "/etc/kubernetes/kubeconfig"
-KUBECTL = "/usr/local/bin/kubectl"
+KUBECTL = f"env {PROGRAMS_PATH} kubectl"
 
 
 class ApiServer(FactBase[dict]):
@@ -24,13 +26,10 @@ class ApiServer(FactBase[dict]):
 
     default = dict
 
-    def requires_command(self) -> str:
-        return KUBECTL
-
     def command(self) -> str:
         k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
         return (
-            f"{k} get --raw '/readyz?verbose' 2>&1 | sed 's/^/check /'; "
+            f"{needs('kubectl')}{k} get --raw '/readyz?verbose' 2>&1 | sed 's/^/check /'; "
             f'{k} get --raw /version 2>/dev/null | sed -n \'s/.*"gitVersion": "\\(.*\\)".*/version \\1/p\'; true'
         )
 
@@ -58,9 +57,6 @@ class Nodes(FactBase[dict]):
     """
 
     default = dict
-
-    def requires_command(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
-        return KUBECTL
 
     def command(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
         k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=10s"

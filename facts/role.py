@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from pyinfra.api import FactBase
 
-from facts.shell import parse_units, read_units, words
+from facts.shell import FIND_PROGRAMS, parse_units, read_units, words
 
 PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
 
@@ -13,16 +13,17 @@ class RoleState(FactBase[dict]):
     """
     What a host holds of one role: packages, programs, files, units, and which conditions are true.
 
-    + packages: names of distribution packages
+    + family: deb or rpm: how packages are asked for
+    + packages: names of distribution packages, or of what they provide
     + programs: paths of programs installed from release files
     + files: paths of files
     + units: names of services, without ".service"
     + steps: shell conditions by name
     + ready: shell conditions by unit, each asking the service itself
 
-    Source: `dpkg-query`, `stat`, `sha256sum` and the units' own records (see `facts.units.Units`). A program's digest
-    is taken from its record in /var/lib/container-cloud/programs as long as size, change time and inode are those of
-    its installation; otherwise the file is read.
+    Source: `dpkg-query` or `rpm`, `stat`, `sha256sum` and the units' own records (see `facts.units.Units`). A
+    program's digest is taken from its record in /var/lib/container-cloud/programs as long as size, change time and
+    inode are those of its installation; otherwise the file is read. The digest of one from an archive is the archive's.
 
     .. code:: python
 
@@ -36,6 +37,7 @@ class RoleState(FactBase[dict]):
 
     def command(
         self,
+        family: str = "deb",
         packages: Iterable[str] = (),
         programs: Iterable[str] = (),
         files: Iterable[str] = (),
@@ -44,7 +46,8 @@ class RoleState(FactBase[dict]):
         ready: Mapping[str, str] | None = None,
     ) -> str:
         parts = [
-            packages and _read_packages(packages),
+            FIND_PROGRAMS,
+            packages and _PACKAGES[family](packages),
             programs and _read_programs(programs),
             files and _read_files(files),
             units and read_units(units),
@@ -64,7 +67,8 @@ class RoleState(FactBase[dict]):
             if kind == "package":
                 name, status, *version = rest.split()
                 if status[1:] == "i":  # whatever is wanted of it: a package on hold is installed too
-                    found["packages"][name] = version[0]
+                    # What is there in two versions is the half of an upgrade, and of neither.
+                    found["packages"][name] = "" if name in found["packages"] else version[0]
             elif kind == "program":
                 digest, path = rest.split(" ", 1)
                 found["programs"][path] = digest
@@ -81,8 +85,17 @@ class RoleState(FactBase[dict]):
         return found
 
 
-def _read_packages(names: Iterable[str]) -> str:
+def _read_debs(names: Iterable[str]) -> str:
     return f"dpkg-query -W -f 'package ${{Package}} ${{db:Status-Abbrev}} ${{Version}}\\n' {words(names)} 2>/dev/null"
+
+
+def _read_rpms(names: Iterable[str]) -> str:
+    version = "%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}"
+    query = f"--qf \"package $n ii {version}\\n\" 2>/dev/null | grep ' ii '"
+    return f"for n in {words(names)}; do rpm -q $n {query} || rpm -q --whatprovides $n {query} | head -n1; done"
+
+
+_PACKAGES = {"deb": _read_debs, "rpm": _read_rpms}
 
 
 def _read_programs(paths: Iterable[str]) -> str:

@@ -3,7 +3,18 @@
 import shlex
 from collections.abc import Iterable
 
-UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,MainPID"
+UNIT_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,MainPID,"
+    "InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic"
+)
+# Release files lie in /usr/local/bin, where sudo may not look by itself.
+PROGRAMS_PATH = "PATH=$PATH:/usr/local/bin"
+FIND_PROGRAMS = f"{PROGRAMS_PATH}; export PATH"
+
+
+def needs(program: str) -> str:
+    """Shell that ends here, with no answer, on a host without a program."""
+    return f"{FIND_PROGRAMS}; command -v {program} >/dev/null || exit 0; "
 
 
 def words(values: Iterable[str]) -> str:
@@ -15,7 +26,7 @@ def read_units(names: Iterable[str]) -> str:
     """Shell that prints, a line each behind "unit ", what systemd and /run know of the units."""
     units = words(f"{name}.service" for name in names)
     return (
-        f"systemctl show -p {UNIT_PROPERTIES},ExecMainStartTimestampMonotonic {units} 2>/dev/null | "
+        f"systemctl show -p {UNIT_PROPERTIES} {units} 2>/dev/null | "
         'while IFS= read -r l; do echo "unit $l"; '
         'case $l in MainPID=0) ;; MainPID=*) echo "unit Exe=$(readlink /proc/${l#MainPID=}/exe)";; '
         "Id=*) n=${l#Id=}; n=${n%.service}; [ ! -e /run/container-cloud/$n.inputs ] || "
@@ -47,7 +58,7 @@ def parse_units(lines: Iterable[str]) -> dict[str, dict[str, object]]:
 
 def _unit(raw: dict[str, str], records: dict[str, list[str]]) -> dict[str, object]:
     invocation, *inputs = records.get(raw["Id"].removesuffix(".service"), [""])
-    recorded = invocation != "" and invocation == raw.get("InvocationID")
+    recorded = invocation != "" and invocation in (raw.get("InvocationID"), raw.get("InactiveExitTimestampMonotonic"))
     return {
         "loaded": raw.get("LoadState", ""),
         "active": raw.get("ActiveState", ""),

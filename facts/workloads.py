@@ -68,9 +68,6 @@ class Differences(FactBase[dict]):
 
     default = dict
 
-    def requires_command(self, namespace: str | None = None) -> str:
-        return KUBECTL
-
     def command(self, namespace: str | None = None) -> str:
         k = kubectl(namespace)
         dry = f"{k} {APPLY} --dry-run=server -o"
@@ -179,11 +176,6 @@ class Controllers(FactBase[dict]):
 
     default = dict
 
-    def requires_command(
-        self, names: Iterable[str] = (), labels: dict | None = None, namespace: str = "default"
-    ) -> str:
-        return KUBECTL
-
     def command(self, names: Iterable[str] = (), labels: dict | None = None, namespace: str = "default") -> str:
         k = kubectl(namespace)
         gets = [f"{words(names)} --ignore-not-found"] if names else []
@@ -232,9 +224,6 @@ class Pods(FactBase[dict]):
 
     default = dict
 
-    def requires_command(self, labels: dict | None = None, namespace: str = "default") -> str:
-        return KUBECTL
-
     def command(self, labels: dict | None = None, namespace: str = "default") -> str:
         only = f" -l {words([selector_text(labels)])}" if labels else ""
         return f"{kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
@@ -258,9 +247,6 @@ class Present(FactBase[dict]):
     """
 
     default = dict
-
-    def requires_command(self, resources: Iterable[str] = (), namespace: str = "default") -> str:
-        return KUBECTL
 
     def command(self, resources: Iterable[str] = (), namespace: str = "default") -> str:
         k = kubectl(namespace)

@@ -24,12 +24,29 @@ kubernetes_version = "1.20.2"
 flannel_version = "0.26.7"  # 0.18 to 0.25 are deaf to new leases once etcd has been restarted
 container_runtime = "docker"  # what runs the containers: docker (Kubernetes up to 1.23)
 
-# Exact versions of distribution packages, as the distribution writes them ("3.4.23+dfsg-4"). None: what the
-# repository offers at installation; an installed package is never upgraded by a run.
-etcd_package_version = None
-docker_package_version = None
+etcd_version = "3.4.23"  # where etcd is a release file
+docker_version = "20.10.24"  # where Docker is
+
+# Exact versions of packages, as the distribution writes them: {"etcd": "3.4.23-1"}, or by family of distributions:
+# {"etcd": {"deb": "3.4.23+dfsg-4", "rpm": "3.4.23-1"}}. Without one, Kubernetes and flannel are installed in the
+# versions above, etcd and Docker as the repository offers them; what is installed is never upgraded by a run.
+package_versions = {}
 
 # --- Where software comes from ----------------------------------------------------------------------------------
+
+# How each component is installed: "packages" (the distribution's: their units, accounts and paths stay as they are) or
+# "release files" (below, with units of this project); by family if they differ: {"deb": "...", "rpm": "..."}. The
+# guide's distribution has packages of all four. docs/distributions.md lists who has which.
+install_methods = {
+    "etcd": "packages",
+    "flannel": "release files",
+    "docker": "packages",
+    "kubernetes": "release files",
+}
+
+# Packages by component (etcd, flannel, docker, kubernetes-master, kubernetes-node) and family, where they are called
+# otherwise than docs/distributions.md says: {"docker": {"rpm": ["docker-ce", "docker-ce-cli", "containerd.io"]}}
+package_names = {}
 
 # Package repositories to add on deb hosts, beside those the host already has. One entry:
 #   {"name": "example", "uri": "http://mirror.example/debian", "suite": "bookworm", "components": ["main"],
@@ -38,8 +55,33 @@ docker_package_version = None
 # repository's public key; without a key apt refuses it, unless `trusted` is True.
 apt_repositories = []
 
-# Programs no distribution packages: where each host fetches them, and their SHA-256. {version} is filled in.
-# The publishers put the checksum beside the file: add ".sha256" to a dl.k8s.io address to read it.
+# Package repositories of rpm hosts: sections of /etc/yum.repos.d/FILE.repo, which is replaced as a whole. These two are
+# the guide's. Its gpgcheck is 0, which installs whatever answers at that address: False, if you must. `key` is the
+# path, on this machine, of the repository's public key; None: the host has it already. `distributions`: only on hosts
+# whose /etc/os-release has one of these IDs; None: on every rpm host.
+yum_repositories = [
+    {
+        "file": "deepin",
+        "id": "base",
+        "name": "Deepin Server 16 Base",
+        "baseurl": "https://packages.deepin.com/server/amd64/os/",
+        "gpgcheck": True,
+        "key": None,
+        "distributions": ["deepin"],
+    },
+    {
+        "file": "deepin",
+        "id": "extras",
+        "name": "Deepin Server 16 Extras",
+        "baseurl": "https://packages.deepin.com/server/amd64/extras/x86_64/",
+        "gpgcheck": True,
+        "key": None,
+        "distributions": ["deepin"],
+    },
+]
+
+# Release files: where each host fetches them, and their SHA-256. {version} is filled in. Only those of components whose
+# method is "release files" need a checksum. For Kubernetes' programs add ".sha256" to the address to read it.
 release_files = {
     "kube-apiserver": {
         "url": "https://dl.k8s.io/release/v{version}/bin/linux/amd64/kube-apiserver",
@@ -67,6 +109,14 @@ release_files = {
     },
     "flanneld": {
         "url": "https://github.com/flannel-io/flannel/releases/download/v{version}/flanneld-amd64",
+        "sha256": None,
+    },
+    "etcd": {
+        "url": "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-amd64.tar.gz",
+        "sha256": None,
+    },
+    "docker": {
+        "url": "https://download.docker.com/linux/static/stable/x86_64/docker-{version}.tgz",
         "sha256": None,
     },
 }
@@ -142,6 +192,7 @@ pki_renew_days = 30  # a certificate with fewer days left is issued again
 disable_firewall = True  # stop and disable firewalld and ufw where present
 selinux = "permissive"  # permissive or enforcing (then the policy is yours); no effect where there is no SELinux
 disable_swap = True  # now and in /etc/fstab
-time_service = "systemd-timesyncd"  # what keeps the clock: systemd-timesyncd, chrony, or None (something else does)
+time_service = "distribution"  # what keeps the clock: systemd-timesyncd on deb and chrony on rpm hosts; or one of these
+# two by name; or None (something else does)
 minimum_free_disk_gib = 5  # preflight: free space in GiB that /var must have before the first installation
 start_timeout = 180  # seconds a service may take to become ready before the run stops

@@ -6,7 +6,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from cluster.roles.docker import docker_role
-from operations.preflight import family
+from operations.preflight import distribution
 from operations.role import converge
 from operations.run import the_cluster, this_host
 
@@ -14,4 +14,4 @@ from operations.run import the_cluster, this_host
 @operation()
 def engine() -> Iterator[StringCommand]:
     """Install and start Docker on flannel's lease, with FORWARD open for pods."""
-    yield from converge(docker_role(the_cluster(), this_host(host.name), family()))
+    yield from converge(docker_role(the_cluster(), this_host(host.name), distribution()))

@@ -7,7 +7,7 @@ from pyinfra.api import StringCommand, operation
 
 from cluster.roles.etcd import etcd_role
 from operations.pki import issued
-from operations.preflight import family
+from operations.preflight import distribution
 from operations.role import converge
 from operations.run import the_cluster, this_host
 
@@ -15,4 +15,4 @@ from operations.run import the_cluster, this_host
 @operation()
 def member() -> Iterator[StringCommand]:
     """Install, configure and start etcd; the first member also gets its users and flannel's configuration."""
-    yield from converge(etcd_role(the_cluster(), this_host(host.name), family(), issued()))
+    yield from converge(etcd_role(the_cluster(), this_host(host.name), distribution(), issued()))

@@ -7,6 +7,7 @@ from pyinfra.api import StringCommand, operation
 
 from cluster.roles.flannel import flannel_role
 from operations.pki import issued
+from operations.preflight import distribution
 from operations.role import converge
 from operations.run import the_cluster, this_host
 
@@ -14,4 +15,4 @@ from operations.run import the_cluster, this_host
 @operation()
 def lease() -> Iterator[StringCommand]:
     """Install, configure and start flanneld, and wait until it holds a lease."""
-    yield from converge(flannel_role(the_cluster(), this_host(host.name), issued()))
+    yield from converge(flannel_role(the_cluster(), this_host(host.name), distribution(), issued()))

@@ -6,14 +6,14 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from cluster.desired import Role, software
-from cluster.families import Family
+from cluster.distributions import Distribution
 from cluster.roles.docker import docker_role
 from cluster.roles.etcd import etcd_role
 from cluster.roles.flannel import flannel_role
 from cluster.roles.host import host_role
 from cluster.roles.master import master_role
 from cluster.roles.node import node_role
-from operations.preflight import family
+from operations.preflight import distribution, identifier
 from operations.role import converge
 from operations.run import the_cluster, this_host
 
@@ -21,22 +21,22 @@ from operations.run import the_cluster, this_host
 @operation()
 def prepare() -> Iterator[StringCommand]:
     """Prepare the host for any role: repositories, names, kernel settings, firewall, SELinux, swap, time."""
-    yield from converge(host_role(the_cluster(), family()))
+    yield from converge(host_role(the_cluster(), distribution(), identifier()))
 
 
 @operation()
 def install() -> Iterator[StringCommand]:
     """Install the packages and release files of all the host's roles at once; nothing is started."""
-    yield from converge(software(_roles(family())))
+    yield from converge(software(_roles(distribution())))
 
 
-def _roles(distribution: Family) -> Iterator[Role]:
+def _roles(on: Distribution) -> Iterator[Role]:
     cluster, this = the_cluster(), this_host(host.name)
     if this.is_etcd:
-        yield etcd_role(cluster, this, distribution, ())
+        yield etcd_role(cluster, this, on, ())
     if this.is_master:
-        yield master_role(cluster, this, ())
+        yield master_role(cluster, this, on, ())
     if this.is_node:
-        yield flannel_role(cluster, this, ())
-        yield docker_role(cluster, this, distribution)
-        yield node_role(cluster, this, distribution, ())
+        yield flannel_role(cluster, this, on, ())
+        yield docker_role(cluster, this, on)
+        yield node_role(cluster, this, on, ())

@@ -20,7 +20,7 @@ from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
 from operations import intent, objects, pods
 from operations.pki import issued
-from operations.preflight import family
+from operations.preflight import distribution
 from operations.role import converge
 from operations.rolling import Update
 from operations.run import announce, the_cluster, this_host
@@ -29,13 +29,13 @@ from operations.run import announce, the_cluster, this_host
 @operation()
 def master() -> Iterator[StringCommand]:
     """Install, configure and start API server, controller manager and scheduler."""
-    yield from converge(master_role(the_cluster(), this_host(host.name), issued()))
+    yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
 
 
 @operation()
 def node() -> Iterator[StringCommand]:
     """Install, configure and start kubelet and kube-proxy."""
-    yield from converge(node_role(the_cluster(), this_host(host.name), family(), issued()))
+    yield from converge(node_role(the_cluster(), this_host(host.name), distribution(), issued()))
 
 
 def manifest(

@@ -7,8 +7,9 @@ from pyinfra.api import StringCommand, operation
 
 from cluster.certificates import certificate_files
 from cluster.desired import File
+from cluster.installation import service_group
 from cluster.roles.pki import pki_role
-from operations.preflight import family
+from operations.preflight import distribution
 from operations.role import converge
 from operations.run import refuse_all, store, the_cluster, this_host
 from pki import StoreError
@@ -17,7 +18,7 @@ from pki import StoreError
 @operation()
 def distribute() -> Iterator[StringCommand]:
     """Issue what is missing or due, place the host's certificates and keys, and let the host trust the authority."""
-    yield from converge(pki_role(family(), _files(write=state.is_executing)))
+    yield from converge(pki_role(distribution(), _files(write=state.is_executing)))
 
 
 def issued() -> tuple[File, ...]:
@@ -27,6 +28,7 @@ def issued() -> tuple[File, ...]:
 
 def _files(*, write: bool) -> tuple[File, ...]:
     try:
-        return tuple(certificate_files(the_cluster(), this_host(host.name), store(), write=write))
+        group = service_group(the_cluster().settings, distribution())
+        return tuple(certificate_files(the_cluster(), this_host(host.name), store(), write=write, service_group=group))
     except StoreError as error:
         refuse_all([str(error)], "the certificate store on this machine cannot be used")

@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import StringCommand, operation
 
-from cluster.families import Family, family_of
+from cluster.distributions import Distribution
 from cluster.ports import tcp_ports
-from cluster.preflight import problems
+from cluster.preflight import notices, problems, treated_as
 from facts.host import Preflight
 from operations.run import refuse_all, the_cluster
 from operations.survey import survey
 
 _begun: set[str] = set()
+_told: set[str] = set()
 
 
 def begin() -> None:
@@ -30,6 +31,10 @@ def check() -> Iterator[StringCommand]:
     refused = problems(the_cluster(), found)
     if refused:
         refuse_all(refused, "nothing was changed")
+    for notice in notices(found):
+        if notice not in _told:
+            _told.add(notice)
+            logger.warning(f"warning: {notice}")
     host.noop("the host can be used")
     return
     yield
@@ -40,9 +45,13 @@ def facts() -> dict[str, Any]:
     return survey(Preflight, ports=tuple(sorted(port.number for port in tcp_ports(the_cluster().settings))))
 
 
-def family() -> Family:
-    """The distribution family of the host at hand."""
-    found = facts()[host.name]
-    known = family_of(found["distribution"], found["like"])
+def distribution() -> Distribution:
+    """The distribution of the host at hand, or the known one that it is a relative of."""
+    known = treated_as(facts()[host.name])
     assert known is not None, "the preflight refuses unknown distributions"
     return known
+
+
+def identifier() -> str:
+    """The ID by which the host at hand names its distribution."""
+    return str(facts()[host.name]["distribution"])

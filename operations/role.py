@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand
 
-from cluster.desired import RECORD_DIRECTORY, File, Package, Program, Role, Step
+from cluster.desired import RECORD_DIRECTORY, File, Role, Step
+from cluster.families import FamilyName
 from cluster.plan import Plan, Start, plan, unmet
-from facts.role import PROGRAM_RECORDS, RoleState
+from facts.role import RoleState
+from facts.shell import FIND_PROGRAMS, words
 from operations import run
+from operations.packages import install_packages, install_programs
+from operations.preflight import distribution
 
 # What Kubernetes' programs print behind an error: every flag they know, or what every goroutine was doing.
 _NOISE = r"^([[:blank:]]|$|goroutine |created by |[^ ]+\(.*\)$|.*[Ff]lags:$|Usage:$)"
@@ -21,8 +25,10 @@ def converge(role: Role) -> Iterator[StringCommand]:
 
     To be called from an operation: `yield from converge(role)`.
     """
+    family = distribution().family.name
     found = host.get_fact(
         RoleState,
+        family=family,
         packages=[p.name for p in role.packages],
         programs=[p.path for p in role.programs],
         files=list(role.paths),
@@ -44,7 +50,7 @@ def converge(role: Role) -> Iterator[StringCommand]:
     elif missing:
         yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
-        yield from _commands(role, changes)
+        yield from _commands(role, changes, family)
 
 
 def _check(step: Step, role: Role) -> str:
@@ -59,13 +65,17 @@ def refuse(reason: str) -> StringCommand:
     return StringCommand("echo", QuoteString(reason), ">&2; exit 1")
 
 
-def _commands(role: Role, changes: Plan) -> Iterator[StringCommand]:
+def _commands(role: Role, changes: Plan, family: FamilyName) -> Iterator[StringCommand]:
+    if changes.sources:
+        yield write_files(changes.sources)
+    if changes.packages:
+        yield _shell(install_packages(family, changes.packages, role.packaged_units))
+    if changes.programs:
+        yield _shell(install_programs(changes.programs))
     if changes.files:
         yield write_files(changes.files)
-    if changes.packages:
-        yield _install_packages(changes.packages, role.packaged_units)
-    if changes.programs:
-        yield _install_programs(changes.programs)
+    if changes.gone:
+        yield _shell(f"rm -f {words(changes.gone)}")
     for step in changes.before:
         yield _shell(step.repair)
     if changes.reload or changes.starts or changes.enable:
@@ -77,7 +87,7 @@ def _commands(role: Role, changes: Plan) -> Iterator[StringCommand]:
 
 
 def _shell(script: str) -> StringCommand:
-    return StringCommand("sh", "-c", QuoteString(script))
+    return StringCommand("sh", "-c", QuoteString(f"{FIND_PROGRAMS}; {script}"))
 
 
 def write_files(files: tuple[File, ...]) -> StringCommand:
@@ -98,52 +108,6 @@ def write_files(files: tuple[File, ...]) -> StringCommand:
             f"chown {file.owner} '{new}' && chmod {file.mode} '{new}' && mv -f '{new}' '{file.path}'",
         ]
     return StringCommand("sh", "-s", _stdin=["\n".join(script)])
-
-
-def _install_packages(packages: tuple[Package, ...], packaged_units: tuple[str, ...]) -> StringCommand:
-    """Install, without letting the packages start what is not configured yet.
-
-    What a killed run still installs is waited for; what it left half installed is finished first.
-    """
-    names = " ".join(f"{p.name}={p.version}" if p.version else p.name for p in packages)
-    units = " ".join(packaged_units)
-    mask, unmask = (f"systemctl {verb} -q --runtime {units}" if units else "true" for verb in ("mask", "unmask"))
-    return _shell(f"""
-export DEBIAN_FRONTEND=noninteractive
-apt() {{ apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >/dev/null; }}
-mkdir -p {RECORD_DIRECTORY} && exec 9>{RECORD_DIRECTORY}/apt.lock
-flock -w 300 9 || {{ echo "an earlier run is still installing packages" >&2; exit 1; }}
-trap '{unmask}' EXIT
-{mask}
-if [ -n "$(ls -A /var/lib/dpkg/updates)" ]; then apt install 2>/dev/null; dpkg --configure -a >/dev/null || exit 1; fi
-apt update && apt install -y --no-install-recommends --allow-downgrades \\
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {names}
-""")
-
-
-def _install_programs(programs: tuple[Program, ...]) -> StringCommand:
-    """Fetch release files side by side; each is verified before it is put in place, and recorded after."""
-    fetches = "\n".join(f"fetch '{p.path}' '{p.url}' {p.sha256} || touch $failed &" for p in programs)
-    script = f"""
-failed={PROGRAM_RECORDS}/.failed
-mkdir -p {PROGRAM_RECORDS} && rm -f $failed
-fetch() {{
-    new=$1.new.$$
-    mkdir -p "${{1%/*}}" && rm -f "$1".new.*
-    curl -fsSL --retry 3 --connect-timeout 20 -o "$new" "$2" || {{ echo "cannot fetch $2" >&2; return 1; }}
-    if ! echo "$3  $new" | sha256sum -c --status; then
-        echo "$2 has SHA-256 $(sha256sum < "$new" | cut -c1-64), the settings say $3: not installed" >&2
-        rm -f "$new"
-        return 1
-    fi
-    chown root:root "$new" && chmod 755 "$new" && mv -f "$new" "$1" &&
-        echo "$3 $(stat -c '%s:%Z:%i' "$1") $1" > "{PROGRAM_RECORDS}/${{1##*/}}"
-}}
-{fetches}
-wait
-[ ! -e $failed ]
-"""
-    return _shell(script)
 
 
 def _reload(role: Role, changes: Plan) -> Iterator[str]:
@@ -171,13 +135,15 @@ def _start(starts: tuple[Start, ...]) -> StringCommand:
 deploying={RECORD_DIRECTORY}/deploying
 mkdir -p {RECORD_DIRECTORY} && touch $deploying
 trap 'rm -f $deploying' EXIT
-show() {{ systemctl show -p $1 --value $2; }}
+show() {{ systemctl show -p $1 $2 | cut -d= -f2-; }}
+start() {{ s=$(show InvocationID $1); echo ${{s:-$(show InactiveExitTimestampMonotonic $1)}}; }}
+deaths() {{ d=$(show NRestarts $1); echo ${{d:-0}}; }}
 await() {{
     end=$(($(date +%s) + {seconds}))
-    until new=$(show InvocationID $1); [ "$new" != "$4" ] && systemctl is-active -q $1 && ( ready ) >/dev/null 2>&1; do
+    until new=$(start $1); [ "$new" != "$4" ] && systemctl is-active -q $1 && ( ready ) >/dev/null 2>&1; do
         # systemd counts on until the new process begins.
         died=0 why=
-        [ "$new" = "$4" ] || died=$(($(show NRestarts $1) - $3))
+        [ "$new" = "$4" ] || died=$(($(deaths $1) - $3))
         [ $died -lt 5 ] || why="died $died times"
         [ $(date +%s) -lt $end ] || why="is not ready after {seconds} s"
         if [ -n "$why" ]; then
@@ -199,10 +165,10 @@ def _act(starts: tuple[Start, ...]) -> str:
     for number, start in enumerate(starts):
         name = start.unit.name
         if start.verb == "wait":
-            lines.append(f"deaths{number}=$(show NRestarts {name})")
+            lines.append(f"deaths{number}=$(deaths {name})")
         elif start.verb == "restart":
             # Until systemd has begun a new one, it is the old process that would answer.
-            lines.append(f"old{number}=$(show InvocationID {name})")
+            lines.append(f"old{number}=$(start {name})")
     for verb in ("start", "restart"):
         if names := " ".join(s.unit.name for s in starts if s.verb == verb):
             reset = f"systemctl reset-failed {names} 2>/dev/null; " if verb == "start" else ""

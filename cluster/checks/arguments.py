@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from typing import get_args
 
 from cluster import releases
 from cluster.checks.registry import Draft, check
+from cluster.families import FamilyName
 from cluster.model import Arguments, Settings
 from cluster.problems import HIDDEN, Problem, Severity, instead, nearest, show
+from cluster.releases import Component
 
 _PKI = "the certificates of pki_directory"
 _PROJECT = "the project: "
@@ -152,14 +155,28 @@ def _version(settings: Settings, component: str) -> tuple[str, bool]:
         return settings.kubernetes_version, True
     if component == "flanneld":
         return settings.flannel_version, True
-    package = settings.etcd_package_version if component == "etcd" else settings.docker_package_version
     newest = "{}.{}".format(*releases.listed(component)[-1])
+    versions = [v for v in _installed(settings, component) if v is not None and _is_listed(v, newest)]
     # A package newer than the newest list may well know more.
-    certain = package is not None and releases.release(package) <= releases.release(newest)
-    return (package if package is not None and certain else newest), certain
+    certain = len(versions) == len(_installed(settings, component))
+    return (min(versions, key=releases.release) if certain else newest), certain
 
 
-@check("docker_options", "docker_package_version")
+def _installed(settings: Settings, component: str) -> list[str | None]:
+    """The versions of etcd or Docker that the settings name, family by family; None where they leave it open."""
+    name: Component = "etcd" if component == "etcd" else "docker"
+    released = settings.etcd_version if component == "etcd" else settings.docker_version
+    return [
+        released if settings.install_method(name, family) == "release files" else settings.package_version(name, family)
+        for family in get_args(FamilyName)
+    ]
+
+
+def _is_listed(version: str, newest: str) -> bool:
+    return releases.release(version) <= releases.release(newest)
+
+
+@check("docker_options", "package_versions", "install_methods")
 def docker_options_are_not_the_projects(draft: Draft) -> Iterator[Problem]:
     for number, option in enumerate(draft.settings.docker_options):
         if not option.startswith("-"):

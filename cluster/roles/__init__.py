@@ -11,6 +11,3 @@ UNITS = (
     "kube-proxy",
 )
 LIBEXEC = "/usr/local/libexec/container-cloud"
-PROGRAMS = "/usr/local/bin"
-SYSTEMD = "/etc/systemd/system"
-ENABLE_AT_BOOT = {"Install": ["WantedBy=multi-user.target"]}

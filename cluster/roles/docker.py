@@ -1,31 +1,41 @@
 """Docker on flannel's lease, with FORWARD open for pods."""
 
-from cluster.desired import File, Package, Role, Step, Unit, recorder
-from cluster.families import Family
-from cluster.formats import HEADER, arguments, environment_file, unit_file
-from cluster.roles import LIBEXEC, SYSTEMD
+from cluster.desired import File, Role, Step, Unit, recorder
+from cluster.distributions import Distribution
+from cluster.formats import HEADER, arguments, environment_file
+from cluster.installation import Installation, installation
+from cluster.roles import LIBEXEC
 from cluster.roles.flannel import DOCKER_ENV
+from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host
 
 CONFIG = "/etc/sysconfig/docker"
-DROP_IN = f"{SYSTEMD}/docker.service.d/container-cloud.conf"
 FORWARD_SCRIPT = f"{LIBEXEC}/forward"
-INPUTS = (CONFIG, DROP_IN, FORWARD_SCRIPT, DOCKER_ENV)
+_READ = (CONFIG, FORWARD_SCRIPT, DOCKER_ENV)
+# As Docker's own unit has it.
+_LIMITS = ("LimitNOFILE=1048576", "LimitNPROC=infinity", "LimitCORE=infinity", "TasksMax=infinity")
 
 
-def docker_role(cluster: Cluster, host: Host, family: Family) -> Role:
+def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Role:
     """Docker on a node."""
     settings = cluster.settings
     network = str(settings.pod_network)
+    how = installation(settings, distribution, "docker")
+    own = how.packaged and not settings.package_names.get("docker")  # the distribution's, whose unit is known
+    program = distribution.dockerd if own else how.program("dockerd")
+    inputs = (unit_path("docker", how), *_READ)
+    keeps_command = own and distribution.docker_reads_options
     return Role(
         name="docker",
-        packages=tuple(Package(n, settings.docker_package_version) for n in family.packages["docker"]),
-        packaged_units=family.packaged_units["docker"],
+        packages=how.packages,
+        programs=how.programs,
+        packaged_units=how.started,
         files=(
             File(CONFIG, environment_file({"OPTIONS": _options(cluster, host)})),
-            File(DROP_IN, _drop_in(family.programs["docker"])),
+            _service(how, program, inputs, keeps_command=keeps_command),
             File(FORWARD_SCRIPT, _forward_script(network), mode="755"),
         ),
+        gone=(foreign_path("docker", how),),
         steps=(
             Step(
                 "let pod traffic through FORWARD",
@@ -37,10 +47,10 @@ def docker_role(cluster: Cluster, host: Host, family: Family) -> Role:
         units=(
             Unit(
                 name="docker",
-                inputs=INPUTS,
+                inputs=inputs,
                 ready="[ -S /run/docker.sock ] && curl -sf --max-time 5 --unix-socket /run/docker.sock http://d/_ping",
                 hint=f"flannel has no lease yet (no {DOCKER_ENV}), or an option in {CONFIG} is not dockerd's",
-                program=family.programs["docker"],
+                program=program,
                 stale=f"[ -e {DOCKER_ENV} ] && ! grep -qx FLANNEL_BACKEND={settings.flannel_backend} {DOCKER_ENV}",
             ),
         ),
@@ -65,22 +75,21 @@ def _options(cluster: Cluster, host: Host) -> str:
     return " ".join([*options, extra]).strip()
 
 
-def _drop_in(program: str) -> str:
-    return unit_file(
-        {
-            "Unit": ["Wants=flanneld.service", "After=flanneld.service", "StartLimitIntervalSec=0"],
-            "Service": [
-                f"EnvironmentFile={CONFIG}",
-                # Not optional: without flannel's lease Docker must not start on an address of its own choice.
-                f"EnvironmentFile={DOCKER_ENV}",
-                recorder("docker", INPUTS),
-                "ExecStart=",
-                f"ExecStart={program} $OPTIONS $DOCKER_NETWORK_OPTIONS",
-                f"ExecStartPost={FORWARD_SCRIPT}",
-                "Restart=always",
-                "RestartSec=2",
-            ],
-        }
+def _service(how: Installation, program: str, inputs: tuple[str, ...], *, keeps_command: bool) -> File:
+    command = ["ExecStart=", f"ExecStart={program} $OPTIONS $DOCKER_NETWORK_OPTIONS"]
+    return service_file(
+        "docker",
+        how,
+        own=["Type=notify", "Delegate=yes", "KillMode=process", "TimeoutStartSec=0", *_LIMITS],
+        unit=["Wants=flanneld.service", "After=network-online.target flanneld.service"],
+        service=[
+            f"EnvironmentFile={CONFIG}",
+            # Not optional: without flannel's lease Docker must not start on an address of its own choice.
+            f"EnvironmentFile={DOCKER_ENV}",
+            recorder("docker", inputs),
+            *([] if keeps_command else command),
+            f"ExecStartPost={FORWARD_SCRIPT}",
+        ],
     )
 
 

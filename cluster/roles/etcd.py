@@ -3,34 +3,37 @@
 import shlex
 
 from cluster.certificates import ETCD_ADMINISTRATOR, ETCD_API_SERVER, ETCD_FLANNEL, ETCD_PKI
-from cluster.desired import File, Package, Role, Step, Unit, recorder
-from cluster.families import Family
-from cluster.formats import compact_json, environment_file, unit_file
-from cluster.roles import SYSTEMD
+from cluster.desired import File, Role, Step, Unit, recorder
+from cluster.distributions import Distribution
+from cluster.formats import compact_json, environment_file
+from cluster.installation import Installation, installation
+from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host
 
 CONFIG = "/etc/etcd/etcd.conf"
-DROP_IN = f"{SYSTEMD}/etcd.service.d/container-cloud.conf"
-RUNTIME = "/run/etcd"  # the packages run etcd as its own user, which cannot read root's keys
-INPUTS = (CONFIG, DROP_IN, *(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key")))
+DATA = "/var/lib/etcd"
+RUNTIME = "/run/etcd"  # etcd runs as its own user, which cannot read root's keys
+_READ = (CONFIG, *(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key")))
 
 # What the API server keeps outside its own prefix: the revision it last compacted to.
 COMPACTION_KEY = "compact_rev_key"
 
 
-def etcd_role(cluster: Cluster, host: Host, family: Family, certificates: tuple[File, ...]) -> Role:
+def etcd_role(cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]) -> Role:
     """etcd on one of its members."""
-    version = cluster.settings.etcd_package_version
-    files = [File(CONFIG, _config(cluster, host)), File(DROP_IN, _drop_in())]
-    unit = Unit("etcd", INPUTS, _healthy(cluster, host), _hint(cluster), family.programs["etcd"])
+    how = installation(cluster.settings, distribution, "etcd")
+    inputs = (unit_path("etcd", how), *_READ)
+    for_all = (_users(cluster, host), _flannel(cluster, host)) if host == cluster.etcd_members[0] else ()
     return Role(
         name="etcd",
-        packages=tuple(Package(name, version) for name in family.packages["etcd"]),
-        packaged_units=family.packaged_units["etcd"],
-        files=tuple(files),
+        packages=how.packages,
+        programs=how.programs,
+        packaged_units=how.started,
+        files=(File(CONFIG, _config(cluster, host)), _service(how, inputs)),
+        gone=(foreign_path("etcd", how),),
         expects=tuple(f for f in certificates if f.path.startswith(ETCD_PKI)),
-        steps=(_users(cluster, host), _flannel(cluster, host)) if host == cluster.etcd_members[0] else (),
-        units=(unit,),
+        steps=(*(() if how.packaged else (_account(),)), *for_all),
+        units=(Unit("etcd", inputs, _healthy(cluster, host), _hint(cluster), how.program("etcd")),),
     )
 
 
@@ -70,7 +73,7 @@ def _config(cluster: Cluster, host: Host) -> str:
     peer = f"https://{host.address}:{settings.etcd_peer_port}"
     variables = {
         "ETCD_NAME": host.name,
-        "ETCD_DATA_DIR": "/var/lib/etcd/default.etcd",
+        "ETCD_DATA_DIR": f"{DATA}/default.etcd",
         "ETCD_LISTEN_CLIENT_URLS": client,
         "ETCD_ADVERTISE_CLIENT_URLS": client,
         "ETCD_LISTEN_PEER_URLS": peer,
@@ -95,21 +98,32 @@ def _config(cluster: Cluster, host: Host) -> str:
     return environment_file(variables)
 
 
-def _drop_in() -> str:
+def _service(how: Installation, inputs: tuple[str, ...]) -> File:
     keys = f"{ETCD_PKI}/server.key {ETCD_PKI}/peer.key"
-    return unit_file(
-        {
-            "Unit": ["Wants=network-online.target", "After=network-online.target", "StartLimitIntervalSec=0"],
-            "Service": [
-                f"EnvironmentFile={CONFIG}",
-                f"RuntimeDirectory={RUNTIME.removeprefix('/run/')}",
-                "RuntimeDirectoryMode=0700",
-                recorder("etcd", INPUTS),
-                f"ExecStartPre=+/usr/bin/install -o etcd -g etcd -m 0400 {keys} {RUNTIME}/",
-                "Restart=always",
-                "RestartSec=2",
-            ],
-        }
+    return service_file(
+        "etcd",
+        how,
+        own=["Type=notify", "User=etcd", f"WorkingDirectory={DATA}", f"ExecStart={how.program('etcd')}",
+             "LimitNOFILE=65536"],
+        unit=["Wants=network-online.target", "After=network-online.target"],
+        service=[
+            f"EnvironmentFile={CONFIG}",
+            f"RuntimeDirectory={RUNTIME.removeprefix('/run/')}",
+            "RuntimeDirectoryMode=0700",
+            "PermissionsStartOnly=true",
+            recorder("etcd", inputs),
+            f"ExecStartPre=/usr/bin/install -o etcd -g etcd -m 0400 {keys} {RUNTIME}/",
+        ],
+    )  # fmt: skip
+
+
+def _account() -> Step:
+    """What the packages bring beside the program."""
+    return Step(
+        "make the account etcd",
+        f'id -u etcd && [ "$(stat -c %U {DATA})" = etcd ]',
+        f"{{ id -u etcd || useradd --system --user-group --home-dir {DATA} --shell /sbin/nologin etcd; }} >/dev/null "
+        f"2>&1; install -d -o etcd -g etcd -m 0700 {DATA}",
     )
 
 

@@ -1,18 +1,20 @@
 """flanneld: leases the host a piece of the pod network and hands it to Docker."""
 
 from cluster.certificates import FLANNEL_PKI
-from cluster.desired import File, Program, Role, Unit, recorder
-from cluster.formats import arguments, environment_file, unit_file
-from cluster.roles import ENABLE_AT_BOOT, LIBEXEC, PROGRAMS, SYSTEMD
+from cluster.desired import File, Role, Unit, recorder
+from cluster.distributions import Distribution
+from cluster.formats import arguments, environment_file
+from cluster.installation import Installation, installation
+from cluster.roles import LIBEXEC
 from cluster.roles.etcd import flannel_configuration
+from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host
 
 CONFIG = "/etc/sysconfig/flanneld"
-UNIT = f"{SYSTEMD}/flanneld.service"
 DOCKER_ENV = "/run/flannel/docker.env"
 SUBNET_ENV = "/run/flannel/subnet.env"
 LEASE_SCRIPT = f"{LIBEXEC}/lease"
-INPUTS = (CONFIG, UNIT, LEASE_SCRIPT, *(f"{FLANNEL_PKI}/{n}" for n in ("ca.crt", "client.crt", "client.key")))
+_READ = (CONFIG, LEASE_SCRIPT, *(f"{FLANNEL_PKI}/{n}" for n in ("ca.crt", "client.crt", "client.key")))
 
 _LEASE_SCRIPT = """\
 #!/bin/sh
@@ -48,34 +50,36 @@ publish() {
 """
 
 
-def flannel_role(cluster: Cluster, host: Host, certificates: tuple[File, ...]) -> Role:
+def flannel_role(cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]) -> Role:
     """flanneld on a node."""
     settings = cluster.settings
-    release = settings.release_file("flanneld")
-    program = f"{PROGRAMS}/flanneld"
+    how = installation(settings, distribution, "flannel")
+    inputs = (unit_path("flanneld", how), *_READ)
     return Role(
         name="flannel",
-        programs=(Program(program, release.url, release.sha256),),
+        packages=how.packages,
+        programs=how.programs,
         files=(
-            File(CONFIG, _config(cluster, host)),
+            File(CONFIG, _config(cluster, host, how)),
             File(LEASE_SCRIPT, _LEASE_SCRIPT, mode="755"),
-            File(UNIT, _unit(settings.flannel_backend)),
+            _service(how, settings.flannel_backend, inputs),
         ),
+        gone=(foreign_path("flanneld", how),),
         expects=tuple(f for f in certificates if f.path.startswith(FLANNEL_PKI)),
         units=(
             Unit(
                 name="flanneld",
-                inputs=INPUTS,
+                inputs=inputs,
                 ready=f"grep -qx FLANNEL_BACKEND={settings.flannel_backend} {DOCKER_ENV}",
                 hint=f"etcd does not answer at {', '.join(cluster.etcd_client_urls)}, "
                 f"or holds no network configuration below {settings.flannel_etcd_prefix} (deploys/etcd.py)",
-                program=program,
+                program=how.program("flanneld"),
             ),
         ),
     )
 
 
-def _config(cluster: Cluster, host: Host) -> str:
+def _config(cluster: Cluster, host: Host, how: Installation) -> str:
     settings = cluster.settings
     flags = {
         "etcd-prefix": settings.flannel_etcd_prefix,
@@ -86,9 +90,12 @@ def _config(cluster: Cluster, host: Host) -> str:
         "ip-masq": "",
         **cluster.arguments("flanneld", host),
     }
+    # The packaged unit passes this one on too; what stands in the options comes later and wins.
+    packaged = {"FLANNEL_ETCD_PREFIX": settings.flannel_etcd_prefix} if how.packaged else {}
     return environment_file(
         {
             "FLANNEL_ETCD_ENDPOINTS": ",".join(cluster.etcd_client_urls),
+            **packaged,
             "FLANNEL_OPTIONS": arguments(flags, dashes="-"),
         },
         # flanneld reads this once, at its start: with it here, a change is seen to need a restart.
@@ -96,27 +103,23 @@ def _config(cluster: Cluster, host: Host) -> str:
     )
 
 
-def _unit(backend: str) -> str:
-    return unit_file(
-        {
-            "Unit": [
-                "Description=flannel, the pod network",
-                "Wants=network-online.target",
-                "After=network-online.target etcd.service",
-                "Before=docker.service",
-                "StartLimitIntervalSec=0",
-            ],
-            "Service": [
-                "Type=notify",
-                f"EnvironmentFile={CONFIG}",
-                recorder("flanneld", INPUTS),
-                f"ExecStartPre={LEASE_SCRIPT} clear {backend}",
-                f"ExecStart={PROGRAMS}/flanneld -etcd-endpoints=${{FLANNEL_ETCD_ENDPOINTS}} $FLANNEL_OPTIONS",
-                f"ExecStartPost={LEASE_SCRIPT} publish {backend}",
-                "TimeoutStartSec=infinity",
-                "Restart=always",
-                "RestartSec=2",
-            ],
-            **ENABLE_AT_BOOT,
-        }
+def _service(how: Installation, backend: str, inputs: tuple[str, ...]) -> File:
+    start = f"{how.program('flanneld')} -etcd-endpoints=${{FLANNEL_ETCD_ENDPOINTS}} $FLANNEL_OPTIONS"
+    return service_file(
+        "flanneld",
+        how,
+        own=["Type=notify", f"ExecStart={start}"],
+        unit=[
+            "Wants=network-online.target",
+            "After=network-online.target etcd.service",
+            "Before=docker.service",
+        ],
+        service=[
+            f"EnvironmentFile={CONFIG}",
+            recorder("flanneld", inputs),
+            f"ExecStartPre={LEASE_SCRIPT} clear {backend}",
+            "ExecStartPost=",  # a package's own would write Docker's options too
+            f"ExecStartPost={LEASE_SCRIPT} publish {backend}",
+            "TimeoutStartSec=0",
+        ],
     )

@@ -1,12 +1,12 @@
 """A host made ready for any role: repositories, names, kernel settings, firewall, swap, time."""
 
 import shlex
-from pathlib import Path
 
 from cluster.desired import File, Package, Role, Step
-from cluster.families import Family
+from cluster.distributions import Distribution
 from cluster.formats import HEADER
-from cluster.settings import AptRepository, Cluster
+from cluster.roles.repositories import repository_files
+from cluster.settings import Cluster, Settings
 
 SYSCTL_FILE = "/etc/sysctl.d/90-container-cloud.conf"
 SYSCTLS = {
@@ -18,41 +18,32 @@ MODULES = ("br_netfilter", "overlay")
 HOSTS_BEGIN, HOSTS_END = "# container-cloud: begin", "# container-cloud: end"
 
 
-def host_role(cluster: Cluster, family: Family) -> Role:
-    """The preparation every host gets, whatever its roles."""
-    settings = cluster.settings
-    names = [*family.packages["host"]]
-    if settings.time_service:
-        names += family.packages[settings.time_service]
+def host_role(cluster: Cluster, distribution: Distribution, identifier: str) -> Role:
+    """The preparation every host gets, whatever its roles.
+
+    Args:
+        identifier: the host's own ID in /etc/os-release, which may be that of a relative of the distribution.
+    """
+    service = time_service(cluster.settings, distribution)
     return Role(
         name="host",
-        packages=tuple(Package(name) for name in names),
+        sources=repository_files(cluster.settings, distribution.family.name, identifier),
+        packages=tuple(Package(name) for name in (*distribution.host, *([service] if service else []))),
         files=(
-            *(f for r in settings.apt_repositories for f in _apt_source(r)),
             File("/etc/modules-load.d/container-cloud.conf", HEADER + "".join(f"{m}\n" for m in MODULES)),
             File(SYSCTL_FILE, HEADER + "".join(f"{k} = {v}\n" for k, v in SYSCTLS.items())),
         ),
-        steps=tuple(_steps(cluster)),
+        steps=tuple(_steps(cluster, distribution)),
     )
 
 
-def _apt_source(repository: AptRepository) -> list[File]:
-    name = f"container-cloud-{repository.name}"
-    files = []
-    lines = ["Types: deb", f"URIs: {repository.uri}", f"Suites: {repository.suite}"]
-    if repository.components:
-        lines.append(f"Components: {' '.join(repository.components)}")
-    if repository.key:
-        key = Path(repository.key).expanduser().read_text()
-        files.append(File(f"/etc/apt/keyrings/{name}.asc", key))
-        lines.append(f"Signed-By: /etc/apt/keyrings/{name}.asc")
-    if repository.trusted:
-        lines.append("Trusted: yes")
-    files.append(File(f"/etc/apt/sources.list.d/{name}.sources", HEADER + "".join(f"{line}\n" for line in lines)))
-    return files
+def time_service(settings: Settings, distribution: Distribution) -> str | None:
+    """The package that keeps the clock; None: something else does."""
+    wanted = settings.time_service
+    return next(iter(distribution.family.time_services)) if wanted == "distribution" else wanted
 
 
-def _steps(cluster: Cluster) -> list[Step]:
+def _steps(cluster: Cluster, distribution: Distribution) -> list[Step]:
     settings = cluster.settings
     steps = [_hosts_block(cluster), _modules(), _sysctls()]
     if settings.disable_firewall:
@@ -61,8 +52,8 @@ def _steps(cluster: Cluster) -> list[Step]:
         steps.append(_selinux())
     if settings.disable_swap:
         steps.append(_swap())
-    if settings.time_service:
-        service = settings.time_service
+    if package := time_service(settings, distribution):
+        service = distribution.family.time_services[package]
         steps.append(
             Step(
                 f"start {service}",

@@ -1,12 +1,13 @@
-"""What masters and nodes share: the common environment file, kubeconfigs, programs."""
+"""What masters and nodes share: the common environment file, kubeconfigs, units."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cluster.certificates import KUBERNETES_PKI
-from cluster.desired import File, Program, Unit, recorder
-from cluster.formats import arguments, environment_file, kubeconfig, unit_file
+from cluster.desired import File, Unit, recorder
+from cluster.formats import arguments, environment_file, kubeconfig
+from cluster.installation import Installation
 from cluster.releases import choose
-from cluster.roles import ENABLE_AT_BOOT, PROGRAMS, SYSTEMD
+from cluster.roles.services import service_file, unit_path
 from cluster.settings import Cluster, Host
 
 DIRECTORY = "/etc/kubernetes"
@@ -20,29 +21,22 @@ def flags(cluster: Cluster, host: Host, component: str, own: Mapping[str, str]) 
     return arguments({**chosen, **cluster.arguments(component, host)})
 
 
-def program(cluster: Cluster, name: str) -> Program:
-    """A Kubernetes program as a release file."""
-    release = cluster.settings.release_file(name)
-    return Program(f"{PROGRAMS}/{name}", release.url, release.sha256)
-
-
-def common_file(cluster: Cluster) -> File:
+def common_file(cluster: Cluster, how: Installation) -> File:
     """/etc/kubernetes/config, which every component's unit reads."""
     settings = cluster.settings
     common = choose(
         "kube-apiserver", settings.kubernetes_version, {"logtostderr": "true", "v": str(settings.log_level)}
     )
     master = choose("kube-proxy", settings.kubernetes_version, {"master": cluster.api_server_url})
-    return File(
-        COMMON,
-        environment_file(
-            {
-                "KUBE_MASTER": arguments(master),
-                "KUBE_CONFIG": f"--kubeconfig={KUBECONFIG}",
-                "KUBE_COMMON_ARGS": arguments(common),
-            }
-        ),
-    )
+    variables = {
+        "KUBE_MASTER": arguments(master),
+        "KUBE_CONFIG": f"--kubeconfig={KUBECONFIG}",
+        "KUBE_COMMON_ARGS": arguments(common),
+    }
+    if how.packaged:  # units of CentOS' packages call the same so
+        names = {"logtostderr": "KUBE_LOGTOSTDERR", "v": "KUBE_LOG_LEVEL"}
+        variables |= {names[flag]: arguments({flag: value}) for flag, value in common.items()}
+    return File(COMMON, environment_file(variables))
 
 
 def guide_kubeconfig(cluster: Cluster, certificate: str) -> File:
@@ -64,47 +58,48 @@ def kubeconfig_file(cluster: Cluster, path: str, *, user: str, certificate: str,
     return File(path, text)
 
 
-def service_file(
-    name: str, *, config: str, variables: str, inputs: tuple[str, ...], after: str = "", service: tuple[str, ...] = ()
-) -> File:
-    """The unit of a Kubernetes component: reads the common and its own environment file, passes on their variables."""
-    return File(
-        f"{SYSTEMD}/{name}.service",
-        unit_file(
-            {
-                "Unit": [
-                    f"Description=Kubernetes {name.removeprefix('kube-')}",
-                    f"Wants=network-online.target {after}".rstrip(),
-                    f"After=network-online.target {after}".rstrip(),
-                    "StartLimitIntervalSec=0",
-                ],
-                "Service": [
-                    f"EnvironmentFile={COMMON}",
-                    f"EnvironmentFile={config}",
-                    recorder(name, inputs),
-                    *service,
-                    f"ExecStart={PROGRAMS}/{name} {variables}",
-                    "Restart=always",
-                    "RestartSec=2",
-                    "LimitNOFILE=65536",
-                ],
-                **ENABLE_AT_BOOT,
-            }
-        ),
+def component(
+    name: str,
+    how: Installation,
+    *,
+    config: str,
+    variables: str,
+    read: Iterable[str],
+    ready: str,
+    hint: str,
+    after: str,
+    service: tuple[str, ...] = (),
+) -> tuple[File, Unit]:
+    """A Kubernetes component's unit, as a file and as what runs.
+
+    Args:
+        name: the component.
+        how: how it is installed.
+        config: its environment file.
+        variables: those of it and of the common one that make its command line.
+        read: the other files it reads when it starts; without a directory they are below /etc/kubernetes/ca.
+        ready, hint: as in `Unit`.
+        after: the service it starts after.
+        service: further lines of its unit's [Service].
+    """
+    paths = (f if f.startswith("/") else f"{KUBERNETES_PKI}/{f}" for f in read)
+    inputs = (COMMON, config, unit_path(name, how), *paths)
+    file = service_file(
+        name,
+        how,
+        own=[f"ExecStart={how.program(name)} {variables}", "LimitNOFILE=65536"],
+        unit=[f"Wants=network-online.target {after}", f"After=network-online.target {after}"],
+        service=[
+            f"EnvironmentFile={COMMON}",
+            f"EnvironmentFile={config}",
+            "PermissionsStartOnly=true",  # packages run a master's services as an account of their own
+            recorder(name, inputs),
+            *service,
+        ],
     )
-
-
-def unit_inputs(name: str, config: str, *files: str) -> tuple[str, ...]:
-    """What a Kubernetes component reads when it starts; `files` without a directory are below /etc/kubernetes/ca."""
-    paths = (f if f.startswith("/") else f"{KUBERNETES_PKI}/{f}" for f in files)
-    return (COMMON, config, f"{SYSTEMD}/{name}.service", *paths)
+    return file, Unit(name=name, inputs=inputs, ready=ready, hint=hint, program=how.program(name))
 
 
 def pair(name: str) -> tuple[str, str]:
     """The certificate and key file of one identity."""
     return f"{name}.crt", f"{name}.key"
-
-
-def unit(name: str, inputs: tuple[str, ...], ready: str, hint: str) -> Unit:
-    """A Kubernetes component's service."""
-    return Unit(name=name, inputs=inputs, ready=ready, hint=hint, program=f"{PROGRAMS}/{name}")

@@ -2,26 +2,25 @@
 
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI
 from cluster.desired import File, Role, Step, Unit
+from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
+from cluster.installation import Installation, installation
 from cluster.releases import choose
-from cluster.roles import PROGRAMS
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECONFIG,
     common_file,
+    component,
     flags,
     guide_kubeconfig,
     kubeconfig_file,
     pair,
-    program,
-    service_file,
-    unit,
-    unit_inputs,
 )
+from cluster.roles.services import foreign_path
 from cluster.settings import Cluster, Host
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
-KUBECTL = f"{PROGRAMS}/kubectl --kubeconfig={KUBECONFIG}"
+KUBECTL = f"kubectl --kubeconfig={KUBECONFIG}"
 # Long enough for a control loop to outlive a restart of the API server, rather than end with it.
 LEADER_ELECTION = {
     "leader-elect": "true",
@@ -31,19 +30,21 @@ LEADER_ELECTION = {
 KUBELET_BINDING = "container-cloud:kube-apiserver-to-kubelets"
 
 
-def master_role(cluster: Cluster, host: Host, certificates: tuple[File, ...]) -> Role:
+def master_role(cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]) -> Role:
     """The Kubernetes master's services on one host."""
-    files = [common_file(cluster), guide_kubeconfig(cluster, "client")]
+    how = installation(cluster.settings, distribution, "kubernetes-master")
+    files = [common_file(cluster, how), guide_kubeconfig(cluster, "client")]
     units: list[Unit] = []
     for build in (_api_server, _controller_manager, _scheduler):
-        component_files, component_unit = build(cluster, host)
+        component_files, component_unit = build(cluster, host, how)
         files += component_files
         units.append(component_unit)
-    names = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER, "kubectl")
     return Role(
         name="master",
-        programs=tuple(program(cluster, name) for name in names),
+        packages=how.packages,
+        programs=how.programs,
         files=tuple(files),
+        gone=tuple(foreign_path(u.name, how) for u in units),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
         steps=(_kubelet_access(),) if host == cluster.masters[0] else (),
         units=tuple(units),
@@ -54,7 +55,7 @@ def _pki(name: str) -> str:
     return f"{KUBERNETES_PKI}/{name}"
 
 
-def _api_server(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
+def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File], Unit]:
     settings = cluster.settings
     version = settings.kubernetes_version
     config = f"{DIRECTORY}/apiserver"
@@ -74,16 +75,6 @@ def _api_server(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
     }
     read = [f for name in ("server", "etcd-client", "kubelet-client", "front-proxy-client") for f in pair(name)]
     read += ["ca.crt", "clients-ca.crt", "etcd-ca.crt", "front-proxy-ca.crt", "sa.key", "sa.pub"]
-    inputs = unit_inputs(API_SERVER, config, *read)
-    service = service_file(
-        API_SERVER,
-        config=config,
-        variables=" ".join(f"${name}" for name in ("KUBE_COMMON_ARGS", *variables)),
-        inputs=inputs,
-        after="etcd.service",
-        # Told to stop, it waits a minute for watchers that never leave; nothing is lost when it does not.
-        service=("Type=notify", "TimeoutStartSec=infinity", "TimeoutStopSec=3"),
-    )
     ready = (
         f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
         f"https://{host.address}:{settings.api_server_port}/readyz"
@@ -92,7 +83,19 @@ def _api_server(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
         f"etcd does not answer at {', '.join(cluster.etcd_client_urls)} (deploys/etcd.py), "
         "or an argument is not this release's"
     )
-    return [File(config, environment_file(variables)), service], unit(API_SERVER, inputs, ready, hint)
+    service, unit = component(
+        API_SERVER,
+        how,
+        config=config,
+        variables=" ".join(f"${name}" for name in ("KUBE_COMMON_ARGS", *variables)),
+        read=read,
+        ready=ready,
+        hint=hint,
+        after="etcd.service",
+        # Told to stop, it waits a minute for watchers that never leave; nothing is lost when it does not.
+        service=("Type=notify", "TimeoutStartSec=0", "TimeoutStopSec=3"),
+    )
+    return [File(config, environment_file(variables)), service], unit
 
 
 def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
@@ -126,7 +129,7 @@ def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
     }
 
 
-def _controller_manager(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
+def _controller_manager(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File], Unit]:
     settings = cluster.settings
     own = {
         "cluster-signing-cert-file": _pki("signing-ca.crt"),
@@ -141,37 +144,45 @@ def _controller_manager(cluster: Cluster, host: Host) -> tuple[list[File], Unit]
         "port": "0",
     }
     read = (*pair("controller-manager"), *pair("signing-ca"), "ca.crt", "sa.key")
-    return _loop(cluster, host, CONTROLLER_MANAGER, "KUBE_CONTROLLER_MANAGER_ARGS", own, read, 10257)
+    return _loop(cluster, host, how, CONTROLLER_MANAGER, "KUBE_CONTROLLER_MANAGER_ARGS", own, read, 10257)
 
 
-def _scheduler(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
+def _scheduler(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File], Unit]:
     own = {"bind-address": "127.0.0.1", "port": "0"}
     read = (*pair("scheduler"), "ca.crt")
-    return _loop(cluster, host, SCHEDULER, "KUBE_SCHEDULER_ARGS", own, read, 10259)
+    return _loop(cluster, host, how, SCHEDULER, "KUBE_SCHEDULER_ARGS", own, read, 10259)
 
 
 def _loop(
-    cluster: Cluster, host: Host, name: str, variable: str, own: dict[str, str], read: tuple[str, ...], port: int
+    cluster: Cluster,
+    host: Host,
+    how: Installation,
+    name: str,
+    variable: str,
+    own: dict[str, str],
+    read: tuple[str, ...],
+    port: int,
 ) -> tuple[list[File], Unit]:
     """A control loop beside the API server: its environment file, kubeconfig and unit."""
     short = name.removeprefix("kube-")
     config = f"{DIRECTORY}/{short}"
     path = f"{DIRECTORY}/{short}.kubeconfig"
-    inputs = unit_inputs(name, config, path, *read)
     line = flags(cluster, host, name, {"kubeconfig": path, **LEADER_ELECTION, **own})
     files = [
         File(config, environment_file({variable: line})),
         kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short),
-        service_file(
-            name,
-            config=config,
-            variables=f"$KUBE_COMMON_ARGS $KUBE_MASTER ${variable}",
-            inputs=inputs,
-            after=f"{API_SERVER}.service",
-        ),
     ]
-    ready = f"curl -skf --max-time 5 https://127.0.0.1:{port}/healthz"
-    return files, unit(name, inputs, ready, "the API server does not answer, or an argument is not this release's")
+    service, unit = component(
+        name,
+        how,
+        config=config,
+        variables=f"$KUBE_COMMON_ARGS $KUBE_MASTER ${variable}",
+        read=(path, *read),
+        ready=f"curl -skf --max-time 5 https://127.0.0.1:{port}/healthz",
+        hint="the API server does not answer, or an argument is not this release's",
+        after=f"{API_SERVER}.service",
+    )
+    return [*files, service], unit
 
 
 def _kubelet_access() -> Step:

@@ -2,42 +2,43 @@
 
 from cluster.certificates import KUBERNETES_PKI
 from cluster.desired import File, Package, Role, Step, Unit
-from cluster.families import Family
+from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
+from cluster.installation import Installation, installation
 from cluster.releases import choose
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECONFIG,
     common_file,
+    component,
     flags,
     guide_kubeconfig,
     kubeconfig_file,
     pair,
-    program,
-    service_file,
-    unit,
-    unit_inputs,
 )
+from cluster.roles.services import foreign_path
 from cluster.settings import Cluster, Host
 
 KUBELET, PROXY = "kubelet", "kube-proxy"
 
 
-def node_role(cluster: Cluster, host: Host, family: Family, certificates: tuple[File, ...]) -> Role:
+def node_role(cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]) -> Role:
     """The Kubernetes node's services on one host."""
+    how = installation(cluster.settings, distribution, "kubernetes-node")
     client = "node" if host.is_master else "client"
-    kubelet_files, kubelet = _kubelet(cluster, host, client)
-    proxy_files, proxy = _proxy(cluster, host)
-    shared = [common_file(cluster)]
+    kubelet_files, kubelet = _kubelet(cluster, host, how, client)
+    proxy_files, proxy = _proxy(cluster, host, how)
+    shared = [common_file(cluster, how)]
     if not host.is_master:
         shared.append(guide_kubeconfig(cluster, client))
     else:
         shared.append(kubeconfig_file(cluster, _kubelet_kubeconfig(host), user="kubelet", certificate=client))
     return Role(
         name="node",
-        packages=tuple(Package(name) for name in family.packages["node"]),
-        programs=(program(cluster, KUBELET), program(cluster, PROXY)),
+        packages=(*(Package(name) for name in distribution.node), *how.packages),
+        programs=how.programs,
         files=(*shared, *kubelet_files, *proxy_files),
+        gone=(foreign_path(KUBELET, how), foreign_path(PROXY, how)),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
         steps=_pause_image(cluster),
         units=(kubelet, proxy),
@@ -48,7 +49,7 @@ def _kubelet_kubeconfig(host: Host) -> str:
     return f"{DIRECTORY}/kubelet.kubeconfig" if host.is_master else KUBECONFIG
 
 
-def _kubelet(cluster: Cluster, host: Host, client: str) -> tuple[list[File], Unit]:
+def _kubelet(cluster: Cluster, host: Host, how: Installation, client: str) -> tuple[list[File], Unit]:
     settings = cluster.settings
     version = settings.kubernetes_version
     config = f"{DIRECTORY}/kubelet"
@@ -78,20 +79,20 @@ def _kubelet(cluster: Cluster, host: Host, client: str) -> tuple[list[File], Uni
         "KUBELET_POD_INFRA_CONTAINER": only({"pod-infra-container-image": settings.pause_image}),
         "KUBELET_ARGS": flags(cluster, host, KUBELET, own),
     }
-    inputs = unit_inputs(KUBELET, config, _kubelet_kubeconfig(host), "ca.crt", *pair(client), *pair("kubelet"))
-    service = service_file(
+    service, unit = component(
         KUBELET,
+        how,
         config=config,
         variables=" ".join(f"${name}" for name in ("KUBE_COMMON_ARGS", *variables)),
-        inputs=inputs,
+        read=(_kubelet_kubeconfig(host), "ca.crt", *pair(client), *pair("kubelet")),
+        ready="curl -sf --max-time 5 http://127.0.0.1:10248/healthz",
+        hint="Docker does not run, its cgroup driver is another, or an argument is not this release's",
         after="docker.service",
     )
-    ready = "curl -sf --max-time 5 http://127.0.0.1:10248/healthz"
-    hint = "Docker does not run, its cgroup driver is another, or an argument is not this release's"
-    return [File(config, environment_file(variables)), service], unit(KUBELET, inputs, ready, hint)
+    return [File(config, environment_file(variables)), service], unit
 
 
-def _proxy(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
+def _proxy(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File], Unit]:
     settings = cluster.settings
     config, path = f"{DIRECTORY}/proxy", f"{DIRECTORY}/proxy.kubeconfig"
     own = {
@@ -101,20 +102,21 @@ def _proxy(cluster: Cluster, host: Host) -> tuple[list[File], Unit]:
         "proxy-mode": settings.kube_proxy_mode,
         "metrics-bind-address": "127.0.0.1:10249",
     }
-    inputs = unit_inputs(PROXY, config, path, "ca.crt", *pair("proxy"))
     files = [
         File(config, environment_file({"KUBE_PROXY_ARGS": flags(cluster, host, PROXY, own)})),
         kubeconfig_file(cluster, path, user="system:kube-proxy", certificate="proxy"),
-        service_file(
-            PROXY,
-            config=config,
-            variables="$KUBE_COMMON_ARGS $KUBE_MASTER $KUBE_PROXY_ARGS",
-            inputs=inputs,
-            after="flanneld.service",
-        ),
     ]
-    ready = "curl -sf --max-time 5 http://127.0.0.1:10256/healthz"
-    return files, unit(PROXY, inputs, ready, "the API server does not answer, or an argument is not this release's")
+    service, unit = component(
+        PROXY,
+        how,
+        config=config,
+        variables="$KUBE_COMMON_ARGS $KUBE_MASTER $KUBE_PROXY_ARGS",
+        read=(path, "ca.crt", *pair("proxy")),
+        ready="curl -sf --max-time 5 http://127.0.0.1:10256/healthz",
+        hint="the API server does not answer, or an argument is not this release's",
+        after="flanneld.service",
+    )
+    return [*files, service], unit
 
 
 def _pause_image(cluster: Cluster) -> tuple[Step, ...]:

@@ -2,12 +2,13 @@
 
 from cluster.certificates import KUBERNETES_PKI
 from cluster.desired import File, Role, Step
-from cluster.families import Family
+from cluster.distributions import Distribution
 
 
-def pki_role(family: Family, certificates: tuple[File, ...]) -> Role:
+def pki_role(distribution: Distribution, certificates: tuple[File, ...]) -> Role:
     """A host's certificates and keys, and its trust store."""
     authority = next(f for f in certificates if f.path == f"{KUBERNETES_PKI}/ca.crt")
+    family = distribution.family
     anchor = family.trust_anchor
     return Role(
         name="pki",

@@ -11,7 +11,8 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 from cluster.certificates import certificate_files
 from cluster.desired import File, Role
-from cluster.families import DEB
+from cluster.distributions import TABLE, Distribution
+from cluster.installation import service_group
 from cluster.roles.docker import docker_role
 from cluster.roles.etcd import etcd_role
 from cluster.roles.flannel import flannel_role
@@ -26,6 +27,9 @@ from pki import Store
 from tests.unit.test_settings import data, groups
 
 SEVERAL = {"masters": ["master", "node1"], "nodes": ["node1", "node2", "node3"], "etcd": ["master", "node1", "node2"]}
+DEBIAN, DEEPIN = (next(d for d in TABLE if d.name == name) for name in ("Debian", "Deepin Server"))
+PACKAGES = dict.fromkeys(("etcd", "flannel", "docker", "kubernetes"), "packages")
+RELEASE_FILES = dict.fromkeys(PACKAGES, "release files")
 BARE: dict[str, dict[str, Any]] = {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
 
 
@@ -39,29 +43,32 @@ def several(**changes: Any) -> Cluster:
     return cluster(SEVERAL, api_server_address="api.example", **changes)
 
 
-def expected(cluster: Cluster, host: Host) -> tuple[File, ...]:
+def expected(cluster: Cluster, host: Host, on: Distribution = DEBIAN) -> tuple[File, ...]:
     """The certificate files of a host before any is issued: their paths and modes."""
-    return tuple(certificate_files(cluster, host, Store(Path("/nowhere")), write=False))
+    group = service_group(cluster.settings, on)
+    return tuple(certificate_files(cluster, host, Store(Path("/nowhere")), write=False, service_group=group))
 
 
-def roles(cluster: Cluster, host: Host, certificates: tuple[File, ...] | None = None) -> dict[str, Role]:
+def roles(
+    cluster: Cluster, host: Host, certificates: tuple[File, ...] | None = None, on: Distribution = DEBIAN
+) -> dict[str, Role]:
     """Every role of a host by name, in the order in which they are brought about."""
-    files = expected(cluster, host) if certificates is None else certificates
-    listed = [host_role(cluster, DEB), pki_role(DEB, files)]
+    files = expected(cluster, host, on) if certificates is None else certificates
+    listed = [host_role(cluster, on, on.ids[0]), pki_role(on, files)]
     if host.is_etcd:
-        listed.append(etcd_role(cluster, host, DEB, files))
+        listed.append(etcd_role(cluster, host, on, files))
     if host.is_node:
-        listed += [flannel_role(cluster, host, files), docker_role(cluster, host, DEB)]
+        listed += [flannel_role(cluster, host, on, files), docker_role(cluster, host, on)]
     if host.is_master:
-        listed.append(master_role(cluster, host, files))
+        listed.append(master_role(cluster, host, on, files))
     if host.is_node:
-        listed.append(node_role(cluster, host, DEB, files))
+        listed.append(node_role(cluster, host, on, files))
     return {role.name: role for role in listed}
 
 
 def converged(role: Role) -> dict[str, dict[str, Any]]:
     """What `facts.role.RoleState` says of a host that holds all of a role."""
-    files = on_disk(*role.files, *role.expects)
+    files = on_disk(*role.sources, *role.files, *role.expects)
     for path in (p for u in role.units for p in u.inputs):
         files.setdefault(path, {"mode": "644", "owner": "root:root", "sha256": "cd" * 32})
     running = {"loaded": "loaded", "active": "active", "sub": "running", "enabled": "enabled", "pid": 1}

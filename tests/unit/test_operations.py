@@ -48,7 +48,8 @@ OTHERS = {check.nodes_answer, check.nodes_ready, check.pods_reach_each_other, pr
 # Those on workloads: tests/unit/test_workload_operations.py.
 ON_WORKLOADS = {kubernetes._manifest, kubernetes._absent, kubernetes._scale, kubernetes._rolling_update}
 GOOD = {
-    "distribution": "debian", "like": "", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
+    "distribution": "debian", "like": "", "version": "12", "managers": ["apt-get"],
+    "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
     "root": True, "init": "systemd", "clock": 0.0, "free_disk": 10**11, "installed": False, "listeners": {},
 }  # fmt: skip
 
@@ -77,6 +78,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
         return made
 
     monkeypatch.setattr("operations.survey._answers", {})
+    monkeypatch.setattr("operations.preflight._told", set())
     monkeypatch.setattr("operations.run.report", run.Report())
     yield begun
     forget()
@@ -187,10 +189,10 @@ BARE_HOSTS = [
         host.prepare,
         "node1",
         [
-            "write /etc/modules-load.d/container-cloud.conf",
-            "write /etc/sysctl.d/90-container-cloud.conf",
             *(f"install {name}" for name in ("ca-certificates", "curl", "iproute2", "iptables", "kmod", "procps")),
             "install systemd-timesyncd",
+            "write /etc/modules-load.d/container-cloud.conf",
+            "write /etc/sysctl.d/90-container-cloud.conf",
             "write the cluster's names to /etc/hosts",
             "load kernel modules",
             "set kernel parameters",
@@ -199,7 +201,7 @@ BARE_HOSTS = [
             "turn swap off",
             "start systemd-timesyncd",
         ],
-        ["write", "packages", *["step"] * 7],
+        ["packages", "write", *["step"] * 7],
     ),
     (
         host.install,
@@ -228,48 +230,52 @@ BARE_HOSTS = [
         etcd.member,
         "master",
         [
-            "write /etc/etcd/etcd.conf",
-            "write /etc/systemd/system/etcd.service.d/container-cloud.conf",
             "install etcd-server",
             "install etcd-client",
+            "write /etc/etcd/etcd.conf",
+            "write /etc/systemd/system/etcd.service.d/container-cloud.conf",
             "enable etcd",
             "start etcd (it is not there)",
             "give etcd's clients their own users",
             "set flannel's network configuration in etcd (/flannel/network/config)",
         ],
-        ["write", "packages", "reload", "start etcd", "step", "step"],
+        ["packages", "write", "reload", "start etcd", "step", "step"],
     ),
     (
         flannel.lease,
         "node1",
         [
+            "install /usr/local/bin/flanneld",
             "write /etc/sysconfig/flanneld",
             "write /usr/local/libexec/container-cloud/lease",
             "write /etc/systemd/system/flanneld.service",
-            "install /usr/local/bin/flanneld",
             "enable flanneld",
             "start flanneld (it is not there)",
         ],
-        ["write", "programs", "reload", "start flanneld"],
+        ["programs", "write", "reload", "start flanneld"],
     ),
     (
         docker.engine,
         "node1",
         [
+            "install docker.io",
             "write /etc/sysconfig/docker",
             "write /etc/systemd/system/docker.service.d/container-cloud.conf",
             "write /usr/local/libexec/container-cloud/forward",
-            "install docker.io",
             "enable docker",
             "start docker (it is not there)",
             "let pod traffic through FORWARD",
         ],
-        ["write", "packages", "reload", "start docker", "step"],
+        ["packages", "write", "reload", "start docker", "step"],
     ),
     (
         kubernetes.master,
         "master",
         [
+            "install /usr/local/bin/kube-apiserver",
+            "install /usr/local/bin/kube-controller-manager",
+            "install /usr/local/bin/kube-scheduler",
+            "install /usr/local/bin/kubectl",
             "write /etc/kubernetes/config",
             "write /etc/kubernetes/kubeconfig",
             "write /etc/kubernetes/apiserver",
@@ -280,10 +286,6 @@ BARE_HOSTS = [
             "write /etc/kubernetes/scheduler",
             "write /etc/kubernetes/scheduler.kubeconfig",
             "write /etc/systemd/system/kube-scheduler.service",
-            "install /usr/local/bin/kube-apiserver",
-            "install /usr/local/bin/kube-controller-manager",
-            "install /usr/local/bin/kube-scheduler",
-            "install /usr/local/bin/kubectl",
             "enable kube-apiserver",
             "enable kube-controller-manager",
             "enable kube-scheduler",
@@ -293,8 +295,8 @@ BARE_HOSTS = [
             "let the API server call the kubelets",
         ],
         [
-            "write",
             "programs",
+            "write",
             "reload",
             "start kube-apiserver",
             "start kube-controller-manager",
@@ -306,6 +308,9 @@ BARE_HOSTS = [
         kubernetes.node,
         "node1",
         [
+            *(f"install {name}" for name in ("conntrack", "ebtables", "ethtool", "ipset", "socat", "util-linux")),
+            "install /usr/local/bin/kubelet",
+            "install /usr/local/bin/kube-proxy",
             "write /etc/kubernetes/config",
             "write /etc/kubernetes/kubeconfig",
             "write /etc/kubernetes/kubelet",
@@ -313,15 +318,12 @@ BARE_HOSTS = [
             "write /etc/kubernetes/proxy",
             "write /etc/kubernetes/proxy.kubeconfig",
             "write /etc/systemd/system/kube-proxy.service",
-            *(f"install {name}" for name in ("conntrack", "ebtables", "ethtool", "ipset", "socat", "util-linux")),
-            "install /usr/local/bin/kubelet",
-            "install /usr/local/bin/kube-proxy",
             "enable kubelet",
             "enable kube-proxy",
             "start kubelet (it is not there)",
             "start kube-proxy (it is not there)",
         ],
-        ["write", "packages", "programs", "reload", "start kubelet", "start kube-proxy"],
+        ["packages", "programs", "write", "reload", "start kubelet", "start kube-proxy"],
     ),
 ]
 
@@ -665,7 +667,16 @@ def test_the_family_of_a_host_comes_from_its_preflight(begin: Any) -> None:
     """A relative of Ubuntu gets deb packages."""
     this = begin()
     this.answers["node1", Preflight] |= {"distribution": "linuxmint", "like": "ubuntu debian"}
-    assert kinds(this.perform(host.prepare, "node1"))[:2] == ["write", "packages"]
+    assert kinds(this.perform(host.prepare, "node1"))[:2] == ["packages", "write"]
+
+
+def test_a_relative_is_accepted_with_a_notice(begin: Any, said: Any) -> None:
+    this = begin()
+    this.answers["node1", Preflight] |= {"distribution": "linuxmint", "like": "ubuntu debian", "name": "Linux Mint 21"}
+    for name in ("master", "node1"):
+        assert this.perform(preflight.check, name) == []
+    told = [r.getMessage() for r in said.records if r.levelno == logging.WARNING and "Mint" in r.getMessage()]
+    assert told == ["warning: node1: Linux Mint 21 is not known, and treated as Ubuntu"], "once a run"
 
 
 # --- The closing check ----------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """What a run changes on a host: `cluster.plan` against made-up states."""
 
+import hashlib
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,13 +10,16 @@ import pytest
 from cluster.desired import File, Package, Program, Role, Step, Unit, recorder, software
 from cluster.plan import plan
 
+SOURCE = File("/etc/repository", "x")
 CONFIG = File("/etc/x/x.conf", "a = 1\n")
 UNIT = Unit("x", inputs=("/etc/x/x.conf", "/run/lease"), ready="true", hint="none", program="/usr/local/bin/x")
 ROLE = Role(
     name="x",
+    sources=(SOURCE,),
     packages=(Package("x-server"),),
     programs=(Program("/usr/local/bin/x", "http://mirror/x", "ab" * 32),),
     files=(CONFIG,),
+    gone=("/etc/systemd/system/x.service.d/x.conf",),
     steps=(Step("before", "true", "true"), Step("after", "true", "true", when="after")),
     units=(UNIT,),
 )
@@ -25,6 +31,7 @@ def converged() -> dict[str, Any]:
         "packages": {"x-server": "1.0"},
         "programs": {"/usr/local/bin/x": "ab" * 32},
         "files": {
+            "/etc/repository": {"mode": "644", "owner": "root:root", "sha256": SOURCE.digest},
             "/etc/x/x.conf": {"mode": "644", "owner": "root:root", "sha256": CONFIG.digest},
             "/run/lease": {"mode": "644", "owner": "root:root", "sha256": "cd" * 32},
         },
@@ -49,9 +56,10 @@ def test_nothing_on_a_converged_host() -> None:
 def test_everything_on_a_bare_host() -> None:
     bare = {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
     assert plan(ROLE, bare).lines() == [
-        "write /etc/x/x.conf",
+        "write /etc/repository",
         "install x-server",
         "install /usr/local/bin/x",
+        "write /etc/x/x.conf",
         "before",
         "enable x",
         "start x (it is not there)",
@@ -128,8 +136,49 @@ def test_software_is_all_roles_packages_once() -> None:
 
 def test_recorder_escapes_for_systemd() -> None:
     line = recorder("x", ["/etc/a", "/etc/b"])
-    assert line.startswith("ExecStartPre=+/bin/sh -c '") and line.endswith("'")
-    assert '"$$INVOCATION_ID"' in line and "/run/container-cloud/x.inputs" in line
+    assert line.startswith("ExecStartPre=/bin/sh -c '") and line.endswith("'")
+    assert '"$${INVOCATION_ID:-$$(systemctl show' in line and "/run/container-cloud/x.inputs" in line
+
+
+@pytest.mark.parametrize("own", ["4f2c", ""], ids=["systemd 232 or later", "systemd 219"])
+def test_recorder_names_the_start(own: str, tmp_path: Path) -> None:
+    """By systemd's own id, or, where there is none, by when the unit left its rest."""
+    (tmp_path / "a").write_text("1\n")
+    line = recorder("x", [str(tmp_path / "a")]).replace("/run/container-cloud", str(tmp_path / "run"))
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho InactiveExitTimestampMonotonic=812\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    script = line.removeprefix("ExecStartPre=/bin/sh -c '").removesuffix("'").replace("$$", "$")
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "INVOCATION_ID": own}
+    subprocess.run(["/bin/sh", "-c", script], env=env, check=True)
+    first, rest = (tmp_path / "run/x.inputs").read_text().splitlines()
+    assert first == (own or "812")
+    assert rest == f"{hashlib.sha256(b'1' + bytes([10])).hexdigest()}  {tmp_path}/a"
+
+
+def test_a_file_of_the_other_kind_of_installation_goes() -> None:
+    found = converged()
+    found["files"][ROLE.gone[0]] = {"mode": "644", "owner": "root:root", "sha256": "00" * 32}
+    changes = plan(ROLE, found)
+    assert changes.lines() == [f"remove {ROLE.gone[0]}", "reload systemd"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "due"),
+    [
+        ("1.20.2", "1.20.2-1.el7", False),
+        ("1.20.2-1.el7", "1.20.2-1.el7", False),
+        ("1.20.2", "1.20.20-1", True),
+        ("1.20.2-2", "1.20.2-1", True),
+        (None, "0.1-1", False),
+        ("3.4.23+dfsg-4", "3.4.23+dfsg-4", False),
+        ("2:18.09.0", "2:18.09.0-316", False),
+        ("1.20.2", "", True),
+    ],
+)
+def test_versions_are_those_that_are_pinned(wanted: str | None, there: str, due: bool) -> None:
+    role = Role(name="x", packages=(Package("x", wanted),))
+    found = converged() | {"packages": {"x": there}}
+    assert bool(plan(role, found).packages) is due
 
 
 def test_contents_do_not_show() -> None:

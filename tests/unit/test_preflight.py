@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from cluster.families import family_of
 from cluster.ports import tcp_ports
-from cluster.preflight import problems
-from tests.unit.example import SEVERAL, cluster, several
+from cluster.preflight import notices, problems
+from tests.unit.example import PACKAGES, SEVERAL, cluster, several
 
 SHIPPED = cluster()
 RUNNING = {
@@ -16,12 +15,21 @@ RUNNING = {
 }
 
 
+KNOWN = (
+    "Debian, Ubuntu, Deepin Server, CentOS or RHEL 7, CentOS, RHEL, Rocky or AlmaLinux 8, CentOS, RHEL, Rocky or "
+    "AlmaLinux 9, openEuler, Anolis OS 7, Anolis OS 8, Kylin Server V10, UOS Server 20"
+)
+ROCKY = {"distribution": "rocky", "like": "rhel centos fedora", "version": "9.2", "managers": ["dnf", "yum"]}
+
+
 def good() -> dict[str, dict[str, Any]]:
     """What the preflight finds on four hosts before the first run."""
     return {
         host.name: {
             "distribution": "debian",
             "like": "",
+            "version": "12",
+            "managers": ["apt-get"],
             "name": "Debian GNU/Linux 12 (bookworm)",
             "architecture": "x86_64",
             "root": True,
@@ -53,9 +61,13 @@ def test_hosts_that_run_the_cluster_already() -> None:
     [
         (
             {"distribution": "arch", "name": "Arch Linux"},
-            "node1: Arch Linux is not supported; known are debian, ubuntu",
+            f"node1: Arch Linux is not supported; known are {KNOWN}",
         ),
-        ({"distribution": "", "name": ""}, "node1: its distribution is not supported; known are debian, ubuntu"),
+        ({"distribution": "", "name": ""}, f"node1: its distribution is not supported; known are {KNOWN}"),
+        (
+            {"distribution": "centos", "like": "rhel fedora", "version": "6", "managers": ["yum"], "name": "CentOS 6"},
+            f"node1: CentOS 6 is not supported; known are {KNOWN}",
+        ),
         ({"architecture": "aarch64"}, "node1: aarch64 is not supported; known are x86_64"),
         ({"root": False}, "node1: not root; connect as root, or write _sudo = True in group_data/all.py"),
         ({"init": "bash"}, "node1: PID 1 is bash, not systemd; use a host that systemd has booted"),
@@ -115,9 +127,47 @@ def test_every_reason_is_said_at_once() -> None:
 def test_relatives_of_known_distributions() -> None:
     found = good()
     found["node1"] |= {"distribution": "linuxmint", "like": "ubuntu debian"}
+    found["node1"]["name"] = "Linux Mint 21"
     found["node2"] |= {"distribution": "ubuntu"}
     assert problems(SHIPPED, found) == []
-    assert family_of("fedora") is None and family_of("rocky", "rhel centos fedora") is None
+    assert notices(found) == ["node1: Linux Mint 21 is not known, and treated as Ubuntu"]
+
+
+# --- What the distribution has packages of --------------------------------------------------------------------------
+
+
+def test_a_component_the_distribution_has_no_package_of() -> None:
+    found = good()
+    found["node1"] |= ROCKY
+    (line,) = problems(SHIPPED, found)
+    assert line == (
+        'node1: install_methods["docker"] = "packages": CentOS, RHEL, Rocky or AlmaLinux 9 has none known to do; write '
+        '"release files", or name them in package_names["docker"]["rpm"]'
+    )
+    named = cluster(package_names={"docker": {"rpm": ["docker-ce"]}})
+    assert problems(named, found) == []
+    assert problems(cluster(install_methods={"docker": {"rpm": "release files"}}), found) == []
+
+
+def test_packages_are_asked_of_hosts_that_need_them() -> None:
+    lines = problems(cluster(install_methods=PACKAGES), good())
+    settings = {(line.split(":")[0], line.split("[")[1].split("]")[0]) for line in lines}
+    assert settings == {
+        ("master", '"kubernetes"'),
+        *((f"node{n}", name) for n in (1, 2, 3) for name in ('"flannel"', '"kubernetes"')),
+    }
+
+
+def test_a_time_service_the_family_does_not_have() -> None:
+    found = good()
+    found["node1"] |= ROCKY
+    settings = {"install_methods": {"docker": "release files"}}
+    assert problems(cluster(time_service="systemd-timesyncd", **settings), found) == [
+        'node1: time_service = "systemd-timesyncd": CentOS, RHEL, Rocky or AlmaLinux 9 has no such package; write '
+        '"chrony"'
+    ]
+    for service in ("distribution", "chrony", None):
+        assert problems(cluster(time_service=service, **settings), found) == []
 
 
 # --- The disk -------------------------------------------------------------------------------------------------------

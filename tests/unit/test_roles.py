@@ -10,11 +10,12 @@ import pytest
 
 from cluster import releases
 from cluster.desired import File, Role, Unit
+from cluster.distributions import Distribution
 from cluster.roles import UNITS, kubernetes, master, node
 from cluster.roles.etcd import flannel_configuration
 from cluster.roles.flannel import DOCKER_ENV, SUBNET_ENV
 from cluster.settings import Cluster, load
-from tests.unit.example import cluster, expected, roles, several
+from tests.unit.example import DEBIAN, DEEPIN, PACKAGES, RELEASE_FILES, cluster, expected, roles, several
 from tests.unit.test_settings import data, groups
 
 # A package of Debian 12 has these versions; the settings say them of what is a release file.
@@ -32,7 +33,24 @@ CLUSTERS = {
         docker_options=["--log-opt", "max-size=50m"], pod_subnet_max="192.168.200.0",
         pause_image_archive={"url": "http://mirror.example/pause.tar", "sha256": "ab" * 32},
     ),
+    "release files": several(install_methods=RELEASE_FILES),
+    "rpm packages": several(install_methods=PACKAGES),
+    "rpm release files": several(install_methods=RELEASE_FILES),
 }  # fmt: skip
+# What units of the rpm family's packages run, as CentOS 7 has them; a variable that nobody sets is empty there.
+PACKAGED_UNITS = {
+    "etcd": '/bin/bash -c "GOMAXPROCS=4 /usr/bin/etcd"',
+    "flanneld": "/usr/bin/flanneld -etcd-endpoints=${FLANNEL_ETCD_ENDPOINTS} $FLANNEL_OPTIONS",
+    "docker": "/usr/bin/dockerd $OPTIONS $DOCKER_STORAGE_OPTIONS $DOCKER_NETWORK_OPTIONS",
+    "kube-apiserver": "/usr/bin/kube-apiserver $KUBE_LOGTOSTDERR $KUBE_LOG_LEVEL $KUBE_ETCD_SERVERS $KUBE_API_ADDRESS "
+    "$KUBE_API_PORT $KUBELET_PORT $KUBE_ALLOW_PRIV $KUBE_SERVICE_ADDRESSES $KUBE_ADMISSION_CONTROL $KUBE_API_ARGS",
+    "kube-controller-manager": "/usr/bin/kube-controller-manager $KUBE_LOGTOSTDERR $KUBE_LOG_LEVEL $KUBE_MASTER "
+    "$KUBE_CONTROLLER_MANAGER_ARGS",
+    "kube-scheduler": "/usr/bin/kube-scheduler $KUBE_LOGTOSTDERR $KUBE_LOG_LEVEL $KUBE_MASTER $KUBE_SCHEDULER_ARGS",
+    "kubelet": "/usr/bin/kubelet $KUBE_LOGTOSTDERR $KUBE_LOG_LEVEL $KUBELET_API_SERVER $KUBELET_ADDRESS $KUBELET_PORT "
+    "$KUBELET_HOSTNAME $KUBE_ALLOW_PRIV $KUBELET_POD_INFRA_CONTAINER $KUBELET_ARGS",
+    "kube-proxy": "/usr/bin/kube-proxy $KUBE_LOGTOSTDERR $KUBE_LOG_LEVEL $KUBE_MASTER $KUBE_PROXY_ARGS",
+}
 ON_HOSTS = [pytest.param(c, h.name, id=f"{name}-{h.name}") for name, c in CLUSTERS.items() for h in c.hosts]
 
 
@@ -43,8 +61,14 @@ def on(found: Cluster, name: str) -> dict[str, Role]:
     """A host's roles by name, rendered once."""
     key = id(found), name
     if key not in _rendered:
-        _rendered[key] = found, roles(found, found.host(name))  # with the cluster, so that its id stays its own
+        # With the cluster, so that its id stays its own.
+        _rendered[key] = found, roles(found, found.host(name), on=distribution(found))
     return _rendered[key][1]
+
+
+def distribution(found: Cluster) -> Distribution:
+    """What the hosts of an example run."""
+    return DEEPIN if any(found is c for name, c in CLUSTERS.items() if name.startswith("rpm ")) else DEBIAN
 
 
 def files(found: Cluster, name: str) -> dict[str, str]:
@@ -84,7 +108,10 @@ def command_line(found: Cluster, name: str, unit: str) -> str:
         values |= variables(files(found, name).get(path, ""))
     if unit == "docker":  # written by the lease script when flanneld has its lease
         values |= {"DOCKER_NETWORK_OPTIONS": "--bip=192.168.14.1/24 --ip-masq=false --mtu=1450"}
-    (line,) = re.findall(r"^ExecStart=(.+)$", text, re.M)
+    own = re.findall(r"^ExecStart=(.+)$", text, re.M)
+    if not own:
+        return re.sub(r"\$\{?(\w+)\}?", lambda match: values.get(match[1], ""), PACKAGED_UNITS[unit])
+    (line,) = own
     used = re.findall(r"\$\{?(\w+)\}?", line)
     assert set(used) <= set(values), f"{unit} uses variables that no environment file sets"
     return re.sub(r"\$\{?(\w+)\}?", lambda match: values[match[1]], line)
@@ -512,7 +539,7 @@ def test_inputs_are_files_that_somebody_writes(found: Cluster, name: str) -> Non
 @pytest.mark.parametrize(("found", "name"), ON_HOSTS)
 def test_units_record_their_inputs_when_they_start(found: Cluster, name: str) -> None:
     for _, unit in units_on(found, name):
-        (line,) = re.findall(r"^ExecStartPre=\+/bin/sh -c '(.*sha256sum.*)'$", service(found, name, unit.name), re.M)
+        (line,) = re.findall(r"^ExecStartPre=/bin/sh -c '(.*sha256sum.*)'$", service(found, name, unit.name), re.M)
         recorded = line.partition("sha256sum ")[2].partition(" 2>")[0].split()
         assert recorded == list(unit.inputs)
         assert line.endswith(f"> /run/container-cloud/{unit.name}.inputs")
@@ -546,7 +573,7 @@ def test_a_role_names_everything_once(found: Cluster, name: str) -> None:
 @pytest.mark.parametrize(("found", "name"), ON_HOSTS)
 def test_expected_files_are_certificates_of_that_host(found: Cluster, name: str) -> None:
     host = found.host(name)
-    placed = {f.path for f in expected(found, host)}
+    placed = {f.path for f in expected(found, host, distribution(found))}
     for role in on(found, name).values():
         assert {f.path for f in role.expects} <= placed
         assert bool(role.expects) == (role.name in ("etcd", "flannel", "master", "node"))
@@ -554,7 +581,8 @@ def test_expected_files_are_certificates_of_that_host(found: Cluster, name: str)
 
 def test_programs_are_release_files_with_their_checksums() -> None:
     found = {p.path: p for h in SHIPPED.hosts for r in on(SHIPPED, h.name).values() for p in r.programs}
-    assert set(found) == {f"/usr/local/bin/{name}" for name in releases.RELEASE_FILES}
+    names = {p.name for c in ("flannel", "kubernetes-master", "kubernetes-node") for p in releases.programs(c)}
+    assert set(found) == {f"/usr/local/bin/{name}" for name in names}
     kubelet = found["/usr/local/bin/kubelet"]
     assert kubelet.url == "https://dl.k8s.io/release/v1.20.2/bin/linux/amd64/kubelet"
     assert kubelet.sha256 == data()["node1"]["release_files"]["kubelet"]["sha256"]

@@ -12,6 +12,10 @@ from cluster.problems import Problem
 from cluster.settings import BadSettings, Cluster, Settings, load
 
 REPOSITORY = Path(__file__).parents[2]
+NINE = (
+    "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kube-proxy", "flanneld",
+    "etcd", "docker",
+)  # fmt: skip
 GROUPS = ("masters", "nodes", "etcd")
 
 
@@ -62,11 +66,27 @@ def test_the_shipped_settings_lack_nothing_but_checksums():
     hosts = {name: {**own, "release_files": shipped()["release_files"]} for name, own in data().items()}
     problems = refused(hosts)
     assert [problem.setting for problem in problems] == [
-        f'release_files["{name}"]["sha256"]' for name in shipped()["release_files"]
+        f'release_files["{name}"]["sha256"]' for name in shipped()["release_files"] if name not in ("etcd", "docker")
     ]
     kubectl = problems[3]
     assert "has no sha256" in kubectl.advice
     assert "https://dl.k8s.io/release/v1.20.2/bin/linux/amd64/kubectl.sha256" in kubectl.advice
+
+
+@pytest.mark.parametrize(
+    ("methods", "wanted"),
+    [
+        ({"etcd": "release files", "docker": "release files"}, [*NINE]),
+        ({"kubernetes": "packages", "flannel": "packages"}, []),
+        ({"flannel": {"deb": "release files", "rpm": "packages"}, "kubernetes": "packages"}, ["flanneld"]),
+        ({"flannel": {"rpm": "packages"}, "kubernetes": "packages"}, ["flanneld"]),
+    ],
+    ids=["all", "none", "one on one family", "unsaid is as shipped"],
+)
+def test_checksums_are_asked_for_what_is_fetched(methods, wanted):
+    hosts = data(install_methods=methods, release_files=shipped()["release_files"])
+    names = [p.setting.split('"')[1] for p in refused(hosts)] if wanted else list(load(hosts, groups())[1])[1:]
+    assert names == wanted
 
 
 def test_the_shipped_settings_warn_of_the_node_ports_alone():

@@ -7,6 +7,7 @@ from tests.unit.test_settings import data, groups, refused
 
 SHA = "0" * 64
 APT = {"name": "mirror", "uri": "http://mirror.example/debian", "suite": "bookworm", "components": ["main"]}
+YUM = {"file": "x", "id": "x", "name": "X", "baseurl": "http://mirror.example/x/"}
 TRUSTED = {**APT, "trusted": True}
 
 
@@ -56,7 +57,25 @@ BAD = [
     ("flannel_etcd_api", "v2", ["flannel 0.26.7 reads etcd's v3 API", "0.9 to 0.17"]),
     ("flannel_etcd_api", 3, ['"v2" or "v3"']),
     ("container_runtime", "containerd", ['write "docker"']),
-    ("etcd_package_version", "latest", ["no package version", "3.4.23+dfsg-4"]),
+    ("package_versions", {"etcd": "latest"}, ['["etcd"] =', "no package version", "3.4.23+dfsg-4"]),
+    ("package_versions", {"etcd": {"rpm": "latest"}}, ['["etcd"]["rpm"]', "no package version"]),
+    ("package_versions", {"etcd": {"dpkg": "3.4.23-1"}}, ['"dpkg" is no family', '"deb" or "rpm"']),
+    ("package_versions", {"etcd": 3}, ["takes a text, or one by family"]),
+    ("package_versions", {"etdc": "3.4.23-1"}, ['package_versions["etdc"]', 'write "etcd", "flannel"']),
+    ("install_methods", {"etcd": "package"}, ['"package"', 'write "packages" or "release files"']),
+    ("install_methods", {"kubelet": "packages"}, ["is no component", '"kubernetes"']),
+    ("install_methods", "packages", ["must be a mapping"]),
+    ("package_names", {"kubernetes": {"rpm": ["x"]}}, ["is no component", '"kubernetes-master"']),
+    ("package_names", {"docker": {"yum": ["x"]}}, ['["docker"]["yum"]', 'write "deb" or "rpm"']),
+    ("package_names", {"docker": {"rpm": ["a b"]}}, ["no package name", "docker-ce"]),
+    ("yum_repositories", [{**YUM, "file": "a/b"}], ['yum_repositories[0]["file"]', "names a file"]),
+    ("yum_repositories", [{**YUM, "id": "a]"}], ['yum_repositories[0]["id"]', "names a section"]),
+    ("yum_repositories", [{**YUM, "baseurl": "mirror.example"}], ["no address of a repository"]),
+    ("yum_repositories", [{**YUM, "name": "a\nb"}], ["one line"]),
+    ("yum_repositories", [YUM, YUM], ["names another repository too"]),
+    ("yum_repositories", [{**YUM, "key": "/no/such.asc"}], ["no file on this machine"]),
+    ("yum_repositories", [{**YUM, "gpgcheck": 0}], ["must be True or False"]),
+    ("yum_repositories", [{**YUM, "url": "x"}], ["is not known here"]),
     ("apt_repositories", [APT], ['apt_repositories[0]["key"]', '"trusted": True']),
     ("apt_repositories", [{**APT, "key": "/no/such/key.asc"}], ['"/no/such/key.asc"', "no file on this machine"]),
     ("apt_repositories", [{**TRUSTED, "suite": "./"}], ["flat repository", "write []"]),
@@ -306,7 +325,7 @@ def test_an_argument_unknown_to_a_program_of_unknown_version_is_a_warning():
     extra = {"etcd": {"snapshot-cuont": "1000"}}
     (warning,) = warnings(data(extra_args=extra))
     assert '"snapshot-count"' in warning
-    (problem,) = refused(data(extra_args=extra, etcd_package_version="3.4.23+dfsg-4"))
+    (problem,) = refused(data(extra_args=extra, package_versions={"etcd": "3.4.23+dfsg-4"}))
     assert "etcd 3.4.23+dfsg-4 has no such argument" in str(problem)
 
 

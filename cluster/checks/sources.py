@@ -1,0 +1,198 @@
+"""Checks of where software comes from: methods, packages, repositories, release files."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import get_args
+
+from cluster import releases
+from cluster.checks.registry import Draft, check
+from cluster.families import FamilyName
+from cluster.fields import package_version
+from cluster.model import INSTALL_METHODS, AptRepository, Method, Settings
+from cluster.problems import HIDDEN, Problem, either, instead, show
+from cluster.releases import Packaged
+
+_SHA256 = r"[0-9a-f]{64}"
+_FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+@check("release_files", "install_methods")
+def release_files_are_complete(draft: Draft) -> Iterator[Problem]:
+    given = draft.settings.release_files
+    for name in _released(draft.settings):
+        if name not in given:
+            advice = 'is missing; write {"url": ..., "sha256": ...}'
+            yield Problem(f"release_files[{show(name)}]", None, advice)
+    for name in given:
+        if name not in releases.RELEASE_FILES:
+            advice = f"is no program that is fetched; {instead(name, releases.RELEASE_FILES)}"
+            yield Problem(f"release_files[{show(name)}]", given[name].url, advice)
+
+
+@check("release_files", "kubernetes_version", "flannel_version", "install_methods")
+def release_files_have_checksums(draft: Draft) -> Iterator[Problem]:
+    settings = draft.settings
+    for name, file in settings.release_files.items():
+        if name in releases.RELEASE_FILES and name not in _released(settings):
+            continue
+        url = settings.release_url(name)
+        kubernetes = releases.RELEASE_FILES.get(name) == "kubernetes"
+        source = f"that {url}.sha256 shows" if kubernetes else f"that {url} should have"
+        yield from _checksum(f"release_files[{show(name)}]", file.sha256, source)
+
+
+def _released(settings: Settings) -> list[str]:
+    """The release files that some host will fetch."""
+    return [name for name, component in releases.RELEASE_FILES.items() if settings.released(component)]
+
+
+@check("release_files")
+def release_files_have_urls(draft: Draft) -> Iterator[Problem]:
+    for name, file in draft.settings.release_files.items():
+        yield from _url(f"release_files[{show(name)}]", file.url)
+
+
+@check("pause_image_archive")
+def pause_image_archive_is_checked(draft: Draft) -> Iterator[Problem]:
+    archive = draft.settings.pause_image_archive
+    if archive is not None:
+        yield from _checksum("pause_image_archive", archive.sha256, "that `sha256sum` prints for the archive")
+        yield from _url("pause_image_archive", archive.url)
+
+
+def _checksum(owner: str, checksum: str | None, source: str) -> Iterator[Problem]:
+    setting = f'{owner}["sha256"]'
+    if checksum is None:
+        yield Problem(setting, None, f"has no sha256; write the 64 hex digits {source}")
+    elif re.fullmatch(_SHA256, checksum.lower()) and checksum != checksum.lower():
+        yield Problem(setting, checksum, f"write it in lower case: {show(checksum.lower())}")
+    elif not re.fullmatch(_SHA256, checksum):
+        advice = f"is no SHA-256: {len(checksum)} characters; write the 64 hex digits {source}"
+        yield Problem(setting, checksum, advice)
+
+
+def _url(owner: str, url: str) -> Iterator[Problem]:
+    unknown = [name for name in re.findall(r"{(\w*)}", url) if name != "version"]
+    if not re.fullmatch(r"https?://[^/\s]+/\S+", url):
+        example = f"http://{url.rpartition('://')[2].lstrip('/') or 'mirror.example/file'}"
+        yield Problem(f'{owner}["url"]', url, f"must be an address of http or https, for example {show(example)}")
+    elif unknown:
+        yield Problem(f'{owner}["url"]', url, f"only {{version}} is filled in; write {{{unknown[0]}}} out")
+    elif "'" in url:
+        yield Problem(f'{owner}["url"]', url, "has a quote; write %27 for it")
+
+
+@check("apt_repositories")
+def apt_repositories_are_trusted(draft: Draft) -> Iterator[Problem]:
+    for owner, repository in _repositories(draft):
+        if repository.key is None and not repository.trusted:
+            advice = 'apt refuses a repository without a key; write the key\'s path, or "trusted": True'
+            yield Problem(f'{owner}["key"]', None, advice)
+        yield from _key_is_there(owner, repository.key)
+
+
+@check("apt_repositories")
+def flat_suites_have_no_components(draft: Draft) -> Iterator[Problem]:
+    for owner, repository in _repositories(draft):
+        flat = repository.suite.endswith("/")
+        if flat and repository.components:
+            advice = f"the suite {show(repository.suite)} ends in /, which is a flat repository: write []"
+            yield Problem(f'{owner}["components"]', repository.components, advice)
+        elif not flat and not repository.components:
+            advice = f'the suite {show(repository.suite)} has components; write them, as ["main"], or end it in /'
+            yield Problem(f'{owner}["components"]', [], advice)
+
+
+@check("apt_repositories")
+def apt_repositories_have_names_and_uris(draft: Draft) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for owner, repository in _repositories(draft):
+        if not re.fullmatch(_FILE_NAME, repository.name):
+            advice = 'names a file; write letters, digits, ".", "-" and "_" only'
+            yield Problem(f'{owner}["name"]', repository.name, advice)
+        elif repository.name in seen:
+            yield Problem(f'{owner}["name"]', repository.name, "names another repository too; write different names")
+        seen.add(repository.name)
+        if not re.fullmatch(r"(https?|ftp|file|copy|mirror[+a-z]*):/\S+", repository.uri):
+            advice = 'is no address of a repository; write for example "http://mirror.example/debian"'
+            yield Problem(f'{owner}["uri"]', repository.uri, advice)
+
+
+def _repositories(draft: Draft) -> Iterator[tuple[str, AptRepository]]:
+    for number, repository in enumerate(draft.settings.apt_repositories):
+        yield f"apt_repositories[{number}]", repository
+
+
+@check("yum_repositories")
+def yum_repositories_can_be_written(draft: Draft) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for number, repository in enumerate(draft.settings.yum_repositories):
+        owner = f"yum_repositories[{number}]"
+        for key in ("file", "id"):
+            value = getattr(repository, key)
+            if not re.fullmatch(_FILE_NAME, value):
+                what = "file" if key == "file" else "section"
+                yield Problem(
+                    f'{owner}["{key}"]', value, f'names a {what}; write letters, digits, ".", "-" and "_" only'
+                )
+        if repository.id in seen:
+            advice = "names another repository too; write different names"
+            yield Problem(f'{owner}["id"]', repository.id, advice)
+        seen.add(repository.id)
+        if "\n" in repository.name or not repository.name.strip():
+            yield Problem(f'{owner}["name"]', repository.name, "is what people call it; write one line")
+        if not re.fullmatch(r"(https?|ftp|file):/\S+", repository.baseurl):
+            advice = 'is no address of a repository; write for example "http://mirror.example/os/"'
+            yield Problem(f'{owner}["baseurl"]', repository.baseurl, advice)
+        yield from _key_is_there(owner, repository.key)
+
+
+def _key_is_there(owner: str, key: str | None) -> Iterator[Problem]:
+    if key is not None and not Path(key).expanduser().is_file():
+        advice = "is no file on this machine; write the path of the repository's public key"
+        yield Problem(f'{owner}["key"]', key, advice)
+
+
+@check("install_methods")
+def install_methods_are_known(draft: Draft) -> Iterator[Problem]:
+    for where, method in _by_family("install_methods", draft.settings.install_methods):
+        if method not in get_args(Method):
+            yield Problem(where, method, f"is no way to install; write {either(get_args(Method))}")
+    yield from _components("install_methods", draft.settings.install_methods, INSTALL_METHODS)
+
+
+@check("package_versions")
+def package_versions_are_versions(draft: Draft) -> Iterator[Problem]:
+    for where, version in _by_family("package_versions", draft.settings.package_versions):
+        try:
+            package_version(version)
+        except ValueError as error:
+            yield Problem(where, version, str(error))
+    yield from _components("package_versions", draft.settings.package_versions, INSTALL_METHODS)
+
+
+def _by_family(setting: str, values: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    """Each text with where it stands; one for all families is one."""
+    for component, by_family in values.items():
+        where = f"{setting}[{show(component)}]"
+        if len(by_family) == len(get_args(FamilyName)) and len(set(by_family.values())) == 1:
+            yield where, next(iter(by_family.values()))
+        else:
+            yield from ((f"{where}[{show(family)}]", value) for family, value in by_family.items())
+
+
+@check("package_names")
+def package_names_are_of_components(draft: Draft) -> Iterator[Problem]:
+    for component, by_family in draft.settings.package_names.items():
+        for family in by_family:
+            if family not in get_args(FamilyName):
+                where = f"package_names[{show(component)}][{show(family)}]"
+                yield Problem(where, HIDDEN, f"is no family; write {either(get_args(FamilyName))}")
+    yield from _components("package_names", draft.settings.package_names, get_args(Packaged))
+
+
+def _components(setting: str, names: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:
+    for name in names:
+        if name not in known:
+            yield Problem(f"{setting}[{show(name)}]", HIDDEN, f"is no component; write {either(known)}")

@@ -1,0 +1,59 @@
+"""Packages: what is installed, and what the repositories have."""
+
+from collections.abc import Iterable
+
+from pyinfra.api import FactBase
+
+from facts.shell import words
+
+
+class Offers(FactBase[dict]):
+    """
+    Installed packages, and the newer versions that the host's repositories offer; a run takes none of them by itself.
+
+    + packages: their names
+    + refresh: ask the repositories anew; without it the host's own copy of their lists tells, which may be old
+
+    Source: `apt-cache policy`, or `rpm` and `dnf check-update` (`yum` where there is no dnf). `newer` is None when
+    there is none. A package that is not installed is left out.
+
+    .. code:: python
+
+        {"etcd": {"installed": "3.4.23-1", "newer": "3.4.23-2"}, "docker": {"installed": "20.10.24-1", "newer": None}}
+    """
+
+    default = dict
+
+    def command(self, packages: Iterable[str], refresh: bool = False) -> str:
+        names = words(packages)
+        lists = "-o Dir::State::lists=$d -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
+        # apt's own lists stay as they are: to read is to change nothing.
+        update = f"d=$(mktemp -d); l='{lists}'; apt-get -qq $l update >/dev/null 2>&1; " if refresh else "l=; "
+        update = update.replace("'", '"')
+        expire = "$pm -q clean expire-cache >/dev/null 2>&1; " if refresh else ""
+        return (
+            "export LC_ALL=C; if command -v apt-get >/dev/null; then "
+            f"{update}apt-cache $l policy {names} 2>/dev/null; [ -z \"$l\" ] || rm -rf $d; else "
+            f"pm=$(command -v dnf || command -v yum); {expire}"
+            f"rpm -q {names} --qf 'installed %{{NAME}} %|EPOCH?{{%{{EPOCH}}:}}:{{}}|%{{VERSION}}-%{{RELEASE}}\\n' "
+            "| grep ^installed; "
+            # Three columns, which a long one breaks over two lines.
+            f"$pm -q check-update {names} 2>/dev/null | sed '/^Obsoleting/,$d' | xargs -n3 echo newer; fi; true"
+        )
+
+    def process(self, output: Iterable[str]) -> dict:
+        found: dict[str, dict[str, str | None]] = {}
+        name = ""
+        for line in output:
+            first, *rest = line.split() or [""]
+            if first == "installed":
+                found[rest[0]] = {"installed": rest[1], "newer": None}
+            elif first == "newer" and len(rest) == 3 and rest[0].rpartition(".")[0] in found:
+                found[rest[0].rpartition(".")[0]]["newer"] = rest[1]
+            elif line and not line.startswith(" ") and line.endswith(":"):
+                name = line[:-1]
+            elif first == "Installed:" and rest != ["(none)"]:
+                found[name] = {"installed": rest[0], "newer": None}
+            elif first == "Candidate:" and name in found and rest[0] != found[name]["installed"]:
+                found[name]["newer"] = rest[0]
+        return found
