@@ -13,13 +13,7 @@ from cluster.certificates import certificate_files
 from cluster.desired import File, Role
 from cluster.distributions import TABLE, Distribution
 from cluster.installation import service_group
-from cluster.roles.docker import docker_role
-from cluster.roles.etcd import etcd_role
-from cluster.roles.flannel import flannel_role
-from cluster.roles.host import host_role
-from cluster.roles.master import master_role
-from cluster.roles.node import node_role
-from cluster.roles.pki import pki_role
+from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
 from facts.role import RoleState
 from operations import run
@@ -54,15 +48,7 @@ def roles(
 ) -> dict[str, Role]:
     """Every role of a host by name, in the order in which they are brought about."""
     files = expected(cluster, host, on) if certificates is None else certificates
-    listed = [host_role(cluster, on, on.ids[0]), pki_role(on, files)]
-    if host.is_etcd:
-        listed.append(etcd_role(cluster, host, on, files))
-    if host.is_node:
-        listed += [flannel_role(cluster, host, on, files), docker_role(cluster, host, on)]
-    if host.is_master:
-        listed.append(master_role(cluster, host, on, files))
-    if host.is_node:
-        listed.append(node_role(cluster, host, on, files))
+    listed = all_roles(cluster, host, on, on.ids[0], files)
     return {role.name: role for role in listed}
 
 

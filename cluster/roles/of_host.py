@@ -1,0 +1,39 @@
+"""Every role of one host."""
+
+from cluster.desired import File, Role
+from cluster.distributions import Distribution
+from cluster.roles.docker import docker_role
+from cluster.roles.etcd import etcd_role
+from cluster.roles.flannel import flannel_role
+from cluster.roles.host import host_role
+from cluster.roles.master import master_role
+from cluster.roles.node import node_role
+from cluster.roles.pki import pki_role
+from cluster.settings import Cluster, Host
+
+
+def services(cluster: Cluster, host: Host, on: Distribution, certificates: tuple[File, ...] = ()) -> list[Role]:
+    """What its groups make a host do, in the order in which it is brought about.
+
+    Args:
+        on: the host's distribution.
+        certificates: its certificate files, which the roles expect; none where only software matters.
+    """
+    roles: list[Role] = []
+    if host.is_etcd:
+        roles.append(etcd_role(cluster, host, on, certificates))
+    if host.is_node:
+        roles += [flannel_role(cluster, host, on, certificates), docker_role(cluster, host, on)]
+    if host.is_master:
+        roles.append(master_role(cluster, host, on, certificates))
+    if host.is_node:
+        roles.append(node_role(cluster, host, on, certificates))
+    return roles
+
+
+def all_roles(
+    cluster: Cluster, host: Host, on: Distribution, identifier: str, certificates: tuple[File, ...]
+) -> list[Role]:
+    """The services' roles, and before them those of every host. `identifier` as in `host_role`."""
+    every = [host_role(cluster, on, identifier), pki_role(on, certificates)]
+    return [*every, *services(cluster, host, on, certificates)]
