@@ -16,14 +16,17 @@ venv: $(VENV)/ready
 
 # Four bare hosts, one run, a cluster; another, and it serves.
 demo: $(VENV)/ready
-	$(LAB) up --fresh
+	$(LAB) up --fresh --flavour deb
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
 	$(LAB) ssh master -- kubectl --kubeconfig=/etc/kubernetes/kubeconfig get nodes -o wide
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py
 	$(LAB) run -- curl -fsS http://10.1.10.102/ http://10.1.10.103/ http://10.1.10.104/
 
+# On deb hosts, on rpm hosts, and on a deb master with rpm nodes.
 test: unit
 	$(BIN)/pytest tests/lab
+	$(BIN)/pytest tests/lab --flavour rpm
+	$(BIN)/pytest tests/lab/test_cluster.py tests/lab/test_packages.py tests/lab/test_reboot.py --flavour mixed
 
 test-all: lint test bench
 

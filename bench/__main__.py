@@ -53,9 +53,9 @@ def measure_fresh() -> tuple[list[float], list[float]]:
     """Seconds from bare hosts to three Ready nodes: by hand, and by the deploy, in turn."""
     by_hand, fresh = [], []
     for _ in range(LONG_RUNS):
-        lifecycle.up(fresh=True, nodes=3)
+        lifecycle.up(fresh=True, nodes=3, flavour="deb")
         by_hand.append(timed(lambda: run("bash", "bench/by_hand.sh")))
-        lifecycle.up(fresh=True, nodes=3)
+        lifecycle.up(fresh=True, nodes=3, flavour="deb")
         # Both make every key anew.
         shutil.rmtree(STORE, ignore_errors=True)
         fresh.append(timed(lambda: pyinfra("-y", "deploys/cluster.py")))

@@ -36,6 +36,12 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--nodes", type=int, metavar="N", help="so many nodes beside the master (default: as last time, or 3)"
     )
+    up.add_argument(
+        "--flavour",
+        choices=state.FLAVOURS,
+        help="the hosts' family; mixed: a deb master, rpm nodes. Another than last time begins again from bare hosts "
+        "(default: as last time, or deb)",
+    )
     up.set_defaults(action=_up)
     commands.add_parser("down", help="power everything off; disks are kept").set_defaults(action=_down)
     commands.add_parser("status", help="show the hosts").set_defaults(action=_status)
@@ -69,8 +75,9 @@ def _chosen(arguments: argparse.Namespace) -> list[state.Host]:
 
 def _up(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
-    hosts = lifecycle.up(fresh=arguments.fresh, nodes=arguments.nodes)
-    say(f"{len(hosts)} hosts up in {time.monotonic() - began:.1f} s: {', '.join(host.name for host in hosts)}")
+    hosts = lifecycle.up(fresh=arguments.fresh, nodes=arguments.nodes, flavour=arguments.flavour)
+    names = ", ".join(f"{host.name} ({host.flavour})" for host in hosts)
+    say(f"{len(hosts)} hosts up in {time.monotonic() - began:.1f} s: {names}")
     say("next: python -m lab run -- pyinfra lab/inventory.py deploys/cluster.py")
 
 
@@ -82,7 +89,7 @@ def _status(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("host", "address", "state", "ssh")
+    table = Table("host", "address", "flavour", "state", "ssh")
     for row in lifecycle.status():
         table.add_row(*row)
     Console().print(table)

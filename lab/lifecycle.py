@@ -13,12 +13,13 @@ from lab.state import Host
 DEFAULT_NODES = 3
 
 
-def up(*, fresh: bool = False, nodes: int | None = None) -> list[Host]:
+def up(*, fresh: bool = False, nodes: int | None = None, flavour: str | None = None) -> list[Host]:
     """Bring the lab up, making first whatever is missing. Quick when everything stands.
 
     Args:
         fresh: begin again from bare hosts; network, mirror and registry stay.
         nodes: hosts beside the master (default: as last time, or 3).
+        flavour: "deb", "rpm" or "mixed" (default: as last time, or deb). Another than last time takes bare hosts.
 
     Returns:
         the hosts, running and answering.
@@ -29,24 +30,29 @@ def up(*, fresh: bool = False, nodes: int | None = None) -> list[Host]:
     check_machine()
     with state.lock():
         known = state.load()
-        wanted = state.hosts_for(int(known.get("nodes", DEFAULT_NODES)) if nodes is None else nodes)
+        last = state.flavour()
+        number = int(known.get("nodes", DEFAULT_NODES)) if nodes is None else nodes
+        wanted = state.hosts_for(number, flavour or last)
+        if "nodes" in known and flavour not in (None, last):
+            say(f"  these hosts are {last}: beginning again from bare ones, {flavour}")
+            fresh = True
         running = [] if fresh else [host for host in wanted if hosts.is_running(host) and network.is_connected(host)]
         cleanup.clear_leftovers(running)
-        image = _keep_image(known, fresh)
-        if not image:
+        images = {} if fresh else _kept_images(known, wanted)
+        if not images:
             cleanup.clear_leftovers([])
             fresh, running = True, []
-            image = base.prepare()
+            images = {each: base.prepare(each) for each in _flavours(wanted)}
         _discard_disks(keep=[] if fresh else wanted)
-        base.remove_others(image)
-        mirror.prepare(image)
+        base.remove_others(images.values())
+        mirror.prepare(yum="rpm" in images)
         network.create()
         mirror.start()
         registry.start()
         ssh.make_keys(wanted)
-        state.update(nodes=len(wanted) - 1, base=str(image))
+        state.update(nodes=number, flavour=flavour or last, images={each: str(path) for each, path in images.items()})
         kernel.remember()
-        _boot([host for host in wanted if host not in running], image)
+        _boot([host for host in wanted if host not in running], images)
         hosts.each(lambda host: hosts.wait(host, booted=False), [host for host in running if not network.is_cut(host)])
     return wanted
 
@@ -97,12 +103,12 @@ def heal(chosen: list[Host]) -> None:
     hosts.each(network.heal, _running(chosen))
 
 
-def status() -> list[tuple[str, str, str, str]]:
-    """For every host its name, its address, what it is doing, and how to log in."""
+def status() -> list[tuple[str, str, str, str, str]]:
+    """For every host its name, its address, its flavour, what it is doing, and how to log in."""
     rows = []
     for host in state.hosts():
         doing = _doing(host) if hosts.is_running(host) else "off"
-        rows.append((host.name, host.address, doing, f"python -m lab ssh {host.name}"))
+        rows.append((host.name, host.address, host.flavour, doing, f"python -m lab ssh {host.name}"))
     return rows
 
 
@@ -123,30 +129,34 @@ def check_machine() -> None:
             )
 
 
-def _keep_image(known: dict[str, Any], fresh: bool) -> Path | None:
-    """The base image that the hosts' disks are laid over, if they are to stay."""
-    image = Path(known.get("base", ""))
-    if fresh or not known.get("base") or not image.is_dir():
-        return None
-    if image != base.directory():
+def _flavours(chosen: list[Host]) -> list[str]:
+    return list(dict.fromkeys(host.flavour for host in chosen))
+
+
+def _kept_images(known: dict[str, Any], wanted: list[Host]) -> dict[str, Path]:
+    """The base image by flavour that the hosts' disks are laid over; none at all if one has gone."""
+    images = {each: Path(path) for each, path in known.get("images", {}).items()}
+    if not all(each in images and images[each].is_dir() for each in _flavours(wanted)):
+        return {}
+    if any(image != base.directory(each) for each, image in images.items()):
         say("  the base image has changed since these hosts were made: up --fresh takes the new one")
-    return image
+    return images
 
 
-def _boot(chosen: list[Host], image: Path) -> None:
+def _boot(chosen: list[Host], images: dict[str, Path]) -> None:
     if not chosen:
         return
     new = [host for host in chosen if hosts.is_new(host)]
     with step(f"booting {_names(chosen)}"):
-        hosts.each(lambda host: hosts.start(host, image), chosen)
+        hosts.each(lambda host: hosts.start(host, images[host.flavour]), chosen)
         hosts.each(lambda host: hosts.wait(host, booted=host in new), chosen)
 
 
 def _start(chosen: list[Host]) -> None:
-    image = Path(state.load()["base"])
-    if not network.exists() or not image.is_dir():
+    images = _kept_images(state.load(), chosen)
+    if not network.exists() or not images:
         raise LabError("the lab is down: python -m lab up")
-    hosts.each(lambda host: hosts.start(host, image), chosen)
+    hosts.each(lambda host: hosts.start(host, images[host.flavour]), chosen)
     hosts.each(lambda host: hosts.wait(host, booted=False), chosen)
 
 
@@ -159,9 +169,13 @@ def _running(chosen: list[Host]) -> list[Host]:
 
 def _discard_disks(keep: list[Host]) -> None:
     kept = {host.name for host in keep}
+    discarded = state.DIRECTORY / "discarded"
+    shutil.rmtree(discarded, ignore_errors=True)
     for directory in state.HOSTS.glob("*"):
         if directory.name not in kept:
-            shutil.rmtree(directory)
+            # Killed in the midst of this, the lab leaves no half of a disk for the next host of that name.
+            directory.rename(discarded)
+            shutil.rmtree(discarded)
 
 
 def _doing(host: Host) -> str:

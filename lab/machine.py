@@ -27,6 +27,11 @@ BUILD_PROGRAMS = {
     "dpkg-source": "dpkg-dev",
 }
 BUILD_PACKAGES = ("golang-go", "libc6-dev")
+RPM_PROGRAMS = {
+    "rpmbuild": "rpm",
+    "rpmsign": "rpm",
+    "createrepo_c": "createrepo-c",
+}
 CAP_SYS_RESOURCE = 24
 
 

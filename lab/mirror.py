@@ -1,7 +1,8 @@
-"""The mirror in the lab's network: an apt repository, release files and images, over HTTP at 10.1.10.1.
+"""The mirror in the lab's network: an apt repository, yum repositories, release files and images, at 10.1.10.1 (HTTP).
 
 Hosts install from it as from any mirror. Its packages come from this machine's own Debian repositories, signed with a
-key of the lab's; what no registry packages is built (lab/build.py) or put together (lab/images.py).
+key of the lab's; what no registry packages is built (lab/build.py), put together (lab/images.py, lab/components.py) or
+packaged (lab/yum.py).
 """
 
 import json
@@ -11,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lab import apt, build, cache, images, state
+from lab import apt, build, cache, components, images, state
 from lab import base as bare
+from lab import yum as yum_repositories
 from lab.process import LabError, run
 from lab.progress import step
 from lab.service import Service
@@ -21,7 +23,8 @@ from lab.state import DIRECTORY, GATEWAY, MIRROR
 URL = f"http://{GATEWAY}"
 PORT = 80
 KEY = DIRECTORY / "mirror-key.asc"  # what hosts verify the repository with
-MANIFEST = "manifest.json"  # {"release": {file: {version: SHA-256}}, "images": {name: {"url":, "sha256":}}}
+# {"release" and "archives": {name: {version: SHA-256}}, "images": {name: {"url":, "sha256":}}}
+MANIFEST = "manifest.json"
 _GNUPG = DIRECTORY / "gnupg"
 _SERVICE = Service("mirror", PORT, "serve.py")
 
@@ -52,34 +55,42 @@ PACKAGES = [
 ]
 
 
-def prepare(base: Path) -> None:
-    """Fill the mirror's directory, unless it holds exactly this already.
+def prepare(*, yum: bool = False) -> None:
+    """Fill the mirror's directory, unless it holds this already.
 
     Args:
-        base: the hosts' base image; what is installed there need not be mirrored.
+        yum: with the yum repositories. Only rpm hosts want them, and they take a while to make.
 
     Raises:
         LabError: something could not be fetched or built.
     """
-    key = cache.key_of(bare.KEY, *PACKAGES, build.KEY, images.KEY)
-    if state.load().get("mirror") == key and (MIRROR / MANIFEST).exists():
+    key = cache.key_of(bare.key("deb"), *PACKAGES, build.KEY, images.KEY, components.KEY)
+    with_yum = f"{key}-{yum_repositories.key()}"
+    if (MIRROR / MANIFEST).exists() and state.load().get("mirror") in ([with_yum] if yum else [key, with_yum]):
         return
-    packages = _packages(base)
+    packages = _packages()
     release = build.release_files()
+    programs = components.prepare(packages)
     pictures = images.prepare()
+    rpms = yum_repositories.prepare(programs, release) if yum else None
     with step("publishing the mirror"):
         part = MIRROR.with_name("mirror.part")
         shutil.rmtree(part, ignore_errors=True)
+        _make_key()
         _publish_packages(packages, part / "debian")
         for (name, version), source in release.items():
             place(source, part / "release" / f"{name}-{version}")
+        for _, file, _ in components.ARCHIVES.values():
+            place(programs / file, part / "release" / file)
         for source in pictures.iterdir():
             if source.suffix == ".tar":
                 place(source, part / "images" / source.name)
+        if rpms:
+            yum_repositories.publish(rpms, part / "yum", _GNUPG)
         (part / MANIFEST).write_text(json.dumps(_manifest(part, list(release)), indent=2) + "\n")
         shutil.rmtree(MIRROR, ignore_errors=True)
         part.rename(MIRROR)
-    state.update(mirror=key)
+    state.update(mirror=with_yum if yum else key)
 
 
 def start() -> None:
@@ -118,14 +129,16 @@ def place(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _packages(base: Path) -> Path:
-    """The cache entry that holds every package hosts may ask for."""
+def _packages() -> Path:
+    """The cache entry that holds every package deb hosts may ask for."""
 
     def fetch(files: Path, scratch: Path) -> None:
         with step("fetching the packages hosts will ask for"):
-            apt.Workspace(scratch, base / "var/lib/dpkg/status").download(PACKAGES, files)
+            # What is installed on the hosts' disks need not be mirrored.
+            (scratch / "status").write_text(run("tar", "-xOf", bare.bootstrapped("deb"), "./var/lib/dpkg/status"))
+            apt.Workspace(scratch / "apt", scratch / "status").download(PACKAGES, files)
 
-    return cache.get("packages", f"{apt.SUITE}-{cache.key_of(bare.KEY, *PACKAGES)}", fetch)
+    return cache.get("packages", f"{apt.SUITE}-{cache.key_of(bare.key('deb'), *PACKAGES)}", fetch)
 
 
 def _publish_packages(packages: Path, repository: Path) -> None:
@@ -135,7 +148,6 @@ def _publish_packages(packages: Path, repository: Path) -> None:
     run("sh", "-c", "apt-ftparchive packages . > Packages && gzip -9nk Packages", cwd=repository)
     description = ["-o", "APT::FTPArchive::Release::Origin=container-cloud lab"]
     (repository / "Release").write_text(run("apt-ftparchive", *description, "release", ".", cwd=repository))
-    _make_key()
     run(*_gpg(), "--clearsign", "--output", "InRelease", "Release", cwd=repository)
     run("gpgconf", "--homedir", _GNUPG, "--kill", "gpg-agent")
 
@@ -161,4 +173,8 @@ def _manifest(directory: Path, release: list[tuple[str, str]]) -> dict[str, Any]
         path.stem: {"url": f"{URL}/images/{path.name}", "sha256": cache.sha256(path)}
         for path in sorted((directory / "images").iterdir())
     }
-    return {"release": versions, "images": pictures}
+    archives = {
+        name: {version: cache.sha256(directory / "release" / file)}
+        for name, (version, file, _) in components.ARCHIVES.items()
+    }
+    return {"release": versions, "archives": archives, "images": pictures}

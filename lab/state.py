@@ -12,7 +12,7 @@ from lab.process import LabError
 from lab.progress import say
 
 DIRECTORY = Path("/var/lib/container-cloud-lab")
-DESCRIPTION = DIRECTORY / "lab.json"  # hosts, base image and mirror of the lab as it is
+DESCRIPTION = DIRECTORY / "lab.json"  # hosts, base images and mirror of the lab as it is
 SSH = DIRECTORY / "ssh"
 SSH_KEY = SSH / "id_ed25519"
 KNOWN_HOSTS = SSH / "known_hosts"
@@ -26,14 +26,17 @@ PREFIX_LENGTH = 24
 GATEWAY = f"{NETWORK_PREFIX}.1"  # the lab's own end of its network: mirror and registry answer here
 FIRST_HOST = 101
 MOST_NODES = 100
+FLAVOURS = ("deb", "rpm", "mixed")  # mixed: a deb master, rpm nodes
+DEFAULT_FLAVOUR = "deb"
 
 
 @dataclass(frozen=True)
 class Host:
-    """A lab host: its name and its address."""
+    """A lab host: its name, its address, and the family of its distribution ("deb" or "rpm")."""
 
     name: str
     address: str
+    flavour: str = DEFAULT_FLAVOUR
 
     @property
     def directory(self) -> Path:
@@ -46,16 +49,23 @@ class Host:
         return f"lab-{self.name}"
 
 
-def hosts_for(nodes: int) -> list[Host]:
+def hosts_for(nodes: int, flavour: str = DEFAULT_FLAVOUR) -> list[Host]:
     """The master and so many nodes, addressed as the shipped inventory does.
 
+    Args:
+        nodes: how many.
+        flavour: the lab's, one of FLAVOURS.
+
     Raises:
-        LabError: fewer than 1 node, or more than the network holds.
+        LabError: fewer than 1 node, or more than the network holds; or no such flavour.
     """
     if not 1 <= nodes <= MOST_NODES:
         raise LabError(f"--nodes must be 1 to {MOST_NODES}, not {nodes}")
+    if flavour not in FLAVOURS:
+        raise LabError(f"--flavour must be one of {', '.join(FLAVOURS)}, not {flavour}")
+    flavours = [flavour] * (nodes + 1) if flavour != "mixed" else ["deb"] + ["rpm"] * nodes
     names = ["master"] + [f"node{number}" for number in range(1, nodes + 1)]
-    return [Host(name, f"{NETWORK_PREFIX}.{FIRST_HOST + index}") for index, name in enumerate(names)]
+    return [Host(name, f"{NETWORK_PREFIX}.{FIRST_HOST + index}", flavours[index]) for index, name in enumerate(names)]
 
 
 def load() -> dict[str, Any]:
@@ -85,7 +95,12 @@ def hosts() -> list[Host]:
     known = load()
     if "nodes" not in known:
         raise LabError("there is no lab on this machine: python -m lab up")
-    return hosts_for(int(known["nodes"]))
+    return hosts_for(int(known["nodes"]), flavour())
+
+
+def flavour() -> str:
+    """The flavour of the lab as it was last brought up."""
+    return str(load().get("flavour", DEFAULT_FLAVOUR))
 
 
 def host(name: str) -> Host:

@@ -18,7 +18,17 @@ ssh_strict_host_key_checking = "yes"
 # --- The mirror -------------------------------------------------------------------------------------------------
 
 apt_repositories = [mirror.apt_repository()]
-release_files = mirror.release_files()
+yum_repositories = mirror.yum_repositories()
+release_files = {**mirror.release_files(), **mirror.release_archives()}
+
+# The guide's way on hosts that have the guide's packages.
+install_methods = {
+    "etcd": "packages",
+    "flannel": {"deb": "release files", "rpm": "packages"},
+    "docker": "packages",
+    "kubernetes": {"deb": "release files", "rpm": "packages"},
+}
+
 flannel_version = mirror.FLANNEL  # CONTAINER_CLOUD_LAB_FLANNEL=0.15.1: the one that reads etcd's v2 API
 flannel_etcd_api = mirror.flannel_etcd_api()
 

@@ -27,6 +27,7 @@ UNITS = {
 ORDER = (
     "test_lab",
     "test_cluster",
+    "test_packages",
     "test_converge",
     "test_workload",
     "test_preflight",
@@ -37,9 +38,26 @@ ORDER = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files in the order above."""
-    items.sort(key=lambda item: ORDER.index(item.path.stem))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which hosts to test on."""
+    parser.addoption("--flavour", choices=state.FLAVOURS, default="deb", help="the lab's hosts: see docs/lab.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Marks of tests that are not for every flavour."""
+    config.addinivalue_line("markers", "flavours(*names): only on these flavours of the lab's hosts")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the files in the order above, and only what is for the flavour at hand."""
+    flavour = config.getoption("--flavour")
+
+    def wanted(item: pytest.Item) -> bool:
+        mark = item.get_closest_marker("flavours")
+        return mark is None or flavour in mark.args
+
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = sorted(filter(wanted, items), key=lambda item: ORDER.index(item.path.stem))
 
 
 @dataclass
@@ -73,15 +91,26 @@ class Run:
         found: dict[str, list[str]] = {}
         verbs = (
             r"(?:write|install|enable|reload|start|restart|wait|stop|make|turn|load|set|let|give|trust|"
-            r"create|change|scale|roll|delete) "
+            r"create|change|scale|roll|delete|remove) "
         )
         for host, line in re.findall(rf"^\s*\[(\w+)\] +({verbs}.*)$", self.err, re.MULTILINE):
             found.setdefault(host, []).append(line)
         return found
 
 
+@dataclass
 class Lab:
     """What tests do with the lab."""
+
+    flavour: str
+
+    def is_rpm(self, host: str) -> bool:
+        """Whether a host is of the rpm family, and all of the cluster on it from packages."""
+        return state.host(host).flavour == "rpm"
+
+    def program(self, host: str, name: str) -> str:
+        """Where a program of Kubernetes or flannel is on a host."""
+        return f"/usr/bin/{name}" if self.is_rpm(host) else f"/usr/local/bin/{name}"
 
     def ssh(self, host: str, command: str, *, check: bool = True) -> str:
         """Standard output of a command on a host, as root."""
@@ -156,10 +185,11 @@ class Lab:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The lab, up, with whatever its hosts hold."""
-    lifecycle.up(fresh=False, nodes=3)
-    yield Lab()
+    flavour = request.config.getoption("--flavour")
+    lifecycle.up(fresh=False, nodes=3, flavour=flavour)
+    yield Lab(flavour)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,10 @@ spec:
 def built(fresh: Lab) -> Lab:
     """The cluster, built from bare hosts by one run, with an image to start containers from."""
     for host in HOSTS:
-        assert fresh.attempt(host, "command -v docker etcd kubelet python3 python").returncode != 0, "not bare"
+        for program in ("docker", "etcd", "flanneld", "kubelet"):
+            assert fresh.attempt(host, f"command -v {program}").returncode != 0, "not bare"
+        if fresh.is_rpm(host):
+            assert fresh.ssh(host, "systemctl is-active firewalld; systemctl is-enabled firewalld") == "active\nenabled"
     fresh.deploy()
     return fresh
 
@@ -47,6 +50,12 @@ def pods(built: Lab) -> dict[str, str]:
 def test_unit_runs_and_starts_at_boot(lab: Lab, host: str, unit: str) -> None:
     assert lab.ssh(host, f"systemctl is-active {unit}") == "active"
     assert lab.ssh(host, f"systemctl is-enabled {unit}") == "enabled"
+
+
+def test_no_firewall_runs_now_or_after_a_boot(lab: Lab) -> None:
+    for host in HOSTS:
+        told = lab.attempt(host, "systemctl is-active firewalld; systemctl is-enabled firewalld").stdout.split()
+        assert "active" not in told and "enabled" not in told
 
 
 def test_three_nodes_are_ready(lab: Lab) -> None:

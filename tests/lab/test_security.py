@@ -141,11 +141,22 @@ def test_a_nodes_etcd_certificate_opens_flannels_keys_only(lab: Lab) -> None:
 
 
 def test_keys_are_roots_alone(lab: Lab) -> None:
+    """But for those that a packaged master's services read as their own account."""
+    services = ("server", "etcd-client", "kubelet-client", "front-proxy-client", "controller-manager", "scheduler")
+    of_services = {f"{CA}/{name}.key" for name in (*services, "signing-ca", "sa")}
     for host, found in lab.fact("facts.certificates.Certificates").items():
         assert found["keys"], host
-        assert {tuple(sorted(key.items())) for key in found["keys"].values()} == {
-            (("mode", "600"), ("owner", "root:root"))
-        }
+        for path, key in found["keys"].items():
+            shared = lab.is_rpm(host) and host == "master" and path in of_services
+            assert key == ({"mode": "640", "owner": "root:kube"} if shared else {"mode": "600", "owner": "root:root"})
+
+
+@pytest.mark.flavours("rpm")
+def test_a_packaged_masters_services_cannot_read_the_administrators_key(lab: Lab) -> None:
+    as_kube = "setpriv --reuid kube --regid kube --init-groups"
+    lab.ssh("master", f"{as_kube} cat {CA}/server.key >/dev/null")
+    for path in (f"{CA}/client.key", "/etc/etcd/pki/root.key", "/etc/etcd/pki/server.key"):
+        assert lab.attempt("master", f"{as_kube} cat {path}").returncode != 0, path
 
 
 def test_no_authority_key_leaves_the_controller_but_the_signing_one(lab: Lab) -> None:

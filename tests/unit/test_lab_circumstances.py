@@ -7,17 +7,18 @@ import pytest
 
 from lab.base import CIRCUMSTANCES
 
+REAL = '#!/bin/sh\nprintf "%s\\n" "$@"\n'
+
 
 @pytest.fixture
-def wrapper(tmp_path):
-    """The wrapper, with a real runc that prints its arguments."""
-    real = tmp_path / "runc.real"
-    real.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    real.chmod(0o755)
-    script = tmp_path / "runc"
-    script.write_text((CIRCUMSTANCES / "runc").read_text().replace("/usr/sbin/runc.real", str(real)))
-    script.chmod(0o755)
-    return script
+def wrapper(tmp_path, monkeypatch):
+    """The wrapper, and behind it on PATH a real runc that prints its arguments."""
+    for directory, text in (("wrapper", (CIRCUMSTANCES / "runc").read_text()), ("real", REAL)):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "runc").write_text(text)
+        (tmp_path / directory / "runc").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/nothing:{tmp_path}/wrapper:{tmp_path}/real:/usr/bin:/bin")
+    return tmp_path / "wrapper/runc"
 
 
 def _spec(path, score):
@@ -45,3 +46,14 @@ def test_arguments_reach_the_real_runc_as_they_are(wrapper):
     arguments = ["--root", "/a b", "start", "$HOME", "*"]
     done = subprocess.run([wrapper, *arguments], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines() == arguments
+
+
+def test_it_is_found_by_name_and_finds_the_next(wrapper):
+    done = subprocess.run(["runc", "a b", "*"], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["a b", "*"]
+
+
+def test_without_a_real_one_it_says_so(wrapper, monkeypatch):
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:/bin")
+    done = subprocess.run([wrapper, "--version"], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (127, "runc: there is none on PATH but the lab's wrapper\n")

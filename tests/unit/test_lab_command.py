@@ -9,7 +9,7 @@ from lab.process import LabError
 
 def test_up_begins_where_it_was_by_default():
     arguments = parser().parse_args(["up"])
-    assert (arguments.fresh, arguments.nodes) == (False, None)
+    assert (arguments.fresh, arguments.nodes, arguments.flavour) == (False, None, None)
 
 
 def test_run_takes_a_command_with_its_own_options():
@@ -29,7 +29,16 @@ def test_several_hosts_at_once(command):
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["reboot"], ["cut", "--all", "node1"], ["run"], ["fly"], ["up", "--nodes", "many"]]
+    "argv",
+    [
+        [],
+        ["reboot"],
+        ["cut", "--all", "node1"],
+        ["run"],
+        ["fly"],
+        ["up", "--nodes", "many"],
+        ["up", "--flavour", "slack"],
+    ],
 )
 def test_what_is_not_understood_ends_with_usage(argv, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -45,6 +54,22 @@ def test_hosts_are_the_shipped_inventorys():
         ("node2", "10.1.10.103"),
         ("node3", "10.1.10.104"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("flavour", "flavours"), [("deb", ["deb"] * 3), ("rpm", ["rpm"] * 3), ("mixed", ["deb", "rpm", "rpm"])]
+)
+def test_a_flavour_says_which_family_each_host_is_of(flavour, flavours):
+    assert [host.flavour for host in state.hosts_for(2, flavour)] == flavours
+
+
+def test_hosts_are_deb_by_default():
+    assert {host.flavour for host in state.hosts_for(2)} == {"deb"}
+
+
+def test_an_unknown_flavour_is_refused():
+    with pytest.raises(LabError, match="--flavour must be one of deb, rpm, mixed, not slack"):
+        state.hosts_for(1, "slack")
 
 
 @pytest.mark.parametrize("nodes", [0, -1, 101])
@@ -88,6 +113,14 @@ def test_the_description_is_kept_part_by_part():
     state.update(base="/b", mirror="m")
     state.forget("mirror")
     assert state.load() == {"nodes": 2, "base": "/b"}
+
+
+@pytest.mark.usefixtures("empty")
+def test_hosts_are_of_the_flavour_last_brought_up():
+    state.update(nodes=1)
+    assert [host.flavour for host in state.hosts()] == ["deb", "deb"]
+    state.update(flavour="mixed")
+    assert [host.flavour for host in state.hosts()] == ["deb", "rpm"]
 
 
 @pytest.mark.usefixtures("empty")

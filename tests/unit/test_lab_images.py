@@ -93,17 +93,20 @@ def test_kubernetes_is_told_its_version_under_both_import_paths():
 
 
 def test_the_manifest_has_each_files_checksum_by_version(tmp_path):
-    for path in ("release/flanneld-0.26.7", "release/flanneld-0.15.1", "images/pause.tar"):
+    archives = ("release/etcd-3.4.23.tar.gz", "release/docker-20.10.24.tgz")
+    for path in ("release/flanneld-0.26.7", "release/flanneld-0.15.1", "images/pause.tar", *archives):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(path)
     digest = {
-        path: hashlib.sha256(path.encode()).hexdigest() for path in ("release/flanneld-0.15.1", "images/pause.tar")
+        path: hashlib.sha256(path.encode()).hexdigest()
+        for path in ("release/flanneld-0.15.1", "images/pause.tar", *archives)
     }
 
     written = mirror._manifest(tmp_path, [("flanneld", "0.26.7"), ("flanneld", "0.15.1")])
 
     assert written["release"]["flanneld"]["0.15.1"] == digest["release/flanneld-0.15.1"]
     assert list(written["release"]["flanneld"]) == ["0.26.7", "0.15.1"]
+    assert written["archives"] == {"etcd": {"3.4.23": digest[archives[0]]}, "docker": {"20.10.24": digest[archives[1]]}}
     assert written["images"]["pause"] == {
         "url": "http://10.1.10.1/images/pause.tar",
         "sha256": digest["images/pause.tar"],
