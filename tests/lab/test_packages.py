@@ -70,7 +70,7 @@ def test_units_are_the_packages_with_a_drop_in(lab: Lab, hosts: list[str]) -> No
                 line.split("=", 1)
                 for line in lab.ssh(host, f"systemctl show -p FragmentPath,DropInPaths {unit}").splitlines()
             )
-            assert shown["FragmentPath"] == f"/usr/lib/systemd/system/{unit}.service"
+            assert shown["FragmentPath"].removeprefix("/usr") == f"/lib/systemd/system/{unit}.service"
             assert f"/etc/systemd/system/{unit}.service.d/container-cloud.conf" in shown["DropInPaths"]
 
 
