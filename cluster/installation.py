@@ -1,5 +1,6 @@
 """How a component gets onto a host: as the distribution's packages, or as release files with units of this project."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster.desired import Package, Program
@@ -10,8 +11,14 @@ from cluster.releases import COMPONENT_OF, Packaged, programs
 PROGRAMS = "/usr/local/bin"  # where release files go
 SERVICE_GROUP = "kube"  # whom packages run a master's services as; release files' run as root
 
-# Units that a deb package starts by itself before anything is configured.
-_STARTED = {"etcd": ("etcd.service",), "docker": ("docker.service", "docker.socket")}
+# Units that packages start when they are installed (deb), or restart when they are replaced (both).
+_ACTED_ON: Mapping[Packaged, tuple[str, ...]] = {
+    "etcd": ("etcd.service",),
+    "flannel": ("flanneld.service",),
+    "docker": ("docker.service", "docker.socket"),
+    "kubernetes-master": ("kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"),
+    "kubernetes-node": ("kubelet.service", "kube-proxy.service"),
+}
 
 
 @dataclass(frozen=True)
@@ -21,14 +28,14 @@ class Installation:
     + packaged: whether it comes as packages, whose units, users and paths then stay as they are
     + packages, programs: what to install
     + directory: where its programs are
-    + started: units that the packages would start before they are configured
+    + acted_on: units that the packages would start or restart by themselves, before they are configured
     """
 
     packaged: bool
     packages: tuple[Package, ...]
     programs: tuple[Program, ...]
     directory: str
-    started: tuple[str, ...] = ()
+    acted_on: tuple[str, ...] = ()
 
     def program(self, name: str) -> str:
         """The path of one of its programs."""
@@ -50,7 +57,7 @@ def installation(settings: Settings, distribution: Distribution, component: Pack
             packages=tuple(Package(name, version) for name in names),
             programs=(),
             directory="/usr/bin",
-            started=_STARTED.get(component, ()) if family == "deb" else (),
+            acted_on=_ACTED_ON[component],
         )
     files = programs(component)
     archived = tuple(Package(name) for name in ("tar", "gzip")) if any(p.archive for p in files) else ()

@@ -1,9 +1,12 @@
 """Everything one role needs to know of a host, in one command."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pyinfra.api import FactBase
 
+from cluster.desired import Role, Step
+from cluster.families import FamilyName
 from facts.shell import FIND_PROGRAMS, parse_units, read_units, words
 
 PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
@@ -83,6 +86,40 @@ class RoleState(FactBase[dict]):
         found["units"] = parse_units(lines)
         found["files"] = {path: f for path, f in found["files"].items() if len(f) == 3}
         return found
+
+
+def asked(roles: Iterable[Role], family: FamilyName) -> dict[str, Any]:
+    """The arguments with which `RoleState` tells everything about some roles.
+
+    Args:
+        roles: of one host.
+        family: the host's.
+    """
+    listed = list(roles)
+    units = [u for r in listed for u in r.units]
+    return {
+        "family": family,
+        "packages": _once(p.name for r in listed for p in r.packages),
+        "programs": _once(p.path for r in listed for p in r.programs),
+        "files": _once(path for r in listed for path in r.paths),
+        "units": [u.name for u in units],
+        "steps": {
+            **{s.name: _check(s, r) for r in listed for s in r.steps},
+            **{u.name: u.stale for u in units if u.stale},
+        },
+        "ready": {u.name: u.ready for u in units},
+    }
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _check(step: Step, role: Role) -> str:
+    """A step's condition; what follows the role's units is not asked of a service that does not run."""
+    if step.when == "before" or not role.units:
+        return step.check
+    return f"systemctl is-active -q {' '.join(u.name for u in role.units)} && {{ {step.check}; }}"
 
 
 def _read_debs(names: Iterable[str]) -> str:

@@ -15,41 +15,38 @@ flock -w 300 9 || {{ echo "an earlier run is still installing packages" >&2; exi
 """
 
 
-def install_packages(family: FamilyName, packages: Iterable[Package], started: Iterable[str] = ()) -> str:
-    """A script that installs packages, in the versions they name, and starts nothing.
+def install_packages(family: FamilyName, packages: Iterable[Package], units: Iterable[str] = ()) -> str:
+    """A script that installs packages, in the versions they name, and neither starts nor restarts anything.
 
     Args:
         family: whose package manager the host has.
         packages: what to install.
-        started: units that the packages would start by themselves.
+        units: those that the packages would act on by themselves. A start could wait for a configuration that is yet
+            to come, and the package manager for it.
     """
-    return {"deb": _apt, "rpm": _dnf}[family](list(packages), list(started))
+    named = " ".join(units)
+    mask, unmask = (f"systemctl {verb} -q --runtime {named}" if named else "true" for verb in ("mask", "unmask"))
+    install = {"deb": _apt, "rpm": _dnf}[family](list(packages))
+    return f"{_LOCK}trap '{unmask}' EXIT\n{mask}\n{install}"
 
 
-def _apt(packages: list[Package], started: list[str]) -> str:
+def _apt(packages: list[Package]) -> str:
     """What a killed run left half installed is finished first."""
     names = " ".join(f"{p.name}={p.version}" if p.version else p.name for p in packages)
-    mask, unmask = (
-        f"systemctl {verb} -q --runtime {' '.join(started)}" if started else "true" for verb in ("mask", "unmask")
-    )
     return f"""
 export DEBIAN_FRONTEND=noninteractive
 apt() {{ apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >/dev/null; }}
-{_LOCK}
-trap '{unmask}' EXIT
-{mask}
 if [ -n "$(ls -A /var/lib/dpkg/updates)" ]; then apt install 2>/dev/null; dpkg --configure -a >/dev/null || exit 1; fi
 apt update && apt install -y --no-install-recommends --allow-downgrades \\
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {names}
 """
 
 
-def _dnf(packages: list[Package], started: list[str]) -> str:
+def _dnf(packages: list[Package]) -> str:
     """`install` leaves a newer package alone that was to be older: `downgrade` is asked then."""
     specs = words(f"{p.name}-{p.version}" if p.version else p.name for p in packages)
     pinned = words(f"{p.name}-{p.version}" for p in packages if p.version)
     return f"""
-{_LOCK}
 if command -v dnf >/dev/null; then
     pm() {{ dnf -y -q --setopt=install_weak_deps=False "$@" >/dev/null; }}
     mend() {{ pm remove --duplicates; }}

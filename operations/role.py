@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand
 
-from cluster.desired import RECORD_DIRECTORY, File, Role, Step
+from cluster.desired import RECORD_DIRECTORY, File, Role
 from cluster.families import FamilyName
 from cluster.plan import Plan, Start, plan, unmet
-from facts.role import RoleState
+from facts.role import RoleState, asked
 from facts.shell import FIND_PROGRAMS, words
 from operations import run
 from operations.packages import install_packages, install_programs
@@ -26,19 +26,7 @@ def converge(role: Role) -> Iterator[StringCommand]:
     To be called from an operation: `yield from converge(role)`.
     """
     family = distribution().family.name
-    found = host.get_fact(
-        RoleState,
-        family=family,
-        packages=[p.name for p in role.packages],
-        programs=[p.path for p in role.programs],
-        files=list(role.paths),
-        units=[u.name for u in role.units],
-        steps={
-            **{s.name: _check(s, role) for s in role.steps},
-            **{u.name: u.stale for u in role.units if u.stale},
-        },
-        ready={u.name: u.ready for u in role.units},
-    )
+    found = host.get_fact(RoleState, **asked([role], family))
     changes = plan(role, found, run.arriving(host.name))
     if not changes.lines():
         host.noop(f"{role.name} is as configured")
@@ -51,13 +39,6 @@ def converge(role: Role) -> Iterator[StringCommand]:
         yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
         yield from _commands(role, changes, family)
-
-
-def _check(step: Step, role: Role) -> str:
-    """A step's condition; what follows the role's units is not asked of a service that does not run."""
-    if step.when == "before" or not role.units:
-        return step.check
-    return f"systemctl is-active -q {' '.join(u.name for u in role.units)} && {{ {step.check}; }}"
 
 
 def refuse(reason: str) -> StringCommand:
@@ -141,9 +122,9 @@ deaths() {{ d=$(show NRestarts $1); echo ${{d:-0}}; }}
 await() {{
     end=$(($(date +%s) + {seconds}))
     until new=$(start $1); [ "$new" != "$4" ] && systemctl is-active -q $1 && ( ready ) >/dev/null 2>&1; do
-        # systemd counts on until the new process begins.
         died=0 why=
-        [ "$new" = "$4" ] || died=$(($(deaths $1) - $3))
+        [ "$new" = "$4" ] || died=$(deaths $1)
+        [ $died -lt $3 ] || died=$((died - $3))
         [ $died -lt 5 ] || why="died $died times"
         [ $(date +%s) -lt $end ] || why="is not ready after {seconds} s"
         if [ -n "$why" ]; then
@@ -164,9 +145,9 @@ def _act(starts: tuple[Start, ...]) -> str:
     lines = []
     for number, start in enumerate(starts):
         name = start.unit.name
-        if start.verb == "wait":
-            lines.append(f"deaths{number}=$(deaths {name})")
-        elif start.verb == "restart":
+        # A new process's count begins anew; until then, those of before are not its own.
+        lines.append(f"deaths{number}=$(deaths {name})")
+        if start.verb == "restart":
             # Until systemd has begun a new one, it is the old process that would answer.
             lines.append(f"old{number}=$(start {name})")
     for verb in ("start", "restart"):

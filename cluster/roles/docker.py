@@ -29,7 +29,7 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
         name="docker",
         packages=how.packages,
         programs=how.programs,
-        packaged_units=how.started,
+        packaged_units=how.acted_on,
         files=(
             File(CONFIG, environment_file({"OPTIONS": _options(cluster, host)})),
             _service(how, program, inputs, keeps_command=keeps_command),

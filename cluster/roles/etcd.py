@@ -28,7 +28,7 @@ def etcd_role(cluster: Cluster, host: Host, distribution: Distribution, certific
         name="etcd",
         packages=how.packages,
         programs=how.programs,
-        packaged_units=how.started,
+        packaged_units=how.acted_on,
         files=(File(CONFIG, _config(cluster, host)), _service(how, inputs)),
         gone=(foreign_path("etcd", how),),
         expects=tuple(f for f in certificates if f.path.startswith(ETCD_PKI)),

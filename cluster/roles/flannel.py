@@ -59,6 +59,7 @@ def flannel_role(cluster: Cluster, host: Host, distribution: Distribution, certi
         name="flannel",
         packages=how.packages,
         programs=how.programs,
+        packaged_units=how.acted_on,
         files=(
             File(CONFIG, _config(cluster, host, how)),
             File(LEASE_SCRIPT, _LEASE_SCRIPT, mode="755"),

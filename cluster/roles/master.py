@@ -43,6 +43,7 @@ def master_role(cluster: Cluster, host: Host, distribution: Distribution, certif
         name="master",
         packages=how.packages,
         programs=how.programs,
+        packaged_units=how.acted_on,
         files=tuple(files),
         gone=tuple(foreign_path(u.name, how) for u in units),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
@@ -190,7 +191,8 @@ def _kubelet_access() -> Step:
     return Step(
         "let the API server call the kubelets",
         f"{KUBECTL} get clusterrolebinding {KUBELET_BINDING}",
-        f"{KUBECTL} create clusterrolebinding {KUBELET_BINDING} "
-        f"--clusterrole=system:kubelet-api-admin --user={KUBELET_CLIENT}",
+        # Applied, not created: it may be there, and only the API server not have answered a moment ago.
+        f"{KUBECTL} create clusterrolebinding {KUBELET_BINDING} --clusterrole=system:kubelet-api-admin "
+        f"--user={KUBELET_CLIENT} --dry-run=client -o yaml | {KUBECTL} apply -f - >/dev/null",
         when="after",
     )

@@ -37,6 +37,7 @@ def node_role(cluster: Cluster, host: Host, distribution: Distribution, certific
         name="node",
         packages=(*(Package(name) for name in distribution.node), *how.packages),
         programs=how.programs,
+        packaged_units=how.acted_on,
         files=(*shared, *kubelet_files, *proxy_files),
         gone=(foreign_path(KUBELET, how), foreign_path(PROXY, how)),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
