@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cluster.desired import File
-from cluster.settings import Cluster, Host
+from cluster.settings import Cluster, Host, Settings
 from pki import KeyPair, Request, Store
 
 KUBERNETES_PKI = "/etc/kubernetes/ca"
@@ -38,6 +39,23 @@ class Placed:
 
     path: str
     request: Request
+
+
+def open_store(settings: Settings) -> Store:
+    """The certificate store on this machine, as the settings describe it. Raises ValueError for an empty passphrase."""
+    passphrase = None
+    if settings.pki_passphrase_file:
+        passphrase = (Path(settings.pki_passphrase_file).expanduser().read_text().splitlines() or [""])[0]
+        if not passphrase:
+            raise ValueError(f"the first line of {settings.pki_passphrase_file} is empty: write the passphrase there")
+    return Store(
+        settings.pki_path,
+        key_type=settings.pki_key_type,
+        authority_days=settings.pki_authority_days,
+        certificate_days=settings.pki_certificate_days,
+        renew_days=settings.pki_renew_days,
+        passphrase=passphrase,
+    )
 
 
 def server_names(cluster: Cluster, master: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -94,7 +94,7 @@ class Role:
     expects: tuple[File, ...] = ()  # files that another role writes and this one's units read
     steps: tuple[Step, ...] = ()
     units: tuple[Unit, ...] = ()
-    packaged_units: tuple[str, ...] = ()  # units that the packages would start before they are configured
+    packaged_units: tuple[str, ...] = ()  # units that the packages would start or restart by themselves
 
     @property
     def paths(self) -> tuple[str, ...]:

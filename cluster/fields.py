@@ -194,6 +194,13 @@ def package_name(text: str) -> str:
     return text
 
 
+def account(text: str) -> str:
+    """A user's name, as useradd takes it."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", text):
+        raise ValueError('is no account; write lower-case letters, digits, "-" and "_", for example "auditor"')
+    return text
+
+
 def etcd_key(text: str) -> str:
     """An absolute key in etcd."""
     if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text):
@@ -257,6 +264,7 @@ Identifier = Annotated[str, AfterValidator(identifier), Takes("a name")]
 PortRangeText = Annotated[str, AfterValidator(_port_range), Takes("first-last")]
 Version = Annotated[str, AfterValidator(version), Takes("a release")]
 ByFamily = Annotated[dict[str, str], BeforeValidator(by_family), Takes("a text, or one by family")]
+Account = Annotated[str, AfterValidator(account), Takes("an account's name")]
 PackageName = Annotated[str, AfterValidator(package_name), Takes("a package's name")]
 EtcdKey = Annotated[str, AfterValidator(etcd_key), Takes("a key in etcd")]
 Image = Annotated[str, AfterValidator(image), Takes("an image's name")]

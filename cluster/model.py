@@ -266,6 +266,9 @@ class Settings(BaseModel):
     minimum_free_disk_gib: int = _hosts(
         5, "preflight: free space that /var must have before the first installation", unit="GiB", ge=0
     )
+    audit_account: fields.Account | None = _hosts(
+        None, "an account on every host that deploys/audit.py lets read what an audit reads; None: only root audits"
+    )
     start_timeout: int = _hosts(
         180, "how long a service may take to become ready before the run stops", unit="seconds", ge=1
     )

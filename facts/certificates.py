@@ -22,7 +22,8 @@ class Certificates(FactBase[dict]):
 
         {"certificates": {"/etc/kubernetes/ca/server.crt": [
             {"subject": "master", "issuer": "container-cloud cluster CA", "serial": "5f2c…", "authority": False,
-             "names": ["kubernetes", "10.1.10.101"], "not_after": "2027-11-23T12:00:00+00:00", "days_left": 364}]},
+             "names": ["kubernetes", "10.1.10.101"], "not_before": "2026-11-23T12:00:00+00:00",
+             "not_after": "2027-11-23T12:00:00+00:00", "days_left": 364}]},
          "keys": {"/etc/kubernetes/ca/server.key": {"mode": "600", "owner": "root:root"}}}
     """
 
@@ -66,6 +67,7 @@ def _describe(certificate: x509.Certificate) -> dict:
         "serial": f"{certificate.serial_number:x}",
         "authority": _is_authority(certificate),
         "names": _names(certificate),
+        "not_before": certificate.not_valid_before_utc.isoformat(),
         "not_after": certificate.not_valid_after_utc.isoformat(),
         "days_left": left.days,
     }

@@ -14,15 +14,16 @@ class Preflight(FactBase[dict]):
 
     Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
     /etc/machine-id, `hostname`, `date`, `df`, `ss`. `managers` are the package managers there; `clock` is the host's
-    clock less this machine's, in seconds, as of the moment its answer was read; `free_disk` is what /var has free, in
-    bytes; `installed` whether an earlier run brought certificates here; `listeners` are program names by port.
+    clock less this machine's, in seconds, as of the moment its answer was read; `disk` and `free_disk` are what /var
+    has and has free, in bytes; `installed` whether an earlier run brought certificates here; `listeners` are program
+    names by port.
 
     .. code:: python
 
         {"distribution": "debian", "like": "", "version": "12", "name": "Debian GNU/Linux 12 (bookworm)",
          "managers": ["apt-get"], "architecture": "x86_64",
          "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master", "clock": 0.02,
-         "free_disk": 84003123200, "installed": True, "listeners": {2379: "etcd"}}
+         "disk": 105089261568, "free_disk": 84003123200, "installed": True, "listeners": {2379: "etcd"}}
     """
 
     default = dict
@@ -37,7 +38,7 @@ class Preflight(FactBase[dict]):
             'echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "hostname=$(hostname)"; '
             'echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"; '
             "[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1; "
-            "echo \"free_disk=$(df -P -B1 /var | awk 'NR==2 {print $4}')\"; "
+            'df -P -B1 /var | awk \'NR==2 {print "disk=" $2; print "free_disk=" $4}\'; '
             f"for p in {listed or '0'}; do "
             'l=$(ss -Hltnp "sport = :$p" 2>/dev/null | head -n1); '
             '[ -z "$l" ] || echo "listener=$p $(echo "$l" | sed -n \'s/.*(("\\([^"]*\\)".*/\\1/p\')"; done; '
@@ -55,6 +56,7 @@ class Preflight(FactBase[dict]):
             "root": raw.get("uid") == "0",
             "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
             "installed": "installed" in raw,
+            "disk": int(raw.get("disk") or 0),
             "free_disk": int(raw.get("free_disk") or 0),
             "listeners": {int(port): program for port, program in listeners},
         }

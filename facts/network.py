@@ -1,6 +1,7 @@
-"""What a host reaches: containers elsewhere, and services."""
+"""What a host reaches: containers elsewhere, and services; and the ways it has there."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 from pyinfra.api import FactBase
 
@@ -29,6 +30,43 @@ class Reachable(FactBase[dict]):
 
     def process(self, output: Iterable[str]) -> dict:
         return _answers(output)
+
+
+class Ways(FactBase[dict]):
+    """
+    How this host reaches the pod network's other parts: routes, and, with vxlan, which host has which device.
+
+    + network: the pod network
+
+    Source: `ip route`, `ip neigh` and `bridge fdb` of flannel.1. A host-gw route has no entry in the last two.
+
+    .. code:: python
+
+        {"routes": {"192.168.14.0/24": {"via": "192.168.14.0", "dev": "flannel.1"}},
+         "neighbours": {"192.168.14.0": "d2:8e:44:0c:75:1f"}, "hosts": {"d2:8e:44:0c:75:1f": "10.1.10.103"}}
+    """
+
+    default = dict
+
+    def command(self, network: str = "192.168.0.0/16") -> str:
+        return (
+            f"ip -4 route show root {words([network])} 2>/dev/null | sed 's/^/route /'; "
+            "ip -4 neigh show dev flannel.1 2>/dev/null | sed 's/^/neighbour /'; "
+            "bridge fdb show dev flannel.1 2>/dev/null | sed 's/^/host /'; echo end"
+        )
+
+    def process(self, output: Iterable[str]) -> dict:
+        found: dict[str, dict] = {"routes": {}, "neighbours": {}, "hosts": {}}
+        for line in output:
+            kind, *rest = line.split()
+            pairs = dict(pairwise(rest[1:]))
+            if kind == "route":
+                found["routes"][rest[0]] = {"via": pairs.get("via", ""), "dev": pairs.get("dev", "")}
+            elif kind == "neighbour" and "lladdr" in pairs:
+                found["neighbours"][rest[0]] = pairs["lladdr"]
+            elif kind == "host" and "dst" in pairs:
+                found["hosts"][rest[0]] = pairs["dst"]
+        return found
 
 
 class Answers(FactBase[dict]):

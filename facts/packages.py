@@ -33,7 +33,7 @@ class Offers(FactBase[dict]):
         expire = "$pm -q clean expire-cache >/dev/null 2>&1; " if refresh else ""
         return (
             "export LC_ALL=C; if command -v apt-get >/dev/null; then "
-            f"{update}apt-cache $l policy {names} 2>/dev/null; [ -z \"$l\" ] || rm -rf $d; else "
+            f'{update}apt-cache $l policy {names} 2>/dev/null; [ -z "$l" ] || rm -rf $d; else '
             f"pm=$(command -v dnf || command -v yum); {expire}"
             f"rpm -q {names} --qf 'installed %{{NAME}} %|EPOCH?{{%{{EPOCH}}:}}:{{}}|%{{VERSION}}-%{{RELEASE}}\\n' "
             "| grep ^installed; "

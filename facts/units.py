@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pyinfra.api import FactBase
 
 from cluster.roles import UNITS
-from facts.shell import parse_units, read_units
+from facts.shell import parse_units, read_units, words
 
 
 class Units(FactBase[dict]):
@@ -30,3 +30,38 @@ class Units(FactBase[dict]):
 
     def process(self, output: Iterable[str]) -> dict:
         return parse_units(output)
+
+
+class CommandLines(FactBase[dict]):
+    """
+    What the cluster's services really run as: account and command line of each main process; none of one that is down.
+
+    + units: names without ".service"; all the project knows when not given
+
+    Source: /proc/PID of the main process.
+
+    .. code:: python
+
+        {"kube-proxy": {"account": "root", "words": ["/usr/local/bin/kube-proxy", "--v=1", …]}}
+    """
+
+    default = dict
+
+    def command(self, units: Iterable[str] = UNITS) -> str:
+        return (
+            f"for u in {words(units)}; do p=$(systemctl show -p MainPID $u | cut -d= -f2); "
+            '[ "${p:-0}" != 0 ] || continue; echo "unit $u $(stat -c %U /proc/$p)"; '
+            "tr '\\0' '\\n' < /proc/$p/cmdline | sed 's/^/word /'; done; true"
+        )
+
+    def process(self, output: Iterable[str]) -> dict:
+        found: dict[str, dict] = {}
+        name = ""
+        for line in output:
+            kind, _, rest = line.partition(" ")
+            if kind == "unit":
+                name, _, account = rest.partition(" ")
+                found[name] = {"account": account, "words": []}
+            elif kind == "word":
+                found[name]["words"].append(rest)
+        return found

@@ -195,4 +195,5 @@ disable_swap = True  # now and in /etc/fstab
 time_service = "distribution"  # what keeps the clock: systemd-timesyncd on deb and chrony on rpm hosts; or one of these
 # two by name; or None (something else does)
 minimum_free_disk_gib = 5  # preflight: free space in GiB that /var must have before the first installation
+audit_account = None  # an account on every host that deploys/audit.py lets audit it without being root; None: none
 start_timeout = 180  # seconds a service may take to become ready before the run stops

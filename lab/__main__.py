@@ -46,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="power everything off; disks are kept").set_defaults(action=_down)
     commands.add_parser("status", help="show the hosts").set_defaults(action=_status)
 
+    commands.add_parser("record", help="write docs/facts.md from what every fact answers").set_defaults(action=_record)
+
     run = commands.add_parser("run", help="run a command from the repository root where the hosts are reachable")
     run.add_argument("command", nargs="+", metavar="-- CMD")
     run.set_defaults(action=_run)
@@ -93,6 +95,12 @@ def _status(arguments: argparse.Namespace) -> None:
     for row in lifecycle.status():
         table.add_row(*row)
     Console().print(table)
+
+
+def _record(arguments: argparse.Namespace) -> None:
+    from lab import record
+
+    record.record()
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from pyinfra.api.state import State
 from rich.console import Console
 from rich.table import Table
 
+from cluster.certificates import open_store
 from cluster.settings import BadSettings, Cluster, Host, load
 from pki import Store
 
@@ -95,22 +96,10 @@ def this_host(name: str) -> Host:
 @cache
 def store() -> Store:
     """The certificate store on this machine, as the settings describe it."""
-    settings = the_cluster().settings
-    passphrase = None
-    if settings.pki_passphrase_file:
-        passphrase = (Path(settings.pki_passphrase_file).expanduser().read_text().splitlines() or [""])[0]
-        if not passphrase:
-            refuse_all(
-                [f"the first line of {settings.pki_passphrase_file} is empty: write the passphrase there"], "no key"
-            )
-    return Store(
-        settings.pki_path,
-        key_type=settings.pki_key_type,
-        authority_days=settings.pki_authority_days,
-        certificate_days=settings.pki_certificate_days,
-        renew_days=settings.pki_renew_days,
-        passphrase=passphrase,
-    )
+    try:
+        return open_store(the_cluster().settings)
+    except ValueError as error:
+        refuse_all([str(error)], "no key")
 
 
 def announce(host: PyinfraHost, lines: list[str], installs: Iterable[str] = ()) -> None:

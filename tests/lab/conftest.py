@@ -32,6 +32,7 @@ ORDER = (
     "test_workload",
     "test_preflight",
     "test_security",
+    "test_audit",
     "test_reboot",
     "test_backends",
     "test_roles_alone",

@@ -1,11 +1,14 @@
 """The documents against the repository: nothing left out, nothing that is not there."""
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from lab import record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh-CN.md")
@@ -46,6 +49,16 @@ def test_deploys_are_listed(readme: str) -> None:
 @pytest.mark.parametrize("readme", READMES)
 def test_facts_are_listed(readme: str) -> None:
     assert {row for row in _rows(readme) if row.startswith("facts.")} == set(_fact_classes())
+
+
+@pytest.mark.parametrize("name", list(_fact_classes()))
+def test_facts_are_described_with_an_answer(name: str) -> None:
+    """The document is made by `python -m lab record`; what it says of a fact is the fact's docstring."""
+    module, _, fact = name.removeprefix("facts.").partition(".")
+    own = getattr(importlib.import_module(f"facts.{module}"), fact)
+    section = _text("docs/facts.md").partition(f"## `{name}`\n\n")[2].partition("\n## ")[0]
+    assert section.startswith(record.description(own)), "run: python -m lab record"
+    assert "```json\n" in section or name.removeprefix("facts.") in record._NOT_ASKED
 
 
 def test_readmes_are_in_step() -> None:

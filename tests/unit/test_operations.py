@@ -28,7 +28,7 @@ from facts.host import Preflight
 from facts.kubernetes import Nodes
 from facts.network import Answers, Reachable
 from facts.role import RoleState
-from operations import check, docker, etcd, flannel, host, kubernetes, pki, preflight, run
+from operations import audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight, run
 from operations.role import write_files
 from pki import Store
 from tests.unit.example import BARE, SEVERAL, Run, converged, on_disk, roles
@@ -44,7 +44,7 @@ CONVERGING = {
     kubernetes.master: "master",
     kubernetes.node: "node",
 }
-OTHERS = {check.nodes_answer, check.nodes_ready, check.pods_reach_each_other, preflight.check}
+OTHERS = {audit.account, check.nodes_answer, check.nodes_ready, check.pods_reach_each_other, preflight.check}
 # Those on workloads: tests/unit/test_workload_operations.py.
 ON_WORKLOADS = {kubernetes._manifest, kubernetes._absent, kubernetes._scale, kubernetes._rolling_update}
 GOOD = {
@@ -677,6 +677,32 @@ def test_a_relative_is_accepted_with_a_notice(begin: Any, said: Any) -> None:
         assert this.perform(preflight.check, name) == []
     told = [r.getMessage() for r in said.records if r.levelno == logging.WARNING and "Mint" in r.getMessage()]
     assert told == ["warning: node1: Linux Mint 21 is not known, and treated as Ubuntu"], "once a run"
+
+
+# --- An account that may audit --------------------------------------------------------------------------------------
+
+
+def test_an_account_that_may_audit_gets_its_file_and_its_rule(begin: Any, said: Any) -> None:
+    this = begin(audit_account="auditor")
+    certificates(this, "node1")
+    (write,) = this.perform(audit.account, "node1")
+    found = {path: (text, mode, owner) for path, text, mode, owner in written(write)}
+    reader, rule = "/usr/local/libexec/container-cloud/audit", "/etc/sudoers.d/container-cloud-audit"
+    assert set(found) == {reader, rule}
+    assert found[reader][1:] == ("755", "root:root") and found[rule][1:] == ("440", "root:root")
+    assert found[rule][0].splitlines()[-1] == f'auditor ALL=(root) NOPASSWD: {reader} ""', "and no arguments"
+    assert subprocess.run(["sh", "-n"], input=found[reader][0], text=True, check=False).returncode == 0
+
+
+def test_without_the_setting_both_are_taken_back(begin: Any, said: Any) -> None:
+    this = begin()
+    assert this.perform(audit.account, "node1") == []
+    paths = ("/usr/local/libexec/container-cloud/audit", "/etc/sudoers.d/container-cloud-audit")
+    there = {path: {"mode": "755", "owner": "root:root", "sha256": "00" * 32} for path in paths}
+    this.answers["node1", RoleState] = BARE | {"files": there}
+    (remove,) = this.perform(audit.account, "node1")
+    assert all(path in script_of(remove) for path in paths)
+    assert this.lines(said.records, "node1") == [f"remove {path}" for path in paths]
 
 
 # --- The closing check ----------------------------------------------------------------------------------------------

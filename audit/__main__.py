@@ -1,0 +1,82 @@
+"""`python -m audit`: the command line."""
+
+import argparse
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from audit.judge import judge
+from audit.model import Report
+from audit.reading import open_inventory, read
+from cluster.certificates import open_store
+from cluster.settings import BadSettings
+from pki import StoreError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Audit a cluster; the exit code is the report's, 1 also when there is none."""
+    arguments = parser().parse_args(argv)
+    logging.getLogger("pyinfra").setLevel(logging.CRITICAL)  # what it has to say is in the findings
+    try:
+        report = audit(arguments.inventory)
+    except BadSettings as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (OSError, ValueError, StoreError) as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return 1
+    show(report, arguments)
+    return report.exit_code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
+    top = argparse.ArgumentParser(
+        prog="python -m audit",
+        description="What the hosts are, against what the inventory and the settings say. Reads, and changes nothing.",
+        epilog="Exit code: 0 clean, 2 something differs or will break, 1 something could not be read.",
+    )
+    top.add_argument(
+        "--inventory", type=Path, default=Path("inventory.py"), metavar="PATH", help="default: inventory.py"
+    )
+    top.add_argument("--json", action="store_true", help="for machines: docs/audit-schema.json says what")
+    top.add_argument("--html", type=Path, metavar="FILE", help="for people: one page, with a picture of the network")
+    top.add_argument("--all", action="store_true", help="show also what is as it shall be, line by line")
+    return top
+
+
+def audit(path: Path) -> Report:
+    """Read every host of an inventory file and judge it.
+
+    Raises:
+        BadSettings: the settings cannot be used; it holds every error.
+        OSError, StoreError: the inventory or the certificate store cannot be read.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {path}: give the inventory's path with --inventory")
+    inventory, cluster, _ = open_inventory(path)
+    began, clock = datetime.now(UTC), time.monotonic()
+    readings = read(inventory, cluster, open_store(cluster.settings))
+    return judge(cluster, readings, began, time.monotonic() - clock)
+
+
+def show(report: Report, arguments: argparse.Namespace) -> None:
+    """Print, and write, what was asked for."""
+    from rich.console import Console
+
+    from audit.report import machine, page
+    from audit.report import table as people
+
+    if arguments.html:
+        arguments.html.write_text(page.page(report))
+    if arguments.json:
+        print(machine.text(report))
+    else:
+        console = Console(width=None if Console().is_terminal else 120)
+        console.print(people.table(report, everything=arguments.all))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

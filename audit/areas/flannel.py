@@ -1,0 +1,90 @@
+"""flannel: one lease everywhere: in etcd, in flanneld, on the other nodes' routes."""
+
+import json
+from collections.abc import Iterator
+from ipaddress import IPv4Interface
+from typing import Any
+
+from audit.answers import Reading
+from audit.areas.view import View
+from audit.model import Finding
+from cluster.settings import Host
+
+RESTART = "systemctl restart flanneld there: it leases and routes anew"
+
+
+def judge(view: View, reading: Reading) -> Iterator[Finding]:
+    """A node's lease and its ways to the others'; on the first etcd member, leases that nobody has."""
+    host = reading.host
+    if host == view.cluster.etcd_members[0] and view.etcd_answers:
+        yield from _stale(view, reading)
+    if not host.is_node or not view.runs(reading, "flanneld"):
+        return
+    if view.etcd_answers:
+        yield from _lease(view, reading)
+        yield from _ways(view, reading)
+
+
+def _stale(view: View, reading: Reading) -> Iterator[Finding]:
+    addresses = {str(n.address) for n in view.cluster.nodes}
+    prefix = view.settings.flannel_etcd_prefix
+    for subnet, lease in view.leases.items():
+        if lease.get("PublicIP") not in addresses:
+            key = f"{prefix}/subnets/{subnet.replace('/', '-')}"
+            found = f"{lease.get('PublicIP')}, which is no node"
+            yield Finding(
+                reading.host.name, "flannel", "drift", f"lease {subnet}", "a node's", found, f"etcdctl del {key}"
+            )
+
+
+def _lease(view: View, reading: Reading) -> Iterator[Finding]:
+    """The lease in etcd and as flanneld wrote it down; its backend."""
+    name, own = reading.host.name, view.lease_of(reading.host)
+    written = subnet_of(reading.fact("lease").get("FLANNEL_SUBNET", ""))
+    mine = [s for s, v in view.leases.items() if v.get("PublicIP") == str(reading.host.address)]
+    if own is None:
+        yield Finding(name, "flannel", "drift", "lease in etcd", written or "one", "none", RESTART)
+    elif written not in mine:
+        yield Finding(name, "flannel", "drift", "/run/flannel/subnet.env", own, written or "no lease", RESTART)
+    elif len(mine) > 1:
+        yield Finding(name, "flannel", "drift", "leases in etcd", "one", ", ".join(mine), "etcdctl del the other")
+    else:
+        yield Finding(name, "flannel", "ok", f"lease {own}", own, own)
+
+
+def _ways(view: View, reading: Reading) -> Iterator[Finding]:
+    """Routes, and with vxlan the other hosts' devices, to each lease in etcd that another node has."""
+    name, ways = reading.host.name, reading.fact("ways")
+    for other in view.cluster.nodes:
+        subnet = view.lease_of(other)
+        if other == reading.host or not subnet:
+            continue
+        lost = missing(view, ways, subnet, other)
+        if lost:
+            yield Finding(name, "flannel", "drift", f"way to {other.name}", f"to {subnet}", lost, RESTART)
+        else:
+            yield Finding(name, "flannel", "ok", f"way to {other.name}", subnet, subnet)
+
+
+def missing(view: View, ways: dict[str, Any], subnet: str, other: Host) -> str:
+    """What a host lacks to reach a lease of another; "" if nothing."""
+    backend = view.settings.flannel_backend
+    if backend == "udp":  # one route for the whole network, into flanneld
+        return "" if ways.get("routes") else "no route"
+    route = ways.get("routes", {}).get(subnet)
+    if not route:
+        return "no route"
+    if backend == "host-gw":
+        return "" if route["via"] == str(other.address) else f"a route by {route['via']}"
+    data = view.leases.get(subnet, {}).get("BackendData")
+    mac = (json.loads(data) if isinstance(data, str) else data or {}).get("VtepMAC", "")
+    if mac and ways["neighbours"].get(route["via"]) != mac:
+        return f"no neighbour entry for {other.name}'s device"
+    if mac and ways["hosts"].get(mac) != str(other.address):
+        return f"no forwarding entry for {other.name}'s device"
+    return ""
+
+
+def subnet_of(address: str) -> str:
+    """The subnet of a lease as flanneld writes it: "192.168.13.0/24" of "192.168.13.1/24"."""
+    return str(IPv4Interface(address).network) if address else ""

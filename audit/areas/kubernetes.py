@@ -1,0 +1,99 @@
+"""Kubernetes: nodes as the API server knows them, and what each service was really started with."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from audit.answers import Reading
+from audit.areas.view import DEPLOYS, View
+from audit.model import Finding
+from cluster.desired import Role
+from cluster.releases import KUBERNETES_COMPONENTS
+from cluster.settings import Host
+
+
+def judge(view: View, reading: Reading) -> Iterator[Finding]:
+    """A host's services' command lines; on the first master, the nodes."""
+    yield from _command_lines(reading)
+    master = view.master
+    if master is not None and reading is master:
+        known = master.fact("nodes")
+        for node in view.cluster.nodes if master.fact("api") else ():
+            yield from _node(view, node, known.get(node.name))
+        for name in sorted(set(known) - {n.name for n in view.cluster.nodes}):
+            found, repair = "a node that the inventory does not have", f"kubectl delete node {name}"
+            yield Finding(reading.host.name, "kubernetes", "drift", f"node {name}", "not there", found, repair)
+        if version := master.fact("api").get("version"):
+            yield _version(view, reading, "kube-apiserver", version)
+
+
+def _node(view: View, node: Host, known: dict[str, Any] | None) -> Iterator[Finding]:
+    reading = view.by_name.get(node.name)
+    if reading is None or not all(view.runs(reading, u) for u in ("kubelet", "docker")):
+        return  # that is said already, and why
+    repair = DEPLOYS["node"]
+    if known is None:
+        found, restart = "the API server does not know it", "systemctl restart kubelet there: it registers again"
+        yield Finding(node.name, "kubernetes", "drift", "the node", "registered", found, restart)
+        return
+    if known["ready"]:
+        yield Finding(node.name, "kubernetes", "ok", "the node", "Ready", "Ready")
+    else:
+        told = known["message"] or known["reason"] or "not Ready"
+        yield Finding(node.name, "kubernetes", "drift", "the node", "Ready", told, repair)
+    if not known["schedulable"]:
+        yield Finding(
+            node.name, "kubernetes", "warn", "scheduling", "takes pods", "cordoned", f"kubectl uncordon {node.name}"
+        )
+    if known["address"] != str(node.address):
+        yield Finding(node.name, "kubernetes", "drift", "its address", str(node.address), known["address"], repair)
+    yield _version(view, reading, "kubelet", known["version"])
+
+
+def _version(view: View, reading: Reading, what: str, found: str) -> Finding:
+    wanted = f"v{view.settings.kubernetes_version}"
+    name, what = reading.host.name, f"{what} as it runs"
+    if found == wanted:
+        return Finding(name, "kubernetes", "ok", what, wanted, found)
+    return Finding(name, "kubernetes", "drift", what, wanted, found or "no answer", "deploys/cluster.py")
+
+
+def _command_lines(reading: Reading) -> Iterator[Finding]:
+    """Flags that the environment files ask for and a running service does not have."""
+    commands = reading.fact("commands")
+    held = reading.fact("roles")
+    for role in reading.roles:
+        for unit in role.units:
+            running = commands.get(unit.name)
+            started = held.get("units", {}).get(unit.name, {}).get("started_with") if held else None
+            if unit.name not in KUBERNETES_COMPONENTS or not running or not started:
+                continue
+            if any(started.get(f.path, "") != f.digest for f in role.files if f.path in unit.inputs):
+                continue  # it runs with other files: that is said of the unit, or of the file
+            lost = sorted(wanted_flags(role, unit.name) - set(running["words"]))
+            if lost:
+                what, found = f"{unit.name}'s arguments", f"it was started without {', '.join(lost)}"
+                yield Finding(
+                    reading.host.name,
+                    "kubernetes",
+                    "drift",
+                    what,
+                    "those of its environment files",
+                    found,
+                    _reset(unit.name),
+                )
+            else:
+                yield Finding(reading.host.name, "kubernetes", "ok", f"{unit.name}'s arguments")
+
+
+def _reset(unit: str) -> str:
+    return f"systemctl revert {unit} drops what was added to the unit; then deploys/cluster.py"
+
+
+def wanted_flags(role: Role, unit: str) -> set[str]:
+    """The flags that a component's own environment file passes, the last of each name."""
+    name = {"kube-apiserver": "apiserver", "kubelet": "kubelet"}.get(unit, unit.removeprefix("kube-"))
+    text = next((f.content or "" for f in role.files if f.path == f"/etc/kubernetes/{name}"), "")
+    words = [w for value in re.findall(r'^\w+="(.*)"$', text, re.M) for w in value.replace('\\"', '"').split()]
+    last = {w.partition("=")[0]: w for w in words}
+    return set(last.values())

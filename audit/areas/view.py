@@ -1,0 +1,95 @@
+"""All hosts' answers together, and which of them something else already explains."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from audit.answers import Reading
+from cluster.desired import Role, Unit
+from cluster.settings import Cluster, Host, Settings
+
+DEPLOYS = {
+    "host": "deploys/host.py",
+    "pki": "deploys/pki.py",
+    "etcd": "deploys/etcd.py",
+    "flannel": "deploys/flannel.py",
+    "docker": "deploys/docker.py",
+    "master": "deploys/master.py",
+    "node": "deploys/node.py",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """One audit's answers.
+
+    A service that is down makes others fail that need it: each area asks here before it blames what is only a
+    consequence.
+    """
+
+    cluster: Cluster
+    readings: tuple[Reading, ...]
+
+    @property
+    def settings(self) -> Settings:
+        """The cluster's settings."""
+        return self.cluster.settings
+
+    @cached_property
+    def by_name(self) -> dict[str, Reading]:
+        """Readings of the hosts that answered."""
+        return {r.host.name: r for r in self.readings if not r.trouble}
+
+    def runs(self, reading: Reading, unit: str) -> bool:
+        """Whether a host's service is active."""
+        state: dict[str, Any] = reading.fact("roles").get("units", {}).get(unit, {})
+        return state.get("active") == "active"
+
+    @cached_property
+    def etcd_answers(self) -> bool:
+        """Whether every etcd member was read and runs: without one, etcd itself says least."""
+        return all(
+            m.name in self.by_name and self.runs(self.by_name[m.name], "etcd") for m in self.cluster.etcd_members
+        )
+
+    @cached_property
+    def master(self) -> Reading | None:
+        """The first master, if its API server runs and etcd with it."""
+        reading = self.by_name.get(self.cluster.masters[0].name)
+        return reading if reading and self.etcd_answers and self.runs(reading, "kube-apiserver") else None
+
+    @cached_property
+    def nodes(self) -> list[tuple[Host, Reading]]:
+        """Nodes that answered."""
+        return [(n, self.by_name[n.name]) for n in self.cluster.nodes if n.name in self.by_name]
+
+    @cached_property
+    def leases(self) -> dict[str, dict[str, Any]]:
+        """Leases in etcd by subnet: "192.168.13.0/24"."""
+        keys = next((r.fact("keys") for r in self.readings if r.fact("keys")), {})
+        return {k.removeprefix("subnets/").replace("-", "/"): v for k, v in keys.items() if k.startswith("subnets/")}
+
+    def lease_of(self, host: Host) -> str | None:
+        """A node's subnet, as etcd has it."""
+        return next((s for s, v in self.leases.items() if v.get("PublicIP") == str(host.address)), None)
+
+    def needs_met(self, reading: Reading, unit: Unit) -> bool:
+        """Whether what a service needs to answer is there."""
+        if unit.name == "etcd":
+            return True
+        if unit.name in ("kube-apiserver", "flanneld"):
+            return self.etcd_answers
+        if unit.name in ("kubelet",) and not self.runs(reading, "docker"):
+            return False
+        if unit.name == "docker":
+            return self.runs(reading, "flanneld")
+        return self.master is not None
+
+
+def roles(reading: Reading) -> Iterator[tuple[Role, dict[str, Any]]]:
+    """A host's roles, each with what the host holds."""
+    held = reading.fact("roles")
+    if held:
+        for role in reading.roles:
+            yield role, held

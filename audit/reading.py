@@ -1,0 +1,121 @@
+"""Reading all hosts at once: two commands a host, one where it cannot be told what it runs."""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pyinfra_cli  # noqa: F401 - makes gevent's way of waiting everybody's, before anything else waits
+from pyinfra import state
+from pyinfra.api import Config, State, StringCommand
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.inventory import Inventory
+from pyinfra.context import ctx_config, ctx_inventory, ctx_state
+from pyinfra_cli.inventory import make_inventory
+
+from audit.answers import Reading
+from cluster.certificates import certificate_files
+from cluster.desired import Role
+from cluster.installation import service_group
+from cluster.ports import tcp_ports
+from cluster.preflight import treated_as
+from cluster.problems import Problem
+from cluster.roles.of_host import all_roles
+from cluster.settings import Cluster, Host, load
+from facts import bundle
+from facts.audit import READER, Questions, questions, reader
+from facts.host import Preflight
+from pki import Store
+
+SECONDS = 60  # that all of a host's answers may take
+
+
+def open_inventory(path: Path) -> tuple[Inventory, Cluster, list[Problem]]:
+    """The hosts of an inventory file, the checked cluster they are, and what is worth a warning.
+
+    Raises BadSettings with everything that is wrong.
+    """
+    ctx_config.set(Config())
+    ctx_state.set(State())  # pyinfra keeps there what file it reads
+    inventory = make_inventory(str(path), cwd=os.getcwd())
+    groups = {name: [h.name for h in hosts] for name, hosts in inventory.groups.items() if name}
+    own = {n: hosts for n, hosts in groups.items() if n not in ("all", path.stem)}
+    cluster, warnings = load({h.name: h.data.dict() for h in inventory}, own)
+    return inventory, cluster, warnings
+
+
+def read(inventory: Inventory, cluster: Cluster, store: Store) -> list[Reading]:
+    """Ask every host everything, all at once.
+
+    Args:
+        inventory: its hosts.
+        cluster: what they shall be.
+        store: the certificate store on this machine; nothing is written to it.
+    """
+    state.init(inventory, Config(CONNECT_TIMEOUT=10))
+    ctx_inventory.set(inventory)
+    jobs = {h.name: gevent.spawn(_read_host, inventory.get_host(h.name), h, cluster, store) for h in cluster.hosts}
+    gevent.joinall(list(jobs.values()))
+    return [jobs[h.name].get() for h in cluster.hosts]
+
+
+def _read_host(there: Any, host: Host, cluster: Cluster, store: Store) -> Reading:
+    reading = Reading(host)
+    state.activate_host(there)
+    try:
+        there.connect(show_errors=False, raise_exceptions=True)
+    except ConnectError as error:
+        reading.trouble = str(error)
+        return reading
+    try:
+        _ask_all(there, reading, cluster, store)
+    except OSError as error:
+        reading.trouble = f"it stopped answering: {error}"
+    finally:
+        there.disconnect()
+    return reading
+
+
+def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> None:
+    first: Questions = {"preflight": (Preflight, {"ports": tuple(p.number for p in tcp_ports(cluster.settings))})}
+    reading.facts |= bundle.answers(first, _run(there, bundle.command(first)))
+    facts = reading.fact("preflight")
+    reading.distribution = treated_as(facts) if facts else None
+    if reading.distribution is None:
+        reading.trouble = "its distribution is not known"
+        return
+    reading.roles = _roles(cluster, reading.host, reading, store)
+    rest = questions(cluster, reading.host, reading.distribution.family.name, reading.roles)
+    if facts["root"]:
+        reading.facts |= bundle.answers(rest, _run(there, bundle.command(rest)))
+    else:
+        _ask_as_account(there, reading, rest)
+
+
+def _ask_as_account(there: Any, reading: Reading, rest: Questions) -> None:
+    """Where nobody is root, the file that deploys/audit.py has placed is run: sudo allows that and nothing else."""
+    wanted = sha256(reader(rest).encode()).hexdigest()
+    first, *lines = _run(there, f"sha256sum < {READER} 2>/dev/null | cut -c1-64; sudo -n {READER} 2>&1") or [""]
+    if first != wanted:
+        reading.trouble = f"not root, and {READER} is not of these settings: run deploys/audit.py as root"
+    else:
+        reading.facts |= bundle.answers(rest, lines)
+
+
+def _roles(cluster: Cluster, host: Host, reading: Reading, store: Store) -> list[Role]:
+    assert reading.distribution
+    group = service_group(cluster.settings, reading.distribution)
+    files = tuple(certificate_files(cluster, host, store, write=False, service_group=group))
+    identifier = reading.fact("preflight")["distribution"]
+    return all_roles(cluster, host, reading.distribution, identifier, files)
+
+
+def _run(there: Any, script: str) -> list[str]:
+    """The lines a command prints on a host."""
+    arguments, _ = pop_global_arguments(state, there, {})
+    own = {key: value for key, value in arguments.items() if key in CONNECTOR_ARGUMENT_KEYS}
+    own["_timeout"] = SECONDS
+    _, output = there.run_shell_command(StringCommand(script), print_output=False, print_input=False, **own)
+    return list(output.stdout_lines)

@@ -1,0 +1,57 @@
+"""What an audit asks of a host, in one command; and the file in which an account that may run nothing else has it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyinfra.api import FactBase
+
+from cluster.desired import Role
+from cluster.families import FamilyName
+from cluster.roles import LIBEXEC, UNITS
+from cluster.settings import Cluster, Host
+from facts import bundle
+from facts.certificates import Certificates
+from facts.docker import Engine
+from facts.etcd import FlannelKeys, Health, Members
+from facts.flannel import SubnetEnv
+from facts.kubernetes import ApiServer, Nodes
+from facts.network import Ways
+from facts.packages import Offers
+from facts.role import RoleState, asked
+from facts.units import CommandLines
+
+Questions = dict[str, tuple[type[FactBase], dict[str, Any]]]
+READER = f"{LIBEXEC}/audit"
+_HEADER = "#!/bin/sh\n# Written by container-cloud: what an audit reads here, and all it does.\n"
+
+
+def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[Role]) -> Questions:
+    """The facts that tell everything about a host, by the names an audit knows them by.
+
+    Args:
+        family: the host's.
+        roles: all it has.
+    """
+    settings, listed = cluster.settings, list(roles)
+    units = [u.name for r in listed for u in r.units]
+    packages = [p.name for r in listed for p in r.packages]
+    found: Questions = {
+        "roles": (RoleState, asked(listed, family)),
+        "certificates": (Certificates, {}),
+        "commands": (CommandLines, {"units": [u for u in UNITS if u in units]}),
+        "offers": (Offers, {"packages": list(dict.fromkeys(packages))}),
+    }
+    if host.is_etcd:
+        keys = {"prefix": settings.flannel_etcd_prefix, "api": settings.flannel_etcd_api}
+        found |= {"health": (Health, {}), "members": (Members, {}), "keys": (FlannelKeys, keys)}
+    if host.is_node:
+        found |= {"lease": (SubnetEnv, {}), "engine": (Engine, {})}
+        found |= {"ways": (Ways, {"network": str(settings.pod_network)})}
+    if host.is_master:
+        found |= {"api": (ApiServer, {}), "nodes": (Nodes, {})}
+    return found
+
+
+def reader(asked_of_host: Questions) -> str:
+    """The file that answers all questions of a host."""
+    return f"{_HEADER}{bundle.command(asked_of_host)}\n"

@@ -1,0 +1,52 @@
+"""Several facts in one command: a round trip for all of them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+_MARK = "@@ container-cloud"
+
+
+class Unread(str):
+    """In place of a fact's value: why it could not be read."""
+
+
+def command(facts: Mapping[str, tuple[type[FactBase], Mapping[str, Any]]]) -> str:
+    """One command that answers all facts, each behind a line with its name, and its exit code after it.
+
+    Args:
+        facts: by a name of the caller's, each fact and its arguments.
+    """
+    parts = []
+    for name, (fact, arguments) in facts.items():
+        needed = fact().requires_command(**arguments)
+        guard = f"command -v {needed} >/dev/null || exit 0; " if needed else ""
+        parts.append(f"echo '{_MARK} {name}'; ( {guard}{fact().command(**arguments)}\n); echo '{_MARK}' $?")
+    return "; ".join(parts)
+
+
+def answers(facts: Mapping[str, tuple[type[FactBase], Mapping[str, Any]]], output: Iterable[str]) -> dict[str, Any]:
+    """What such a command's output means: by the caller's names the facts' values, or why there is none (`Unread`)."""
+    lines: dict[str, list[str]] = {}
+    codes: dict[str, str] = {}
+    name = ""
+    for line in output:
+        if not line.startswith(_MARK):
+            lines.setdefault(name, []).append(line)
+        elif rest := line.removeprefix(_MARK).strip():
+            if rest.isdigit():
+                codes[name] = rest
+            else:
+                name = rest
+    return {name: _value(fact(), lines.get(name, []), codes.get(name)) for name, (fact, _) in facts.items()}
+
+
+def _value(fact: FactBase, lines: list[str], code: str | None) -> Any:
+    if code != "0":
+        return Unread("the answer is cut off" if code is None else f"exit code {code}")
+    try:
+        return fact.process(lines) if lines else fact.default()
+    except FactProcessError as error:
+        return Unread(str(error))

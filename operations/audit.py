@@ -1,0 +1,35 @@
+"""What lets an account without root's rights audit a host: one file that reads, and the right to run it."""
+
+from collections.abc import Iterator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from cluster.desired import File, Role
+from cluster.formats import HEADER
+from cluster.roles.of_host import all_roles
+from facts.audit import READER, questions, reader
+from operations.pki import issued
+from operations.preflight import distribution, identifier
+from operations.role import converge
+from operations.run import the_cluster, this_host
+
+SUDOERS = "/etc/sudoers.d/container-cloud-audit"
+
+
+@operation()
+def account() -> Iterator[StringCommand]:
+    """Let `audit_account` read what an audit reads; without that setting, take it back."""
+    yield from converge(_role())
+
+
+def _role() -> Role:
+    cluster, this = the_cluster(), this_host(host.name)
+    name = cluster.settings.audit_account
+    if name is None:
+        return Role(name="audit", gone=(READER, SUDOERS))
+    on = distribution()
+    asked = questions(cluster, this, on.family.name, all_roles(cluster, this, on, identifier(), issued()))
+    rule = f'Defaults!{READER} !requiretty\n{name} ALL=(root) NOPASSWD: {READER} ""\n'
+    files = (File(READER, reader(asked), mode="755"), File(SUDOERS, f"{HEADER}{rule}", mode="440"))
+    return Role(name="audit", files=files)

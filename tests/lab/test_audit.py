@@ -1,0 +1,378 @@
+"""The audit on a living cluster: clean as deployed; each fault found, named, alone, and gone after its repair."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import lifecycle, network, state
+from pki import Request, Store
+from tests.lab.conftest import HOSTS, REPOSITORY, Lab
+from tests.lab.test_converge import snapshot
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@dataclass
+class Audited:
+    """A finished audit."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `--json` printed."""
+        return json.loads(self.out)
+
+    @property
+    def findings(self) -> list[tuple[str, str, str, str]]:
+        """Host, area, status and thing of whatever is not ok."""
+        found = self.document["findings"]
+        return [(f["host"], f["area"], f["status"], f["what"]) for f in found if f["status"] != "ok"]
+
+    @property
+    def repair(self) -> str:
+        """What the only finding says to do."""
+        (repair,) = {f["repair"] for f in self.document["findings"] if f["status"] != "ok"}
+        return repair
+
+
+def audit(*arguments: str) -> Audited:
+    command = [*network.enter(), sys.executable, "-m", "audit", "--inventory", "lab/inventory.py", *arguments]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=180, check=False, stdin=subprocess.DEVNULL
+    )
+    return Audited(done.returncode, done.stdout, done.stderr)
+
+
+def etcd(command: str) -> str:
+    """etcdctl as the administrator, on the master."""
+    files = "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/root.crt --key /etc/etcd/pki/root.key"
+    return f"ETCDCTL_API=3 etcdctl --endpoints https://10.1.10.101:2379 {files} {command}"
+
+
+LEASE_OF_NODE2 = f"$({etcd('get --prefix /flannel/network/subnets/')} | grep -B1 10.1.10.103 | head -n1)"
+WAY = "$(ip -4 route show root 192.168.0.0/16 | awk '/flannel.1/ {print $1; exit}')"
+MAC = "$(bridge fdb show dev flannel.1 | awk '/dst/ {print $1, \"dst\", $5; exit}')"
+GHOST = "/flannel/network/subnets/192.168.250.0-24"
+KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/kubeconfig"
+DROP_IN = "/etc/systemd/system/kube-proxy.service.d"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault and what the audit says of it.
+
+    + where: the host it is brought about on, by the command `how`
+    + finding: host, area, status and thing; host "" is `where`
+    + by_hand: what repairs it, on `where`, if no deploy does
+    + after: what is cleared away on `where` after the repair
+    """
+
+    where: str
+    how: str
+    area: str
+    what: str
+    status: str = "drift"
+    host: str = ""
+    by_hand: str = ""
+    after: str = ""
+
+
+def edited(path: str, where: str = "node1", area: str = "files") -> Fault:
+    return Fault(where, f"echo '# mine' >> {path}", area, path)
+
+
+FAULTS = {
+    # host
+    "forwarding off": Fault("node1", "sysctl -qw net.ipv4.ip_forward=0", "host", "set kernel parameters"),
+    "a name lost": Fault("node2", "sed -i /node3/d /etc/hosts", "host", "write the cluster's names to /etc/hosts"),
+    "swap at boot": Fault("node1", "echo '/swap none swap sw 0 0' >> /etc/fstab", "host", "turn swap off"),
+    "modules file gone": Fault(
+        "node3", "rm /etc/modules-load.d/container-cloud.conf", "files", "/etc/modules-load.d/container-cloud.conf"
+    ),
+    "parameters edited": edited("/etc/sysctl.d/90-container-cloud.conf"),
+    # packages
+    "binary replaced": Fault(
+        "node3", "cp -p /usr/local/bin/kube-proxy /root/k && echo >> /root/k && mv /root/k /usr/local/bin/kube-proxy",
+        "packages", "/usr/local/bin/kube-proxy",
+    ),
+    "binary gone": Fault("node2", "rm /usr/local/bin/kubelet", "packages", "/usr/local/bin/kubelet"),
+    "package gone": Fault("node1", "dpkg --force-depends --purge socat >/dev/null 2>&1", "packages", "socat"),
+    # units
+    "scheduler stopped": Fault("master", "systemctl stop kube-scheduler", "units", "kube-scheduler"),
+    "controllers stopped": Fault(
+        "master", "systemctl stop kube-controller-manager", "units", "kube-controller-manager"
+    ),
+    "API server stopped": Fault("master", "systemctl stop kube-apiserver", "units", "kube-apiserver"),
+    "etcd stopped": Fault("master", "systemctl stop etcd", "units", "etcd"),
+    "kubelet stopped": Fault("node2", "systemctl stop kubelet", "units", "kubelet"),
+    "proxy stopped": Fault("node3", "systemctl stop kube-proxy", "units", "kube-proxy"),
+    "docker stopped": Fault("node1", "systemctl stop docker.socket docker", "units", "docker"),
+    "flanneld stopped": Fault("node1", "systemctl stop flanneld", "units", "flanneld"),
+    "not at boot": Fault("node1", "systemctl disable -q kubelet", "units", "kubelet at boot"),
+    "etcd not at boot": Fault("master", "systemctl disable -q etcd", "units", "etcd at boot"),
+    "unit not loaded": Fault(
+        "node1", f"mkdir -p {DROP_IN} && printf '[Unit]\\n' > {DROP_IN}/mine.conf", "units", "kube-proxy's unit",
+        after=f"rm -r {DROP_IN}; systemctl daemon-reload",
+    ),
+    "runs with what was edited": Fault(
+        "node2", "cp -p /etc/kubernetes/proxy /root/p && echo '# x' >> /etc/kubernetes/proxy && "
+        "systemctl restart kube-proxy && cp -p /root/p /etc/kubernetes/proxy && rm /root/p", "units", "kube-proxy",
+    ),
+    "runs without its record": Fault("node3", "rm /run/container-cloud/kubelet.inputs", "units", "kubelet"),
+    # files
+    "common file edited": edited("/etc/kubernetes/config"),
+    "API server's file edited": edited("/etc/kubernetes/apiserver", "master"),
+    "mode loosened": Fault("node1", "chmod 666 /etc/kubernetes/proxy", "files", "/etc/kubernetes/proxy"),
+    "owner changed": Fault("master", "chown etcd /etc/etcd/etcd.conf", "files", "/etc/etcd/etcd.conf"),
+    "options gone": Fault("node2", "rm /etc/sysconfig/docker", "files", "/etc/sysconfig/docker"),
+    "kubeconfig edited": edited("/etc/kubernetes/kubeconfig", "node3"),
+    "script not executable": Fault(
+        "node1", "chmod -x /usr/local/libexec/container-cloud/forward", "files",
+        "/usr/local/libexec/container-cloud/forward",
+    ),
+    "drop-in gone": Fault(
+        "node1", "rm /etc/systemd/system/docker.service.d/container-cloud.conf", "files",
+        "/etc/systemd/system/docker.service.d/container-cloud.conf",
+    ),
+    "a unit before the package's": Fault(
+        "master", "cp /lib/systemd/system/etcd.service /etc/systemd/system/", "files",
+        "/etc/systemd/system/etcd.service",
+    ),
+    # pki
+    "certificate swapped": Fault(
+        "node1", "cp /etc/kubernetes/ca/kubelet.crt /etc/kubernetes/ca/client.crt", "pki",
+        "/etc/kubernetes/ca/client.crt",
+    ),
+    "key readable": Fault("node2", "chmod 644 /etc/kubernetes/ca/kubelet.key", "pki", "/etc/kubernetes/ca/kubelet.key"),
+    "key of another": Fault(
+        "master", "cp -p /etc/kubernetes/ca/client.key /etc/kubernetes/ca/server.key", "pki",
+        "/etc/kubernetes/ca/server.key",
+    ),
+    "authority gone": Fault("node3", "rm /etc/kubernetes/ca/ca.crt", "pki", "/etc/kubernetes/ca/ca.crt"),
+    "anchor gone": Fault(
+        "node1", "rm /usr/local/share/ca-certificates/container-cloud.crt", "pki",
+        "/usr/local/share/ca-certificates/container-cloud.crt",
+    ),
+    "not trusted": Fault(
+        "node2", "touch -d 2020-01-01 /etc/ssl/certs/ca-certificates.crt", "pki", "trust the cluster's authority"
+    ),
+    # etcd
+    "a right taken": Fault(
+        "master", etcd("role revoke-permission flannel /flannel/network/ --prefix=true") + " >/dev/null", "etcd",
+        "give etcd's clients their own users",
+    ),
+    "configuration changed": Fault(
+        "master", etcd("put /flannel/network/config '{\"Network\": \"192.168.0.0/16\"}'") + " >/dev/null", "etcd",
+        "set flannel's network configuration in etcd (/flannel/network/config)",
+    ),
+    "a member that is nobody": Fault(
+        "master", etcd("member add ghost --learner --peer-urls=https://10.1.10.250:2380") + " >/dev/null", "etcd",
+        "members",
+        by_hand=etcd("member remove $(" + etcd("member list") + " | grep 10.1.10.250 | cut -d, -f1)"),
+    ),
+    # flannel
+    "lease deleted": Fault(
+        "master", etcd(f"del {LEASE_OF_NODE2}") + " >/dev/null; sleep 1", "flannel", "lease in etcd", host="node2",
+        by_hand="ssh node2",
+    ),
+    "stale lease": Fault(
+        "master", etcd(f"put {GHOST} '{{\"PublicIP\":\"10.1.10.250\",\"BackendType\":\"vxlan\",\"BackendData\":"
+                       f"{{\"VNI\":1,\"VtepMAC\":\"d2:00:00:00:00:01\"}}}}'") + " >/dev/null",
+        "flannel", "lease 192.168.250.0/24", by_hand=etcd(f"del {GHOST}") + " >/dev/null; sleep 1",
+    ),
+    "route deleted": Fault("node1", f"ip route del {WAY}", "flannel", "way to ?", by_hand="systemctl restart flanneld"),
+    "forwarding entry deleted": Fault(
+        "node3", f"bridge fdb del {MAC} dev flannel.1", "flannel", "way to ?", by_hand="systemctl restart flanneld"
+    ),
+    "lease written otherwise": Fault(
+        "node2", "sed -i 's/^FLANNEL_SUBNET=.*/FLANNEL_SUBNET=192.168.251.1\\/24/' /run/flannel/subnet.env", "flannel",
+        "/run/flannel/subnet.env", by_hand="systemctl restart flanneld",
+    ),
+    # docker
+    "docker0 moved": Fault(
+        "node1", "ip addr flush dev docker0 && ip addr add 192.168.252.1/24 dev docker0", "docker", "docker0",
+        by_hand="systemctl restart docker",
+    ),
+    "FORWARD closed": Fault(
+        "node2", "iptables -w -D FORWARD -s 192.168.0.0/16 -j ACCEPT", "docker", "let pod traffic through FORWARD"
+    ),
+    # kubernetes
+    "node cordoned": Fault(
+        "master", f"{KUBECTL} cordon node1 >/dev/null", "kubernetes", "scheduling", status="warn", host="node1",
+        by_hand=f"{KUBECTL} uncordon node1 >/dev/null",
+    ),
+    "node forgotten": Fault(
+        "master", f"{KUBECTL} delete node node3 >/dev/null", "kubernetes", "the node", host="node3", by_hand="ssh node3"
+    ),
+    "a right of the API server's": Fault(
+        "master", f"{KUBECTL} delete clusterrolebinding container-cloud:kube-apiserver-to-kubelets >/dev/null",
+        "kubernetes", "let the API server call the kubelets",
+    ),
+    "flag by hand": Fault(
+        "node1", f"mkdir -p {DROP_IN} && printf '[Service]\\nExecStart=\\nExecStart=/usr/local/bin/kube-proxy "
+        "$KUBE_COMMON_ARGS $KUBE_MASTER --kubeconfig=/etc/kubernetes/proxy.kubeconfig --hostname-override=node1\\n' "
+        f"> {DROP_IN}/mine.conf && systemctl daemon-reload && systemctl restart kube-proxy",
+        "kubernetes", "kube-proxy's arguments",
+        by_hand=f"rm -r {DROP_IN}; systemctl daemon-reload; systemctl restart kube-proxy",
+    ),
+}  # fmt: skip
+# What repairs by hand on another host than the fault's.
+ELSEWHERE = {
+    "lease deleted": ("node2", "systemctl restart flanneld"),
+    "node forgotten": ("node3", "systemctl restart kubelet"),
+}
+
+
+def repair(lab: Lab, name: str, fault: Fault, told: str) -> None:
+    if fault.by_hand:
+        assert not told.startswith("deploys/"), "it names a deploy that does not repair it"
+        where, command = ELSEWHERE.get(name, (fault.where, fault.by_hand))
+        lab.ssh(where, command)
+    else:
+        assert told.startswith("deploys/"), told
+        lab.deploy(told.removeprefix("deploys/").removesuffix(".py"))
+    if fault.after:
+        lab.ssh(fault.where, fault.after)
+
+
+def eventually_clean(lab: Lab) -> Audited:
+    """The audit once nodes have had time to be heard of again."""
+    lab.deploy("check")
+    return audit("--json")
+
+
+def test_at_least_forty_faults() -> None:
+    assert len(FAULTS) + 3 >= 40, "and a host off, a certificate near its end, an edited settings file"
+
+
+def test_a_deployed_cluster_is_clean(lab: Lab) -> None:
+    done = audit("--json")
+    assert done.findings == [] and done.code == 0, done.out + done.err
+    assert {h["name"] for h in done.document["hosts"]} == set(HOSTS)
+    assert done.document["counts"]["ok"] > 200, "much was looked at"
+
+
+def test_nothing_differs_before_and_after(lab: Lab) -> None:
+    before, started = snapshot(lab), lab.started_at()
+    assert audit("--json").code == 0
+    assert snapshot(lab) == before and lab.started_at() == started
+
+
+@pytest.mark.flavours("deb")
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_named_alone_and_repaired(lab: Lab, name: str) -> None:
+    fault = FAULTS[name]
+    lab.ssh(fault.where, fault.how)
+    done = audit("--json")
+    (found,) = done.findings or [("", "", "", "nothing")]
+    if fault.what == "way to ?":
+        assert found[3].startswith("way to node")
+        found = (*found[:3], fault.what)
+    assert found == (fault.host or fault.where, fault.area, fault.status, fault.what)
+    assert done.code == 2
+    repair(lab, name, fault, done.repair)
+    after = eventually_clean(lab)
+    assert after.findings == [], after.findings
+    assert after.code == 0
+
+
+@pytest.mark.flavours("deb")
+def test_a_host_that_is_off_costs_its_timeout_and_is_said_alone(lab: Lab) -> None:
+    lifecycle.stop([state.host("node3")])
+    try:
+        done = audit("--json")
+        assert done.findings == [("node3", "host", "error", "the host")] and done.code == 1
+        assert done.document["seconds"] < 15
+    finally:
+        lifecycle.start([state.host("node3")])
+    lab.deploy("cluster")
+    assert audit("--json").code == 0
+
+
+@pytest.mark.flavours("deb")
+def test_a_certificate_near_its_end_is_a_warning(lab: Lab) -> None:
+    """One of ten days, put in the store's place of node3's and deployed."""
+    directory = state.DIRECTORY / "pki"
+    (directory / "certificates/node3/proxy.pem").unlink()
+    short = Store(directory, certificate_days=10, renew_days=0)
+    assert short.ensure(Request("node3/proxy", "cluster", "system:kube-proxy"), write=True)
+    lab.deploy("cluster", "--data", "pki_renew_days=0")
+    done = audit("--json")
+    assert done.findings == [("node3", "pki", "warn", "/etc/kubernetes/ca/proxy.crt")] and done.code == 2
+    assert done.repair == "deploys/cluster.py"
+    lab.deploy("cluster")
+    assert audit("--json").code == 0
+
+
+@pytest.mark.flavours("deb")
+def test_an_account_that_may_only_audit(lab: Lab) -> None:
+    """Without sudo's leave for anything else; and refused once the settings are others."""
+    account = ("--data", "audit_account=keeper")
+    for host in HOSTS:
+        lab.ssh(host, "useradd -m -s /bin/sh keeper && install -d -m 700 -o keeper ~keeper/.ssh && "
+                "install -m 600 -o keeper /root/.ssh/authorized_keys ~keeper/.ssh/")  # fmt: skip
+    try:
+        done = audit_as("keeper")
+        assert done.code == 1 and "run deploys/audit.py" in done.out
+        lab.deploy("audit", *account)
+        assert lab.deploy("audit", "--json", *account).totals["success"] == 0
+        done = audit_as("keeper")
+        assert done.findings == [] and done.code == 0, done.out
+        assert done.document["counts"] == audit("--json").document["counts"], "as much as root sees"
+        for command in (
+            "sudo -n true",
+            "sudo -n cat /etc/shadow",
+            "sudo -n /usr/local/libexec/container-cloud/audit x",
+        ):
+            assert lab.attempt("node1", f"su keeper -c '{command}'").returncode != 0
+        lab.deploy("audit")
+        assert lab.attempt("node1", "ls /etc/sudoers.d/container-cloud-audit").returncode != 0, "taken back"
+    finally:
+        for host in HOSTS:
+            lab.ssh(host, "userdel -r keeper 2>/dev/null; rm -f /etc/sudoers.d/container-cloud-audit")
+
+
+def audit_as(name: str) -> Audited:
+    """With an inventory whose hosts are entered by another account."""
+    inventory = REPOSITORY / "lab/inventory.py"
+    text = inventory.read_text()
+    return _with(inventory.with_name("inventory_of_test.py"), f"{text}\nfor _g in (masters, nodes):\n"
+                 f"    for _n, _d in _g:\n        _d['ssh_user'] = '{name}'\n")  # fmt: skip
+
+
+def _with(path: Path, text: str) -> Audited:
+    path.write_text(text)
+    try:
+        command = [*network.enter(), sys.executable, "-m", "audit", "--inventory", str(path), "--json"]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=180, check=False)
+        return Audited(done.returncode, done.stdout, done.stderr)
+    finally:
+        path.unlink()
+
+
+def test_the_table_and_the_page(lab: Lab, tmp_path: Path) -> None:
+    lab.ssh("node1", "chmod 666 /etc/kubernetes/proxy")
+    try:
+        done = audit("--html", str(tmp_path / "audit.html"))
+        assert done.code == 2
+        for text in ("/etc/kubernetes/proxy", "mode 666", "mode 644", "deploys/node.py", "drift"):
+            assert text in done.out
+        page = (tmp_path / "audit.html").read_text()
+        assert "/etc/kubernetes/proxy" in page and page.count("<svg") >= 2
+        for host in HOSTS:
+            assert host in page
+    finally:
+        lab.ssh("node1", "chmod 644 /etc/kubernetes/proxy")
+
+
+def test_settings_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    done = audit("--inventory", str(tmp_path / "none.py"))
+    assert done.code == 1 and "there is no" in done.err and "Traceback" not in done.err

@@ -1,0 +1,380 @@
+"""What the audit makes of answers: nothing of converged hosts; each trouble by itself, and not its consequences."""
+
+import copy
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.answers import Reading
+from audit.judge import judge
+from audit.model import Finding, Report
+from cluster.certificates import certificate_files
+from cluster.roles.flannel import CONFIG as FLANNELD
+from cluster.settings import Cluster
+from facts.bundle import Unread, answers, command
+from facts.flannel import SubnetEnv
+from facts.host import Preflight
+from facts.network import Ways
+from pki import Store
+from tests.unit.example import DEBIAN, cluster, converged, roles
+
+CLUSTER = cluster()
+BEGAN = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+SUBNETS = {"node1": "192.168.13.0/24", "node2": "192.168.14.0/24", "node3": "192.168.22.0/24"}
+MACS = {"node1": "d2:00:00:00:00:01", "node2": "d2:00:00:00:00:02", "node3": "d2:00:00:00:00:03"}
+ADDRESSES = {"node1": "10.1.10.102", "node2": "10.1.10.103", "node3": "10.1.10.104"}
+LISTS = ("packages", "programs", "files", "units", "steps", "ready")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("pki"), key_type="ecdsa-p256")
+
+
+@pytest.fixture(scope="module")
+def all_good(store: Store) -> dict[str, Reading]:
+    return {h.name: _good(CLUSTER, h.name, store) for h in CLUSTER.hosts}
+
+
+@pytest.fixture
+def found(all_good: dict[str, Reading]) -> dict[str, Reading]:
+    """Every host's reading, as deployed; a test changes what it likes."""
+    return {
+        name: Reading(r.host, "", r.distribution, list(r.roles), copy.deepcopy(r.facts)) for name, r in all_good.items()
+    }
+
+
+def _good(of: Cluster, name: str, store: Store) -> Reading:
+    host = of.host(name)
+    files = tuple(certificate_files(of, host, store, write=True))
+    listed = list(roles(of, host, files).values())
+    held: dict[str, Any] = {kind: {} for kind in LISTS}
+    for role in listed:
+        for kind, values in converged(role).items():
+            held[kind] |= values
+    facts: dict[str, Any] = {
+        "preflight": {
+            "distribution": "debian", "name": "Debian GNU/Linux 12 (bookworm)", "clock": 0.1,
+            "disk": 100, "free_disk": 60,
+        },
+        "roles": held,
+        "certificates": {"certificates": {}, "keys": {}},
+        "commands": {},
+        "offers": {},
+    }  # fmt: skip
+    if host.is_etcd:
+        member = {"id": "1", "peer_urls": [], "client_urls": ["https://10.1.10.101:2379"], "learner": False}
+        facts |= {"members": {"master": member}, "health": _health(), "keys": _keys()}
+    if host.is_master:
+        nodes = {n.name: _node(str(n.address)) for n in of.nodes}
+        facts |= {"api": {"ready": True, "failing": [], "version": "v1.20.2"}, "nodes": nodes}
+    if host.is_node:
+        facts |= _network(name)
+    return Reading(host, "", DEBIAN, listed, facts)
+
+
+def _health() -> dict[str, Any]:
+    return {"healthy": True, "version": "3.4.23", "revision": 400, "database": 2**20, "alarms": []}
+
+
+def _keys() -> dict[str, Any]:
+    leases = {
+        f"subnets/{subnet.replace('/', '-')}": {
+            "PublicIP": ADDRESSES[name], "BackendType": "vxlan", "BackendData": {"VNI": 1, "VtepMAC": MACS[name]}
+        }
+        for name, subnet in SUBNETS.items()
+    }  # fmt: skip
+    return {"config": {"Network": "192.168.0.0/16"}, **leases}
+
+
+def _node(address: str) -> dict[str, Any]:
+    told = "kubelet is posting ready status"
+    return {"ready": True, "reason": "KubeletReady", "message": told, "schedulable": True, "version": "v1.20.2",
+            "address": address}  # fmt: skip
+
+
+def _network(name: str) -> dict[str, Any]:
+    others = {n: s for n, s in SUBNETS.items() if n != name}
+    own = SUBNETS[name].replace(".0/", ".1/")
+    return {
+        "lease": {"FLANNEL_SUBNET": own, "FLANNEL_MTU": "1450"},
+        "engine": {"version": "20.10.24", "cgroup_driver": "systemd", "bip": own, "mtu": "1450", "bridge": own},
+        "ways": {
+            "routes": {s: {"via": s.partition("/")[0], "dev": "flannel.1"} for s in others.values()},
+            "neighbours": {s.partition("/")[0]: MACS[n] for n, s in others.items()},
+            "hosts": {MACS[n]: ADDRESSES[n] for n in others},
+        },
+    }
+
+
+def report(found: dict[str, Reading], of: Cluster = CLUSTER) -> Report:
+    return judge(of, found.values(), BEGAN, 1.5)
+
+
+def troubles(found: dict[str, Reading], of: Cluster = CLUSTER) -> list[tuple[str, str, str, str]]:
+    return [(f.host, f.area, f.status, f.what) for f in report(found, of).findings if f.status != "ok"]
+
+
+def only(found: dict[str, Reading], of: Cluster = CLUSTER) -> Finding:
+    """The one finding that is not ok."""
+    (one,) = [f for f in report(found, of).findings if f.status != "ok"]
+    return one
+
+
+def held(found: dict[str, Reading], host: str) -> dict[str, Any]:
+    return found[host].facts["roles"]
+
+
+def test_nothing_of_converged_hosts(found: dict[str, Reading]) -> None:
+    made = report(found)
+    assert [f for f in made.findings if f.status != "ok"] == []
+    assert made.exit_code == 0
+    assert {f.area for f in made.findings} == {
+        "host", "packages", "units", "files", "pki", "etcd", "flannel", "docker", "kubernetes",
+    }  # fmt: skip
+    node = next(h for h in made.hosts if h.name == "node1")
+    assert (node.lease, node.reaches) == ("192.168.13.0/24", {"node2": True, "node3": True})
+
+
+def stop(unit: str) -> Callable[[dict[str, Any]], None]:
+    def stopped(host: dict[str, Any]) -> None:
+        host["units"][unit] |= {"active": "inactive"}
+        host["ready"][unit] = False
+
+    return stopped
+
+
+# Host, what happens there and to what depends on it, and the only thing that is said.
+CAUSES = {
+    "etcd": ("master", "etcd", ["kube-apiserver", "kube-controller-manager", "kube-scheduler"], "deploys/etcd.py"),
+    "API server": ("master", "kube-apiserver", ["kube-controller-manager", "kube-scheduler"], "deploys/master.py"),
+    "docker": ("node1", "docker", ["kubelet"], "deploys/docker.py"),
+    "flanneld": ("node1", "flanneld", [], "deploys/flannel.py"),
+    "kubelet": ("node1", "kubelet", [], "deploys/node.py"),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_service_that_is_down_is_said_and_not_what_follows(name: str, found: dict[str, Reading]) -> None:
+    host, unit, followers, repair = CAUSES[name]
+    stop(unit)(held(found, host))
+    for follower in followers:
+        held(found, host)["ready"][follower] = False
+    for role in found[host].roles:  # conditions asked only of services that run
+        for step in role.steps:
+            if step.when == "after" and unit in (*(u.name for u in role.units), "etcd"):
+                held(found, host)["steps"][step.name] = False
+    if unit == "etcd":
+        found["master"].facts |= {"health": {"healthy": False}, "members": {}, "keys": {}}
+    if unit in ("etcd", "kube-apiserver"):
+        found["master"].facts |= {"nodes": {}, "api": {"ready": False, "failing": [], "version": ""}}
+        for node in SUBNETS:
+            held(found, node)["ready"]["kube-proxy"] = False
+    elif unit != "flanneld":
+        found["master"].facts["nodes"]["node1"] |= {"ready": False, "message": "Kubelet stopped posting node status."}
+    if unit == "docker":
+        found[host].facts["engine"] = {}
+    assert troubles(found) == [(host, "units", "drift", unit)]
+    assert only(found).repair == repair
+
+
+def test_a_host_that_did_not_answer(found: dict[str, Reading]) -> None:
+    found["node2"] = Reading(found["node2"].host, "connect to 10.1.10.103 timed out")
+    found["master"].facts["nodes"]["node2"]["ready"] = False
+    made = report(found)
+    assert only(found).status == "error" and only(found).host == "node2" and made.exit_code == 1
+    assert [h.answered for h in made.hosts] == [True, True, False, True]
+
+
+def test_a_file_that_a_service_runs_with_is_said_once(found: dict[str, Reading]) -> None:
+    host = held(found, "node1")
+    host["files"]["/etc/kubernetes/proxy"]["sha256"] = "00" * 32
+    host["units"]["kube-proxy"]["started_with"]["/etc/kubernetes/proxy"] = "00" * 32
+    assert troubles(found) == [("node1", "files", "drift", "/etc/kubernetes/proxy")]
+    assert (only(found).expected, only(found).found) == (
+        "mode 644, owner root:root, as the settings have it", "mode 644, owner root:root, other content",
+    )  # fmt: skip
+
+
+def test_a_service_that_runs_with_a_file_that_was_put_back(found: dict[str, Reading]) -> None:
+    held(found, "node1")["units"]["flanneld"]["started_with"][FLANNELD] = "00" * 32
+    assert troubles(found) == [("node1", "units", "drift", "flanneld")]
+
+
+def test_a_replaced_program_is_said_and_not_its_service(found: dict[str, Reading]) -> None:
+    host = held(found, "node1")
+    host["programs"]["/usr/local/bin/kubelet"] = "00" * 32
+    host["units"]["kubelet"]["replaced"] = True
+    assert troubles(found) == [("node1", "packages", "drift", "/usr/local/bin/kubelet")]
+    assert only(found).repair == "deploys/host.py"
+
+
+def test_a_certificate_on_disk_that_is_not_the_stores(found: dict[str, Reading]) -> None:
+    held(found, "node1")["files"]["/etc/kubernetes/ca/client.crt"]["sha256"] = "00" * 32
+    assert troubles(found) == [("node1", "pki", "drift", "/etc/kubernetes/ca/client.crt")]
+
+
+@pytest.mark.parametrize(("days", "status"), [(31, "ok"), (30, "warn"), (0, "warn"), (-1, "drift")])
+def test_a_certificates_life(days: int, status: str, found: dict[str, Reading]) -> None:
+    one = {
+        "subject": "x", "issuer": "y", "authority": False, "names": [], "days_left": days,
+        "not_before": "2026-01-01T00:00:00+00:00", "not_after": "2027-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    found["node1"].facts["certificates"] = {"certificates": {"/etc/kubernetes/ca/client.crt": [one]}, "keys": {}}
+    wanted = [] if status == "ok" else [("node1", "pki", status, "/etc/kubernetes/ca/client.crt")]
+    assert troubles(found) == wanted
+    (life,) = report(found).certificates
+    assert life.renew_from == datetime(2026, 12, 2, tzinfo=UTC)
+
+
+ETCD = [
+    ({"healthy": False}, "drift", "health"),
+    ({"alarms": ["memberID:1 alarm:NOSPACE"]}, "drift", "alarms"),
+    ({"database": int(2048 * 2**20 * 0.81)}, "warn", "database"),
+]
+
+
+@pytest.mark.parametrize(("change", "status", "what"), ETCD)
+def test_etcds_health(change: dict[str, Any], status: str, what: str, found: dict[str, Reading]) -> None:
+    found["master"].facts["health"] |= change
+    assert troubles(found) == [("master", "etcd", status, what)]
+
+
+def test_members(found: dict[str, Reading]) -> None:
+    found["master"].facts["members"]["ghost"] = {"client_urls": []}
+    assert only(found).found == "ghost more"
+
+
+LEASES: dict[str, tuple[Callable[[dict[str, Reading]], Any], tuple[str, str, str, str]]] = {
+    "deleted": (
+        lambda f: f["master"].facts["keys"].pop("subnets/192.168.14.0-24"),
+        ("node2", "flannel", "drift", "lease in etcd"),
+    ),
+    "stale": (
+        lambda f: f["master"].facts["keys"].update({"subnets/192.168.99.0-24": {"PublicIP": "10.1.10.9"}}),
+        ("master", "flannel", "drift", "lease 192.168.99.0/24"),
+    ),
+    "route": (
+        lambda f: f["node1"].facts["ways"]["routes"].pop("192.168.14.0/24"),
+        ("node1", "flannel", "drift", "way to node2"),
+    ),
+    "neighbour": (
+        lambda f: f["node1"].facts["ways"]["neighbours"].pop("192.168.22.0"),
+        ("node1", "flannel", "drift", "way to node3"),
+    ),
+    "forwarding": (
+        lambda f: f["node3"].facts["ways"]["hosts"].update({MACS["node1"]: "10.1.10.9"}),
+        ("node3", "flannel", "drift", "way to node1"),
+    ),
+    "docker0": (
+        lambda f: f["node1"].facts["engine"].update(bridge="192.168.99.1/24"),
+        ("node1", "docker", "drift", "docker0"),
+    ),
+    "dockerd": (
+        lambda f: f["node1"].facts["engine"].update(bip="192.168.99.1/24", bridge="192.168.99.1/24"),
+        ("node1", "docker", "drift", "dockerd --bip"),
+    ),
+    "cgroups": (
+        lambda f: f["node1"].facts["engine"].update(cgroup_driver="cgroupfs"),
+        ("node1", "docker", "drift", "cgroup driver"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEASES)
+def test_one_lease_everywhere(name: str, found: dict[str, Reading]) -> None:
+    happens, said = LEASES[name]
+    happens(found)
+    assert troubles(found) == [said]
+
+
+def test_leases_as_etcds_v2_api_tells_them(found: dict[str, Reading]) -> None:
+    """There a lease's data are text."""
+    for key, lease in found["master"].facts["keys"].items():
+        if key.startswith("subnets/"):
+            lease["BackendData"] = json.dumps(lease["BackendData"])
+    assert troubles(found) == []
+
+
+NODES: dict[str, tuple[dict[str, Any] | None, str, str]] = {
+    "cordoned": ({"schedulable": False}, "warn", "scheduling"),
+    "not ready": ({"ready": False, "message": "PLEG is not healthy"}, "drift", "the node"),
+    "forgotten": (None, "drift", "the node"),
+    "older": ({"version": "v1.19.0"}, "drift", "kubelet as it runs"),
+    "elsewhere": ({"address": "10.0.0.1"}, "drift", "its address"),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_nodes(name: str, found: dict[str, Reading]) -> None:
+    change, status, what = NODES[name]
+    nodes = found["master"].facts["nodes"]
+    nodes.pop("node1") if change is None else nodes["node1"].update(change)
+    assert troubles(found) == [("node1", "kubernetes", status, what)]
+
+
+def test_a_node_that_the_inventory_does_not_have(found: dict[str, Reading]) -> None:
+    found["master"].facts["nodes"]["node9"] = _node("10.1.10.110")
+    assert troubles(found) == [("master", "kubernetes", "drift", "node node9")]
+
+
+def test_arguments_that_a_service_was_started_without(found: dict[str, Reading]) -> None:
+    found["node1"].facts["commands"] = {"kube-proxy": {"account": "root", "words": ["/usr/local/bin/kube-proxy"]}}
+    assert troubles(found) == [("node1", "kubernetes", "drift", "kube-proxy's arguments")]
+    assert "--hostname-override=node1" in only(found).found
+
+
+# Hosts that share one kernel cannot show these.
+@pytest.mark.parametrize(("clock", "said"), [(0.9, False), (1.6, True), (-3.0, True)])
+def test_a_clock_that_differs(clock: float, said: bool, found: dict[str, Reading]) -> None:
+    found["node2"].facts["preflight"]["clock"] = clock
+    assert troubles(found) == ([("node2", "host", "warn", "the clock")] if said else [])
+
+
+def test_a_disk_near_full(found: dict[str, Reading]) -> None:
+    found["node2"].facts["preflight"]["free_disk"] = 10
+    assert troubles(found) == [("node2", "host", "warn", "/var")]
+
+
+def test_selinux_that_enforces(found: dict[str, Reading]) -> None:
+    held(found, "node2")["steps"]["make SELinux permissive"] = False
+    assert troubles(found) == [("node2", "host", "drift", "make SELinux permissive")]
+
+
+def test_a_newer_package_is_shown(found: dict[str, Reading]) -> None:
+    found["node1"].facts["offers"] = {"docker.io": {"installed": "1.0", "newer": "2.0"}}
+    (shown,) = [f for f in report(found).findings if (f.host, f.what) == ("node1", "docker.io")]
+    assert shown.status == "ok" and shown.found == "1.0; the repositories have 2.0"
+
+
+def test_an_answer_that_cannot_be_read(found: dict[str, Reading]) -> None:
+    found["node1"].facts["engine"] = Unread("docker info is not JSON")
+    assert troubles(found) == [("node1", "host", "error", "the fact engine")]
+
+
+# --- Several facts in one command -----------------------------------------------------------------------------------
+
+
+def test_a_bundle_is_read_fact_by_fact() -> None:
+    asked: dict[str, Any] = {"lease": (SubnetEnv, {}), "ways": (Ways, {}), "host": (Preflight, {})}
+    script = command(asked)
+    assert script.count("@@ container-cloud") == 6
+    mark = "@@ container-cloud"
+    lines = [f"{mark} lease", "FLANNEL_MTU=1450", f"{mark} 0", f"{mark} ways", "half", f"{mark} 2", f"{mark} host"]
+    assert answers(asked, lines) == {
+        "lease": {"FLANNEL_MTU": "1450"}, "ways": Unread("exit code 2"), "host": Unread("the answer is cut off"),
+    }  # fmt: skip
+    assert all(isinstance(answers(asked, [])[name], Unread) for name in asked)
+
+
+def test_settings_are_no_secret_to_the_reader(tmp_path: Path) -> None:
+    """What deploys/audit.py places on a host is readable by all: nothing of a key is in it."""
+    from facts.audit import questions, reader
+
+    host = CLUSTER.host("master")
+    text = reader(questions(CLUSTER, host, "deb", roles(CLUSTER, host).values()))
+    assert text.startswith("#!/bin/sh\n") and "PRIVATE KEY" not in text
