@@ -26,20 +26,8 @@ class Offers(FactBase[dict]):
 
     def command(self, packages: Iterable[str], refresh: bool = False) -> str:
         names = words(packages)
-        lists = "-o Dir::State::lists=$d -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
-        # apt's own lists stay as they are: to read is to change nothing.
-        update = f"d=$(mktemp -d); l='{lists}'; apt-get -qq $l update >/dev/null 2>&1; " if refresh else "l=; "
-        update = update.replace("'", '"')
-        expire = "$pm -q clean expire-cache >/dev/null 2>&1; " if refresh else ""
-        return (
-            "export LC_ALL=C; if command -v apt-get >/dev/null; then "
-            f'{update}apt-cache $l policy {names} 2>/dev/null; [ -z "$l" ] || rm -rf $d; else '
-            f"pm=$(command -v dnf || command -v yum); {expire}"
-            f"rpm -q {names} --qf 'installed %{{NAME}} %|EPOCH?{{%{{EPOCH}}:}}:{{}}|%{{VERSION}}-%{{RELEASE}}\\n' "
-            "| grep ^installed; "
-            # Three columns, which a long one breaks over two lines.
-            f"$pm -q check-update {names} 2>/dev/null | sed '/^Obsoleting/,$d' | xargs -n3 echo newer; fi; true"
-        )
+        ask = f"if command -v apt-get >/dev/null; then {_apt(names, refresh)}; else {_dnf(names, refresh)}; fi"
+        return f"export LC_ALL=C; {ask}; true"
 
     def process(self, output: Iterable[str]) -> dict:
         found: dict[str, dict[str, str | None]] = {}
@@ -57,3 +45,23 @@ class Offers(FactBase[dict]):
             elif first == "Candidate:" and name in found and rest[0] != found[name]["installed"]:
                 found[name]["newer"] = rest[0]
         return found
+
+
+def _apt(names: str, refresh: bool) -> str:
+    """Asked anew, into lists of its own: the host's stay as they are, for to read is to change nothing."""
+    if not refresh:
+        return f"apt-cache policy {names} 2>/dev/null"
+    lists = "-o Dir::State::lists=$d -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
+    update = f'd=$(mktemp -d); l="{lists}"; apt-get -qq $l update >/dev/null 2>&1'
+    return f"{update}; apt-cache $l policy {names} 2>/dev/null; rm -rf $d"
+
+
+def _dnf(names: str, refresh: bool) -> str:
+    expire, cached = ("$pm -q clean expire-cache >/dev/null 2>&1; ", "") if refresh else ("", " -C")
+    version = "%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}"
+    return (
+        f"pm=$(command -v dnf || command -v yum); {expire}"
+        f"rpm -q {names} --qf 'installed %{{NAME}} {version}\\n' | grep ^installed; "
+        # Three columns, which a long one breaks over two lines.
+        f"$pm -q{cached} check-update {names} 2>/dev/null | sed '/^Obsoleting/,$d' | xargs -n3 echo newer"
+    )

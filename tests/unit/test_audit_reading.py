@@ -1,0 +1,77 @@
+"""How hosts are read for an audit: in two commands; as root, or by the file that an account may run."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from audit.answers import Reading
+from facts.audit import questions, reader
+from pki import Store
+from tests.unit.example import cluster, roles
+
+with patch("gevent.monkey.patch_all"):  # pyinfra's command line would replace the threads that pytest-xdist waits in
+    from audit import reading
+
+CLUSTER = cluster()
+HOST = CLUSTER.host("node1")
+MARK = "@@ container-cloud"
+PREFLIGHT = [
+    f"{MARK} preflight", "distribution=debian", "version=12", "name=Debian GNU/Linux 12", "manager=apt-get", "uid={}",
+    "init=systemd", "disk=100", "free_disk=60", "clock=0.0", f"{MARK} 0",
+]  # fmt: skip
+
+
+@pytest.fixture
+def there(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Answers the first command as a Debian host of a user id does, and the second with the lines given."""
+
+    def make(uid: int, *lines: str) -> list[str]:
+        sent: list[str] = []
+
+        def run(_: Any, script: str) -> list[str]:
+            sent.append(script)
+            return [line.format(uid) for line in PREFLIGHT] if len(sent) == 1 else list(lines)
+
+        monkeypatch.setattr(reading, "_run", run)
+        return sent
+
+    return make
+
+
+def ask(tmp_path: Path) -> Reading:
+    made = Reading(HOST)
+    reading._ask_all(None, made, CLUSTER, Store(tmp_path / "none"))
+    return made
+
+
+def test_two_commands_are_all(there: Any, tmp_path: Path) -> None:
+    sent = there(0, f"{MARK} lease", "FLANNEL_MTU=1450", f"{MARK} 0")
+    made = ask(tmp_path)
+    assert len(sent) == 2
+    assert made.trouble == "" and made.fact("lease") == {"FLANNEL_MTU": "1450"}
+    assert not (tmp_path / "none").exists(), "nothing is written to the store"
+
+
+def test_a_distribution_nobody_knows_costs_one(there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "PREFLIGHT", [PREFLIGHT[0], "distribution=x", PREFLIGHT[-1]])
+    sent = there(0)
+    assert ask(tmp_path).trouble == "its distribution is not known" and len(sent) == 1
+
+
+def test_an_account_runs_the_file_and_nothing_else(there: Any, tmp_path: Path) -> None:
+    asked = questions(CLUSTER, HOST, "deb", roles(CLUSTER, HOST).values())
+    digest = sha256(reader(asked).encode()).hexdigest()
+    sent = there(1000, digest, f"{MARK} lease", "FLANNEL_MTU=1450", f"{MARK} 0")
+    made = ask(tmp_path)
+    assert made.trouble == "" and made.fact("lease") == {"FLANNEL_MTU": "1450"}
+    assert sent[1].count("sudo") == 1 and sent[1].endswith("sudo -n /usr/local/libexec/container-cloud/audit 2>&1")
+
+
+@pytest.mark.parametrize("lines", [(), ("",), ("0" * 64,)], ids=["silent", "no file", "of other settings"])
+def test_a_file_that_is_not_of_these_settings_is_not_believed(lines: Any, there: Any, tmp_path: Path) -> None:
+    there(1000, *lines)
+    made = ask(tmp_path)
+    assert "run deploys/audit.py as root" in made.trouble and list(made.facts) == ["preflight"]
