@@ -57,11 +57,14 @@ def _apt(names: str, refresh: bool) -> str:
 
 
 def _dnf(names: str, refresh: bool) -> str:
-    expire, cached = ("$pm -q clean expire-cache >/dev/null 2>&1; ", "") if refresh else ("", " -C")
+    """Asked of a copy of the host's lists, by hard links where that is possible; asked anew, the copy alone is new."""
     version = "%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}"
+    how = "clean expire-cache >/dev/null 2>&1; $pm -q $o" if refresh else "-C"
     return (
-        f"pm=$(command -v dnf || command -v yum); {expire}"
+        "pm=$(command -v dnf || command -v yum); d=$(mktemp -d -p /var/tmp); own=/var/cache/${pm##*/}; "
+        "cp -al $own/. $d 2>/dev/null || cp -a $own/. $d 2>/dev/null; [ ${pm##*/} = dnf ] && c=$d || "
+        "c=$d/'$basearch/$releasever'; o=\"--setopt=cachedir=$c --setopt=persistdir=$d --setopt=logdir=$d\"; "
         f"rpm -q {names} --qf 'installed %{{NAME}} {version}\\n' | grep ^installed; "
         # Three columns, which a long one breaks over two lines.
-        f"$pm -q{cached} check-update {names} 2>/dev/null | sed '/^Obsoleting/,$d' | xargs -n3 echo newer"
+        f"$pm -q $o {how} check-update {names} 2>/dev/null | sed '/^Obsoleting/,$d' | xargs -n3 echo newer; rm -rf $d"
     )
