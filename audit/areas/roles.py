@@ -31,7 +31,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
 
 
 def _software(reading: Reading, role: Role, changes: Plan, held: dict[str, Any]) -> Iterator[Finding]:
-    name, repair = reading.host.name, "deploys/host.py"
+    name, repair = reading.host.name, DEPLOYS[role.name]  # which restarts what runs from it, too
     for package in changes.packages:
         there = held["packages"].get(package.name)
         wanted = package.version or "installed"

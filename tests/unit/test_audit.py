@@ -210,7 +210,7 @@ def test_a_replaced_program_is_said_and_not_its_service(found: dict[str, Reading
     host["programs"]["/usr/local/bin/kubelet"] = "00" * 32
     host["units"]["kubelet"]["replaced"] = True
     assert troubles(found) == [("node1", "packages", "drift", "/usr/local/bin/kubelet")]
-    assert only(found).repair == "deploys/host.py"
+    assert only(found).repair == "deploys/node.py", "which restarts the service, too"
 
 
 def test_a_certificate_on_disk_that_is_not_the_stores(found: dict[str, Reading]) -> None:
