@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m lab
+lab_tests = $(patsubst %,tests/lab/test_%.py,$(1))
 
 .PHONY: venv demo test test-all unit lint bench docs down clean
 
@@ -23,13 +24,16 @@ demo: $(VENV)/ready
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py
 	$(LAB) run -- curl -fsS http://10.1.10.102/ http://10.1.10.103/ http://10.1.10.104/
 
-# On deb hosts, on rpm hosts, and on a deb master with rpm nodes.
+# On deb hosts everything; on rpm hosts, and on a deb master with rpm nodes, what may differ there.
 test: unit
 	$(BIN)/pytest tests/lab
-	$(BIN)/pytest tests/lab --flavour rpm
-	$(BIN)/pytest tests/lab/test_cluster.py tests/lab/test_packages.py tests/lab/test_reboot.py --flavour mixed
+	$(BIN)/pytest $(call lab_tests,cluster packages converge security audit reboot) --flavour rpm
+	$(BIN)/pytest $(call lab_tests,cluster packages reboot) --flavour mixed
 
-test-all: lint test bench
+# And what is the same there, and how long it all takes.
+test-all: lint test
+	$(BIN)/pytest $(call lab_tests,lab workload preflight backends roles_alone) --flavour rpm
+	$(MAKE) bench
 
 unit: $(VENV)/ready
 	$(BIN)/pytest tests/unit -q -n 2

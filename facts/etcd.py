@@ -11,7 +11,8 @@ from facts.shell import needs
 ETCD_PKI = "/etc/etcd/pki"
 _SHELL = needs("etcdctl") + (
     "u=$(sed -n 's/^ETCD_ADVERTISE_CLIENT_URLS=\"\\(.*\\)\"/\\1/p' /etc/etcd/etcd.conf 2>/dev/null); "
-    f"e() {{ ETCDCTL_API=3 ETCDCTL_ENDPOINTS=$u ETCDCTL_CACERT={ETCD_PKI}/ca.crt "
+    "e() { ETCDCTL_API=3 ETCDCTL_DIAL_TIMEOUT=2s ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_ENDPOINTS=$u "
+    f"ETCDCTL_CACERT={ETCD_PKI}/ca.crt "
     f'ETCDCTL_CERT={ETCD_PKI}/root.crt ETCDCTL_KEY={ETCD_PKI}/root.key timeout 10 etcdctl "$@" 2>/dev/null; }}; '
 )
 
@@ -112,7 +113,7 @@ class FlannelKeys(FactBase[dict]):
     def command(self, prefix: str = "/flannel/network", api: str = "v3") -> str:
         if api == "v2":
             return (
-                f"{_SHELL} v() {{ ETCDCTL_API=2 timeout 10 etcdctl --endpoints $u --ca-file {ETCD_PKI}/ca.crt "
+                f"{_SHELL} v() {{ ETCDCTL_API=2 timeout 5 etcdctl --endpoints $u --ca-file {ETCD_PKI}/ca.crt "
                 f'--cert-file {ETCD_PKI}/root.crt --key-file {ETCD_PKI}/root.key "$@" 2>/dev/null; }}; '
                 f"for k in $(v ls -r -p {prefix} | grep -v '/$'); do echo ${{k#{prefix}/}}; v get $k; done; true"
             )

@@ -59,7 +59,7 @@ class Nodes(FactBase[dict]):
     default = dict
 
     def command(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
-        k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=10s"
+        k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
         names = " ".join(wait_for)
         wait = (
             f"end=$(($(date +%s) + {seconds})); while [ $(date +%s) -lt $end ]; do "

@@ -37,7 +37,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
 def _members(view: View, reading: Reading) -> Iterator[Finding]:
     members = reading.fact("members")
     wanted = {m.name: f"https://{m.address}:{view.settings.etcd_client_port}" for m in view.cluster.etcd_members}
-    foreign = sorted(set(members) - set(wanted))
+    foreign = [name or "one that never started" for name in sorted(set(members) - set(wanted))]
     missing = sorted(set(wanted) - set(members))
     other = [n for n, url in wanted.items() if n in members and url not in members[n]["client_urls"]]
     told = [f"{', '.join(foreign)} more" if foreign else "", f"{', '.join(missing)} missing" if missing else ""]

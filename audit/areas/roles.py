@@ -83,7 +83,7 @@ def _steps(view: View, reading: Reading, role: Role, changes: Plan) -> Iterator[
 def _may_be_asked(view: View, reading: Reading, role: Role, step: Step) -> bool:
     """Whether nothing else explains that a step's condition is false."""
     if step.when == "before":
-        return True
+        return role.name != "node" or view.runs(reading, "docker")
     ready = reading.fact("roles")["ready"]
     running = all(view.runs(reading, u.name) and ready.get(u.name) for u in role.units)
     return running and (role.name != "etcd" or view.etcd_answers) and (role.name != "master" or view.master is not None)

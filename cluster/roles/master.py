@@ -20,7 +20,7 @@ from cluster.roles.services import foreign_path
 from cluster.settings import Cluster, Host
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
-KUBECTL = f"kubectl --kubeconfig={KUBECONFIG}"
+KUBECTL = f"kubectl --kubeconfig={KUBECONFIG} --request-timeout=10s"
 # Long enough for a control loop to outlive a restart of the API server, rather than end with it.
 LEADER_ELECTION = {
     "leader-elect": "true",
