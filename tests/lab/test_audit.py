@@ -73,6 +73,7 @@ class Fault:
     + finding: host, area, status and thing; host "" is `where`
     + by_hand: what repairs it, on `where`, if no deploy does
     + after: what is cleared away on `where` after the repair
+    + first: what is done before on `host`
     """
 
     where: str
@@ -83,6 +84,7 @@ class Fault:
     host: str = ""
     by_hand: str = ""
     after: str = ""
+    first: str = ""
 
 
 def edited(path: str, where: str = "node1", area: str = "files") -> Fault:
@@ -181,7 +183,7 @@ FAULTS = {
     # flannel
     "lease deleted": Fault(
         "master", etcd(f"del {LEASE_OF_NODE2}") + " >/dev/null; sleep 1", "flannel", "lease in etcd", host="node2",
-        by_hand="ssh node2",
+        by_hand="ssh node2", first="kill -STOP $(pidof flanneld)",  # which else leases anew at once
     ),
     "stale lease": Fault(
         "master", etcd(f"put {GHOST} '{{\"PublicIP\":\"10.1.10.250\",\"BackendType\":\"vxlan\",\"BackendData\":"
@@ -282,6 +284,8 @@ def test_a_fault_is_found_named_alone_and_repaired(lab: Lab, name: str) -> None:
 
 
 def inject_and_repair(lab: Lab, name: str, fault: Fault) -> None:
+    if fault.first:
+        lab.ssh(fault.host, fault.first)
     lab.ssh(fault.where, fault.how)
     done = audit("--json")
     (found,) = done.findings or [("", "", "", "nothing")]
