@@ -1,12 +1,13 @@
 """Kubernetes: nodes as the API server knows them, and what each service was really started with."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from audit.answers import Reading
 from audit.areas.view import DEPLOYS, View
 from audit.model import Finding
+from cluster.checks.arguments import SECRET
 from cluster.desired import Role
 from cluster.releases import KUBERNETES_COMPONENTS
 from cluster.settings import Host
@@ -70,30 +71,36 @@ def _command_lines(reading: Reading) -> Iterator[Finding]:
                 continue
             if any(started.get(f.path, "") != f.digest for f in role.files if f.path in unit.inputs):
                 continue  # it runs with other files: that is said of the unit, or of the file
-            lost = sorted(wanted_flags(role, unit.name) - set(running["words"]))
-            if lost:
-                what, found = f"{unit.name}'s arguments", f"it was started without {', '.join(lost)}"
-                yield Finding(
-                    reading.host.name,
-                    "kubernetes",
-                    "drift",
-                    what,
-                    "those of its environment files",
-                    found,
-                    _reset(unit.name),
-                )
+            runs = _last(running["words"])
+            other = {name: word for name, word in wanted_flags(role, unit.name).items() if runs.get(name) != word}
+            what, expected = (
+                f"{unit.name}'s arguments",
+                ", ".join(map(_shown, other.values())) or "those of its environment files",
+            )
+            if other:
+                found = ", ".join(_shown(runs.get(name, f"no {name}")) for name in other)
+                yield Finding(reading.host.name, "kubernetes", "drift", what, expected, found, _reset(unit.name))
             else:
-                yield Finding(reading.host.name, "kubernetes", "ok", f"{unit.name}'s arguments")
+                yield Finding(reading.host.name, "kubernetes", "ok", what, expected, expected)
 
 
 def _reset(unit: str) -> str:
     return f"systemctl revert {unit} drops what was added to the unit; then deploys/cluster.py"
 
 
-def wanted_flags(role: Role, unit: str) -> set[str]:
-    """The flags that a component's own environment file passes, the last of each name."""
+def wanted_flags(role: Role, unit: str) -> dict[str, str]:
+    """The flags that a component's own environment file passes, by name."""
     name = {"kube-apiserver": "apiserver", "kubelet": "kubelet"}.get(unit, unit.removeprefix("kube-"))
     text = next((f.content or "" for f in role.files if f.path == f"/etc/kubernetes/{name}"), "")
-    words = [w for value in re.findall(r'^\w+="(.*)"$', text, re.M) for w in value.replace('\\"', '"').split()]
-    last = {w.partition("=")[0]: w for w in words}
-    return set(last.values())
+    return _last(w for value in re.findall(r'^\w+="(.*)"$', text, re.M) for w in value.replace('\\"', '"').split())
+
+
+def _shown(word: str) -> str:
+    """An argument, without a value that may be a secret."""
+    name, equals, _ = word.partition("=")
+    return f"{name}{equals}…" if equals and SECRET.search(name) else word
+
+
+def _last(words: Iterable[str]) -> dict[str, str]:
+    """Of flags given more than once the last counts, with their dashes and values, by name."""
+    return {word.partition("=")[0]: word for word in words if word.startswith("-")}

@@ -84,7 +84,7 @@ OWNED: dict[str, dict[str, str]] = {
     },
 }
 
-_SECRET = re.compile("pass|secret|token")  # arguments whose values are not shown
+SECRET = re.compile("pass|secret|token")  # arguments whose values are not shown
 
 _DOCKER_SHORT = {
     "-b": "bridge", "-D": "debug", "-G": "group", "-H": "host", "-l": "log-level", "-p": "pidfile",
@@ -111,7 +111,7 @@ def _arguments(settings: Settings, setting: str, arguments: Arguments, host: str
             continue
         for flag, value in values.items():
             where = f"{setting}[{show(component)}][{show(flag)}]"
-            shown = HIDDEN if _SECRET.search(flag) else value
+            shown = HIDDEN if SECRET.search(flag) else value
             if "\n" in value:
                 yield Problem(where, shown, "has a line break; write one line", host)
             elif component != "etcd" and re.search(r"\s", value):  # etcd's go to it one a variable, unsplit

@@ -220,7 +220,7 @@ FAULTS = {
     ),
     "flag by hand": Fault(
         "node1", f"mkdir -p {DROP_IN} && printf '[Service]\\nExecStart=\\nExecStart=/usr/local/bin/kube-proxy "
-        "$KUBE_COMMON_ARGS $KUBE_MASTER --kubeconfig=/etc/kubernetes/proxy.kubeconfig --hostname-override=node1\\n' "
+        "$KUBE_COMMON_ARGS $KUBE_MASTER $KUBE_PROXY_ARGS --cluster-cidr=10.0.0.0/8\\n' "
         f"> {DROP_IN}/mine.conf && systemctl daemon-reload && systemctl restart kube-proxy && "
         "until curl -sf --max-time 2 http://127.0.0.1:10256/healthz; do sleep 0.2; done >/dev/null",
         "kubernetes", "kube-proxy's arguments",

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -325,7 +326,19 @@ def test_a_node_that_the_inventory_does_not_have(found: dict[str, Reading]) -> N
 def test_arguments_that_a_service_was_started_without(found: dict[str, Reading]) -> None:
     found["node1"].facts["commands"] = {"kube-proxy": {"account": "root", "words": ["/usr/local/bin/kube-proxy"]}}
     assert troubles(found) == [("node1", "kubernetes", "drift", "kube-proxy's arguments")]
-    assert "--hostname-override=node1" in only(found).found
+    assert "--hostname-override=node1" in only(found).expected
+    assert "no --hostname-override" in only(found).found
+
+
+def test_an_argument_given_again_counts(found: dict[str, Reading]) -> None:
+    (role,) = [r for r in found["node1"].roles if r.name == "node"]
+    (text,) = [f.content for f in role.files if f.path == "/etc/kubernetes/proxy"]
+    words = re.findall(r"--[^ \"]+", text or "")
+    command = {"account": "root", "words": ["/usr/local/bin/kube-proxy", *words]}
+    found["node1"].facts["commands"] = {"kube-proxy": command}
+    assert troubles(found) == []
+    command["words"].append("--cluster-cidr=10.0.0.0/8")
+    assert (only(found).expected, only(found).found) == ("--cluster-cidr=192.168.0.0/16", "--cluster-cidr=10.0.0.0/8")
 
 
 # Hosts that share one kernel cannot show these.
