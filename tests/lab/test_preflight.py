@@ -1,7 +1,5 @@
 """Hosts that cannot be used are refused before anything is changed, and an ordinary account with sudo will do."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from lab import state
@@ -10,20 +8,6 @@ from tests.lab.conftest import HOSTS, Lab
 pytestmark = pytest.mark.usefixtures("cluster")
 
 ACCOUNT = ("--data", "ssh_user=keeper")
-
-
-@pytest.fixture(scope="module")
-def keeper(lab: Lab) -> Iterator[None]:
-    """An account without root's rights on every host, with the lab's key; sudo is up to the test."""
-    for host in HOSTS:
-        lab.ssh(
-            host,
-            "useradd -m -s /bin/sh keeper && install -d -m 700 -o keeper ~keeper/.ssh && "
-            "install -m 600 -o keeper /root/.ssh/authorized_keys ~keeper/.ssh/",
-        )
-    yield
-    for host in HOSTS:
-        lab.ssh(host, "userdel -r keeper; rm -f /etc/sudoers.d/keeper", check=False)
 
 
 def test_not_root(lab: Lab, keeper: None) -> None:
