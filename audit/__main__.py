@@ -7,9 +7,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
+
 from audit.judge import judge
 from audit.model import Report
 from audit.reading import open_inventory, read
+from audit.report import machine, page, table
 from cluster.certificates import open_store
 from cluster.settings import BadSettings
 from pki import StoreError
@@ -64,18 +67,13 @@ def audit(path: Path) -> Report:
 
 def show(report: Report, arguments: argparse.Namespace) -> None:
     """Print, and write, what was asked for."""
-    from rich.console import Console
-
-    from audit.report import machine, page
-    from audit.report import table as people
-
     if arguments.html:
         arguments.html.write_text(page.page(report))
     if arguments.json:
         print(machine.text(report))
     else:
         console = Console(width=None if Console().is_terminal else 120)
-        console.print(people.table(report, everything=arguments.all))
+        console.print(table.table(report, everything=arguments.all))
 
 
 if __name__ == "__main__":

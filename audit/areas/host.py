@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 from audit.answers import Reading
 from audit.areas.view import View
-from audit.model import Finding
+from audit.model import Finding, Status
 from facts.bundle import Unread
 
 SKEW = 1.0  # seconds between two clocks from which on a warning is due; 5 end a run
 FULL = 0.9  # of /var: the kubelet throws pods out when 15 % are left, and images when 10 % are
-_BY_HAND = "by hand"
 
 
 def unread(reading: Reading) -> Iterator[Finding]:
@@ -24,24 +23,20 @@ def unread(reading: Reading) -> Iterator[Finding]:
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
     """A host's clock against the others', and its disk."""
-    name, facts = reading.host.name, reading.fact("preflight")
-    clocks = [r.fact("preflight")["clock"] for r in view.by_name.values() if r.fact("preflight")]
-    middle = sorted(clocks)[len(clocks) // 2]
-    skew = facts["clock"] - middle
-    repair = "deploys/host.py, or set it by NTP: timedatectl set-ntp true"
-    status = "warn" if abs(skew) >= SKEW else "ok"
-    found = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} most others"
-    yield Finding(
-        name,
-        "host",
-        status,
-        "the clock",
-        f"within {SKEW:.0f} s of the others",
-        found,
-        repair if status == "warn" else "",
-    )
-    used = 1 - facts["free_disk"] / facts["disk"] if facts["disk"] else 0.0
-    status = "warn" if used >= FULL else "ok"
-    wanted = f"less than {FULL:.0%} used"
-    repair = "make room: docker system df shows what images take" if status == "warn" else ""
-    yield Finding(name, "host", status, "/var", wanted, f"{used:.0%} used", repair)
+    facts = reading.fact("preflight")
+    clocks = [r.fact("preflight").get("clock") for r in view.by_name.values()]
+    told = sorted(clock for clock in clocks if clock is not None)
+    if facts["clock"] is not None:
+        skew = facts["clock"] - told[len(told) // 2]
+        found = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} most others"
+        repair = "deploys/host.py, or set it by NTP: timedatectl set-ntp true"
+        yield _finding(reading, "the clock", f"within {SKEW:.0f} s of the others", found, abs(skew) < SKEW, repair)
+    if facts["disk"]:
+        used = 1 - facts["free_disk"] / facts["disk"]
+        repair = "make room: docker system df shows what images take"
+        yield _finding(reading, "/var", f"less than {FULL:.0%} used", f"{used:.0%} used", used < FULL, repair)
+
+
+def _finding(reading: Reading, what: str, expected: str, found: str, good: bool, repair: str) -> Finding:
+    status: Status = "ok" if good else "warn"
+    return Finding(reading.host.name, "host", status, what, expected, found, "" if good else repair)

@@ -67,7 +67,7 @@ class View:
     @cached_property
     def leases(self) -> dict[str, dict[str, Any]]:
         """Leases in etcd by subnet: "192.168.13.0/24"."""
-        keys = next((r.fact("keys") for r in self.readings if r.fact("keys")), {})
+        keys: dict[str, Any] = next((r.fact("keys") for r in self.readings if r.fact("keys")), {})
         return {k.removeprefix("subnets/").replace("-", "/"): v for k, v in keys.items() if k.startswith("subnets/")}
 
     def lease_of(self, host: Host) -> str | None:
