@@ -7,6 +7,7 @@ from typing import Any
 
 import gevent
 import pyinfra_cli  # noqa: F401 - makes gevent's way of waiting everybody's, before anything else waits
+from paramiko import SSHException
 from pyinfra import state
 from pyinfra.api import Config, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
@@ -71,8 +72,8 @@ def _read_host(there: Any, host: Host, cluster: Cluster, store: Store) -> Readin
         return reading
     try:
         _ask_all(there, reading, cluster, store)
-    except OSError as error:
-        reading.trouble = f"it stopped answering: {error}"
+    except (OSError, EOFError, SSHException) as error:
+        reading.trouble = f"it stopped answering: {error}" if str(error) else f"no answer in {SECONDS} s"
     finally:
         there.disconnect()
     return reading
@@ -86,7 +87,11 @@ def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> No
     if reading.distribution is None:
         reading.trouble = "its distribution is not known"
         return
-    reading.roles = _roles(cluster, reading.host, reading, store)
+    try:
+        reading.roles = _roles(cluster, reading.host, reading, store)
+    except LookupError:
+        reading.trouble = "install_methods asks for packages that its distribution does not have (deploys/host.py)"
+        return
     rest = questions(cluster, reading.host, reading.distribution.family.name, reading.roles)
     if facts["root"]:
         reading.facts |= bundle.answers(rest, _run(there, bundle.command(rest)))

@@ -10,7 +10,7 @@ import pytest
 from audit.answers import Reading
 from facts.audit import questions, reader
 from pki import Store
-from tests.unit.example import cluster, roles
+from tests.unit.example import PACKAGES, cluster, roles
 
 with patch("gevent.monkey.patch_all"):  # pyinfra's command line would replace the threads that pytest-xdist waits in
     from audit import reading
@@ -59,6 +59,13 @@ def test_a_distribution_nobody_knows_costs_one(there: Any, tmp_path: Path, monke
     monkeypatch.setitem(globals(), "PREFLIGHT", [PREFLIGHT[0], "distribution=x", PREFLIGHT[-1]])
     sent = there(0)
     assert ask(tmp_path).trouble == "its distribution is not known" and len(sent) == 1
+
+
+def test_packages_that_a_distribution_does_not_have(there: Any, tmp_path: Path) -> None:
+    sent = there(0)
+    made = Reading(HOST)
+    reading._ask_all(None, made, cluster(install_methods=PACKAGES), Store(tmp_path / "none"))
+    assert "install_methods" in made.trouble and len(sent) == 1
 
 
 def test_an_account_runs_the_file_and_nothing_else(there: Any, tmp_path: Path) -> None:
