@@ -8,7 +8,7 @@ import gevent
 from pyinfra import host, logger
 from pyinfra.api import QuoteString, StringCommand
 
-from cluster.workloads.controllers import Controller, describe, hopeless, unready
+from cluster.workloads.controllers import Controller, describe, has_died, hopeless, unready
 from facts.shell import words
 from facts.workloads import Controllers, Pods, kubectl
 from operations.role import refuse
@@ -83,8 +83,7 @@ def stuck(pending: Mapping[str, Any], namespace: str, seconds: int, *, over: boo
             reason = f"{key}: {found['available']} of {found['replicas']} pods available{since}: "
             reason += describe(str(name or former), there[str(name or former)])
             reason += f"; it was made from a former template: kubectl delete pod {former}" if former else ""
-            logs = bool(name and there[name]["restarts"])
-            return _refuse_with_log(reason, str(name or former), namespace, logs=logs)
+            return _refuse_with_log(reason, str(name or former), namespace, logs=bool(name and has_died(there[name])))
     if over:
         what = ", ".join(pending) or "the API server does not tell of what was applied"
         return refuse(f"{what}: no progress for {seconds} s (kubectl -n {namespace} get events may say why)")
@@ -93,7 +92,10 @@ def stuck(pending: Mapping[str, Any], namespace: str, seconds: int, *, over: boo
 
 def _refuse_with_log(reason: str, pod: str, namespace: str, *, logs: bool) -> StringCommand:
     k = kubectl(namespace)
-    log = f"{k} logs --tail=15 --previous {pod} 2>/dev/null || {k} logs --tail=15 {pod};" if logs else ""
+    # One that has just begun again has said nothing yet: then what the one before it said. A log that was cleared away
+    # comes as a line about that.
+    read = "2>/dev/null | grep -v '^unable to retrieve container logs'"
+    log = f"{k} logs --tail=15 {pod} {read} || {k} logs --tail=15 --previous {pod} {read};" if logs else ""
     return StringCommand("{ echo", QuoteString(reason), f"; {log} }} >&2; exit 1")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 # An image that a registry answered not to have, or a name no registry can have: waiting does not help.
 _HOPELESS = re.compile(r"manifest unknown|not found|does not exist|invalid reference format|couldn't parse image")
 _NEVER = ("InvalidImageName", "ErrImageNeverPull")
+_ENDED = "its process ended with exit code"
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _death(state: Mapping[str, Any]) -> tuple[str, str] | None:
     ended = state.get("state", {}).get("terminated") or state.get("lastState", {}).get("terminated")
     if not ended or state.get("ready"):
         return None
-    return ended.get("reason", "Error"), f"its process ended with exit code {ended['exitCode']}"
+    return ended.get("reason", "Error"), f"{_ENDED} {ended['exitCode']}"
 
 
 def hopeless(pods: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -130,6 +131,11 @@ def hopeless(pods: Mapping[str, Mapping[str, Any]]) -> str | None:
         if not found["ending"] and trouble and (trouble["reason"] in _NEVER or missing):
             return name
     return None
+
+
+def has_died(found: Mapping[str, Any]) -> bool:
+    """Whether a process of a pod has ended, so that the pod's log may say why; it need not have begun again yet."""
+    return found["restarts"] > 0 or _ENDED in found["trouble"].get("message", "")
 
 
 def unready(pods: Mapping[str, Mapping[str, Any]]) -> str | None:

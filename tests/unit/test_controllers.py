@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cluster.workloads.controllers import controller, describe, hopeless, pod, unready
+from cluster.workloads.controllers import controller, describe, has_died, hopeless, pod, unready
 
 IMAGE = "10.1.10.1:5000/nginx:v3"
 ABSENT = (
@@ -233,8 +233,9 @@ CRASHING = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
     ids=["waits", "ended first", "ended again", "runs again", "out of memory"],
 )  # fmt: skip
 def test_a_pod_that_keeps_dying_says_so_at_every_moment(now: Any, before: Any, reason: str, message: str) -> None:
-    made = in_state(now, before)
-    assert pod(made)["trouble"] == {"reason": reason, "message": message, "image": IMAGE}
+    found = pod(in_state(now, before))
+    assert found["trouble"] == {"reason": reason, "message": message, "image": IMAGE}
+    assert found["restarts"] == 0 and has_died(found), "its log may say why, before it has begun again"
 
 
 @pytest.mark.parametrize("what", ["serves again", "ended well", "begins again"])
@@ -280,6 +281,11 @@ def test_a_pod_that_will_never_start(found: dict[str, Any]) -> None:
 )
 def test_a_pod_that_still_may(found: dict[str, Any]) -> None:
     assert hopeless({"x": found}) is None
+
+
+def test_a_pod_that_never_ran_has_no_log() -> None:
+    assert not has_died(pod(READY)) and not has_died(waiting("ErrImagePull", ABSENT))
+    assert has_died(waiting("CrashLoopBackOff", "back-off", restarts=1))
 
 
 def test_no_pods_are_not_hopeless() -> None:
