@@ -44,12 +44,7 @@ def _host(view: View, reading: Reading) -> HostFound:
     if reading.trouble:
         return HostFound(this.name, str(this.address), groups, answered=False)
     lease = view.lease_of(this) or flannel.subnet_of(reading.fact("lease").get("FLANNEL_SUBNET", ""))
-    ways = reading.fact("ways")
-    reaches = {}
-    for other in view.cluster.nodes if this.is_node else ():
-        subnet = view.lease_of(other)
-        if other != this and subnet:
-            reaches[other.name] = not flannel.missing(view, ways, subnet, other)
+    ways = flannel.ways_to_others(view, reading) if this.is_node else ()
     return HostFound(
         name=this.name,
         address=str(this.address),
@@ -58,7 +53,7 @@ def _host(view: View, reading: Reading) -> HostFound:
         versions=_versions(view, reading),
         lease=lease if this.is_node else "",
         backend=view.settings.flannel_backend if this.is_node else "",
-        reaches=reaches,
+        reaches={other.name: not lost for other, _, lost in ways},
     )
 
 

@@ -26,7 +26,8 @@ from cluster.problems import Problem
 from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
 from facts import bundle
-from facts.audit import READER, Questions, questions, reader
+from facts.audit import READER, questions, reader
+from facts.bundle import Questions
 from facts.host import Preflight
 from pki import Store
 

@@ -1,4 +1,4 @@
-"""Families of distributions: the package manager, the packages every host gets, where trust and time live."""
+"""Families of distributions: the package manager, what keeps the clock, where trust lives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -10,6 +10,7 @@ from cluster.families import FamilyName
 from cluster.roles import LIBEXEC, UNITS
 from cluster.settings import Cluster, Host
 from facts import bundle
+from facts.bundle import Questions
 from facts.certificates import Certificates
 from facts.docker import Engine
 from facts.etcd import FlannelKeys, Health, Members
@@ -20,7 +21,6 @@ from facts.packages import Offers
 from facts.role import RoleState, asked
 from facts.units import CommandLines
 
-Questions = dict[str, tuple[type[FactBase], dict[str, Any]]]
 READER = f"{LIBEXEC}/audit"
 _HEADER = "#!/bin/sh\n# Written by container-cloud: what an audit reads here, and all it does.\n"
 
@@ -35,7 +35,7 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
     settings, listed = cluster.settings, list(roles)
     units = [u.name for r in listed for u in r.units]
     packages = [p.name for r in listed for p in r.packages]
-    found: Questions = {
+    found: dict[str, tuple[type[FactBase], dict[str, Any]]] = {
         "roles": (RoleState, asked(listed, family)),
         "certificates": (Certificates, {}),
         "commands": (CommandLines, {"units": [u for u in UNITS if u in units]}),

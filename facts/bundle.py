@@ -9,16 +9,15 @@ from pyinfra.api.exceptions import FactProcessError
 _MARK = "@@ container-cloud"
 
 
+Questions = Mapping[str, tuple[type[FactBase], Mapping[str, Any]]]  # by a name of the caller's: a fact, its arguments
+
+
 class Unread(str):
     """In place of a fact's value: why it could not be read."""
 
 
-def command(facts: Mapping[str, tuple[type[FactBase], Mapping[str, Any]]]) -> str:
-    """One command that answers all facts, each behind a line with its name, and its exit code after it.
-
-    Args:
-        facts: by a name of the caller's, each fact and its arguments.
-    """
+def command(facts: Questions) -> str:
+    """One command that answers all facts, each behind a line with its name, and its exit code after it."""
     parts = []
     for name, (fact, arguments) in facts.items():
         needed = fact().requires_command(**arguments)
@@ -27,7 +26,7 @@ def command(facts: Mapping[str, tuple[type[FactBase], Mapping[str, Any]]]) -> st
     return "; ".join(parts)
 
 
-def answers(facts: Mapping[str, tuple[type[FactBase], Mapping[str, Any]]], output: Iterable[str]) -> dict[str, Any]:
+def answers(facts: Questions, output: Iterable[str]) -> dict[str, Any]:
     """What such a command's output means: by the caller's names the facts' values, or why there is none (`Unread`)."""
     lines: dict[str, list[str]] = {}
     codes: dict[str, str] = {}

@@ -38,7 +38,7 @@ def _stale(view: View, reading: Reading) -> Iterator[Finding]:
 
 
 def _lease(view: View, reading: Reading) -> Iterator[Finding]:
-    """The lease in etcd and as flanneld wrote it down; its backend."""
+    """The lease in etcd and as flanneld wrote it down."""
     name, own = reading.host.name, view.lease_of(reading.host)
     written = subnet_of(reading.fact("lease").get("FLANNEL_SUBNET", ""))
     mine = [s for s, v in view.leases.items() if v.get("PublicIP") == str(reading.host.address)]
@@ -54,19 +54,23 @@ def _lease(view: View, reading: Reading) -> Iterator[Finding]:
 
 def _ways(view: View, reading: Reading) -> Iterator[Finding]:
     """Routes, and with vxlan the other hosts' devices, to each lease in etcd that another node has."""
-    name, ways = reading.host.name, reading.fact("ways")
-    for other in view.cluster.nodes:
-        subnet = view.lease_of(other)
-        if other == reading.host or not subnet:
-            continue
-        lost = missing(view, ways, subnet, other)
+    name = reading.host.name
+    for other, subnet, lost in ways_to_others(view, reading):
         if lost:
             yield Finding(name, "flannel", "drift", f"way to {other.name}", f"to {subnet}", lost, RESTART)
         else:
             yield Finding(name, "flannel", "ok", f"way to {other.name}", subnet, subnet)
 
 
-def missing(view: View, ways: dict[str, Any], subnet: str, other: Host) -> str:
+def ways_to_others(view: View, reading: Reading) -> Iterator[tuple[Host, str, str]]:
+    """Each other node that has a lease in etcd, that lease, and what this one lacks to reach it; "" if nothing."""
+    for other in view.cluster.nodes:
+        subnet = view.lease_of(other)
+        if other != reading.host and subnet:
+            yield other, subnet, _missing(view, reading.fact("ways"), subnet, other)
+
+
+def _missing(view: View, ways: dict[str, Any], subnet: str, other: Host) -> str:
     """What a host lacks to reach a lease of another; "" if nothing."""
     backend = view.settings.flannel_backend
     if backend == "udp":  # one route for the whole network, into flanneld

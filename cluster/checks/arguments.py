@@ -156,9 +156,10 @@ def _version(settings: Settings, component: str) -> tuple[str, bool]:
     if component == "flanneld":
         return settings.flannel_version, True
     newest = "{}.{}".format(*releases.listed(component)[-1])
-    versions = [v for v in _installed(settings, component) if v is not None and _is_listed(v, newest)]
+    installed = _installed(settings, component)
+    versions = [v for v in installed if v is not None and _is_listed(v, newest)]
     # A package newer than the newest list may well know more.
-    certain = len(versions) == len(_installed(settings, component))
+    certain = len(versions) == len(installed)
     return (min(versions, key=releases.release) if certain else newest), certain
 
 

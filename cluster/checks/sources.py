@@ -33,8 +33,9 @@ def release_files_are_complete(draft: Draft) -> Iterator[Problem]:
 @check("release_files", "kubernetes_version", "flannel_version", "install_methods")
 def release_files_have_checksums(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
+    released = _released(settings)
     for name, file in settings.release_files.items():
-        if name in releases.RELEASE_FILES and name not in _released(settings):
+        if name in releases.RELEASE_FILES and name not in released:
             continue
         url = settings.release_url(name)
         kubernetes = releases.RELEASE_FILES.get(name) == "kubernetes"
