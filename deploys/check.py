@@ -1,4 +1,4 @@
-"""The closing check: containers reach each other, every node is Ready."""
+"""The closing check: containers reach each other, API servers answer, nodes are Ready."""
 
 from pyinfra import host
 
@@ -7,6 +7,9 @@ from operations import check, preflight, run
 if "nodes" in host.groups:
     preflight.begin()
     check.pods_reach_each_other(name="Containers reach each other")
+if "masters" in host.groups:
+    preflight.begin()
+    check.api_server_answers(name="The API server answers")
 if host.name == run.the_cluster().masters[0].name:
     preflight.begin()
     check.nodes_ready(name="Nodes are Ready")

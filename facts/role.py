@@ -23,6 +23,7 @@ class RoleState(FactBase[dict]):
     + units: names of services, without ".service"
     + steps: shell conditions by name
     + ready: shell conditions by unit, each asking the service itself
+    + seconds: how long to wait for those to be true
 
     Source: `dpkg-query` or `rpm`, `stat`, `sha256sum` and the units' own records (see `facts.units.Units`). A
     program's digest is taken from its record in /var/lib/container-cloud/programs as long as size, change time and
@@ -47,6 +48,7 @@ class RoleState(FactBase[dict]):
         units: Iterable[str] = (),
         steps: Mapping[str, str] | None = None,
         ready: Mapping[str, str] | None = None,
+        seconds: int = 0,
     ) -> str:
         parts = [
             FIND_PROGRAMS,
@@ -55,7 +57,8 @@ class RoleState(FactBase[dict]):
             files and _read_files(files),
             units and read_units(units),
             *(_condition("step", name, check) for name, check in (steps or {}).items()),
-            *(_condition("ready", name, check) for name, check in (ready or {}).items()),
+            seconds and f"end=$(($(date +%s) + {seconds}))",
+            *(_condition("ready", name, check, wait=seconds > 0) for name, check in (ready or {}).items()),
         ]
         return "; ".join([part for part in parts if part] + ["echo end"])
 
@@ -148,5 +151,8 @@ def _read_files(paths: Iterable[str]) -> str:
     return f"stat -L -c 'file %a %U:%G %n' {listed} 2>/dev/null; sha256sum {listed} 2>/dev/null | sed 's/^/sum /'"
 
 
-def _condition(kind: str, name: str, check: str) -> str:
-    return f"( {check} ) >/dev/null 2>&1; echo {kind} $? {words([name])}"
+def _condition(kind: str, name: str, check: str, *, wait: bool = False) -> str:
+    ask = f"( {check} ) >/dev/null 2>&1; c=$?"
+    if wait:
+        ask = f"while {ask}; [ $c != 0 ] && [ $(date +%s) -lt $end ]; do sleep 0.5; done"
+    return f"{ask}; echo {kind} $c {words([name])}"

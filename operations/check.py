@@ -1,16 +1,39 @@
-"""Closing checks: nodes are Ready, containers reach each other, a service answers. They wait, and change nothing."""
+"""Closing checks: the API server and nodes are ready, containers reach each other, a service answers.
+
+They wait, and change nothing.
+"""
 
 from collections.abc import Iterator
 
 from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 
+from cluster.roles.master import API_SERVER, api_server_ready
 from facts.flannel import SubnetEnv
 from facts.kubernetes import Nodes
 from facts.network import Answers, Reachable
+from facts.role import RoleState
 from operations.role import refuse
 from operations.run import the_cluster
 from operations.survey import survey
+
+
+@operation()
+def api_server_answers() -> Iterator[StringCommand]:
+    """Wait, for `start_timeout` seconds at most, until this master's API server is ready and reads its objects."""
+    if not state.is_executing:
+        return host.noop("checked after a run")
+    cluster = the_cluster()
+    (this,) = (m for m in cluster.masters if m.name == host.name)
+    seconds = cluster.settings.start_timeout
+    found = host.get_fact(RoleState, ready={API_SERVER: api_server_ready(cluster, this)}, seconds=seconds)
+    if found["ready"].get(API_SERVER):
+        host.noop("the API server answers")
+    else:
+        yield refuse(
+            f"the API server is not ready after {seconds} s: does etcd answer it (facts.kubernetes.ApiServer tells "
+            "which of its checks fail; journalctl -u kube-apiserver)?"
+        )
 
 
 @operation()

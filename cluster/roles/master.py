@@ -27,6 +27,14 @@ LEADER_ELECTION = {
     "leader-elect-lease-duration": "30s",
     "leader-elect-renew-deadline": "25s",
 }
+# What the cluster's own parts live on.
+KINDS = (
+    "api/v1/nodes",
+    "api/v1/pods",
+    "api/v1/services",
+    "apis/coordination.k8s.io/v1/leases",
+    "apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+)
 KUBELET_BINDING = "container-cloud:kube-apiserver-to-kubelets"
 
 
@@ -50,6 +58,20 @@ def master_role(cluster: Cluster, host: Host, distribution: Distribution, certif
         steps=(_kubelet_access(),) if host == cluster.masters[0] else (),
         units=tuple(units),
     )
+
+
+def api_server_ready(cluster: Cluster, host: Host) -> str:
+    """A shell condition: whether a master's API server calls itself ready, and objects can be read from it.
+
+    The API server has a connection to etcd for each kind of object and one for its own check. After etcd was down, each
+    is tried again in its own time: up to half a minute passes in which /readyz, or one kind, does not answer.
+    """
+    paths = " ".join(["readyz", *(f"{kind}?limit=1" for kind in KINDS)])
+    ask = (
+        f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
+        f"https://{host.address}:{cluster.settings.api_server_port}"
+    )
+    return f"( set -f; for path in {paths}; do {ask}/$path || exit 1; done )"
 
 
 def _pki(name: str) -> str:
@@ -76,10 +98,6 @@ def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[F
     }
     read = [f for name in ("server", "etcd-client", "kubelet-client", "front-proxy-client") for f in pair(name)]
     read += ["ca.crt", "clients-ca.crt", "etcd-ca.crt", "front-proxy-ca.crt", "sa.key", "sa.pub"]
-    ready = (
-        f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
-        f"https://{host.address}:{settings.api_server_port}/readyz"
-    )
     hint = (
         f"etcd does not answer at {', '.join(cluster.etcd_client_urls)} (deploys/etcd.py), "
         "or an argument is not this release's"
@@ -90,7 +108,7 @@ def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[F
         config=config,
         variables=" ".join(f"${name}" for name in ("KUBE_COMMON_ARGS", *variables)),
         read=read,
-        ready=ready,
+        ready=api_server_ready(cluster, host),
         hint=hint,
         after="etcd.service",
         # Told to stop, it waits a minute for watchers that never leave; nothing is lost when it does not.

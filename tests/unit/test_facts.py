@@ -167,3 +167,13 @@ def test_a_banner_before_the_answer_ends_no_run(path: Path) -> None:
     output = yaml.safe_load(path.read_text())["output"].splitlines()
     with contextlib.suppress(FactProcessError):
         getattr(fact, "fact", fact)().process([BANNER, *output])
+
+
+@pytest.mark.parametrize(("after", "answers"), [(0, True), (1, True), (60, False)])
+def test_a_service_that_answers_later(after: int, answers: bool, ask: Any, tmp_path: Path) -> None:
+    """Is waited for, as long as was asked for."""
+    condition = f"echo >> {tmp_path}/asked; [ $(wc -l < {tmp_path}/asked) -gt {after} ]"
+    command = FACTS["role.RoleState"]().command(ready={"etcd": condition}, seconds=2)
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=20)
+    found, _ = ask(FACTS["role.RoleState"], *done.stdout.splitlines(), ready={"etcd": condition}, seconds=2)
+    assert found["ready"] == {"etcd": answers}

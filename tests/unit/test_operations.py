@@ -44,7 +44,14 @@ CONVERGING = {
     kubernetes.master: "master",
     kubernetes.node: "node",
 }
-OTHERS = {audit.account, check.nodes_answer, check.nodes_ready, check.pods_reach_each_other, preflight.check}
+OTHERS = {
+    audit.account,
+    check.api_server_answers,
+    check.nodes_answer,
+    check.nodes_ready,
+    check.pods_reach_each_other,
+    preflight.check,
+}
 # Those on workloads: tests/unit/test_workload_operations.py.
 ON_WORKLOADS = {kubernetes._manifest, kubernetes._absent, kubernetes._scale, kubernetes._rolling_update}
 GOOD = {
@@ -712,6 +719,23 @@ def ready(*names: str) -> dict[str, Any]:
     return {name: {"ready": True, "message": "kubelet is posting ready status"} for name in names}
 
 
+def test_an_api_server_that_answers(begin: Any) -> None:
+    this = begin(start_timeout=77)
+    this.answers["master", RoleState] = BARE | {"ready": {"kube-apiserver": True}}
+    assert this.perform(check.api_server_answers, "master") == []
+    assert this.noops["master"] == ["the API server answers"]
+    ((name, fact, arguments),) = this.asked
+    assert (name, fact, arguments["seconds"]) == ("master", RoleState, 77)
+    assert "https://10.1.10.101:6443/$path" in arguments["ready"]["kube-apiserver"]
+
+
+def test_an_api_server_that_does_not_become_ready(begin: Any) -> None:
+    this = begin()
+    this.answers["master", RoleState] = BARE | {"ready": {"kube-apiserver": False}}
+    told = refusal(this.perform(check.api_server_answers, "master"))
+    assert told.startswith("the API server is not ready after 180 s: ") and "journalctl -u kube-apiserver" in told
+
+
 def test_ready_nodes(begin: Any) -> None:
     this = begin(start_timeout=77)
     this.answers["master", Nodes] = ready("node1", "node2", "node3")
@@ -780,6 +804,7 @@ def test_nodes_that_do_not_answer_for_a_service_are_named(begin: Any) -> None:
 @pytest.mark.parametrize(
     ("operation", "name", "arguments"),
     [
+        (check.api_server_answers, "master", ()),
         (check.nodes_ready, "master", ()),
         (check.pods_reach_each_other, "node1", ()),
         (check.nodes_answer, "master", (80,)),
