@@ -29,6 +29,23 @@ class Finding:
     found: str = ""
     repair: str = ""
 
+    @classmethod
+    def judged(
+        cls,
+        good: bool,
+        host: str,
+        area: str,
+        what: str,
+        expected: str,
+        found: str,
+        repair: str,
+        status: Status = "drift",
+    ) -> "Finding":
+        """A finding that is ok, or has a status and a repair."""
+        if good:
+            return cls(host, area, "ok", what, expected, found)
+        return cls(host, area, status, what, expected, found, repair)
+
 
 @dataclass(frozen=True)
 class Certificate:

@@ -11,7 +11,7 @@ FamilyName = Literal["deb", "rpm"]
 class Family:
     """What the distributions of a family have in common.
 
-    + managers: the programs that install packages, one of which a host has
+    + managers: the programs that install packages, one of which a host has, and their command to do so anew
     + time_services: those that packages bring, by package, with their unit; the first is the family's own
     + trust_anchor: the file that an authority's certificate goes to
     + trust_update: the command that makes it trusted
@@ -19,7 +19,7 @@ class Family:
     """
 
     name: FamilyName
-    managers: tuple[str, ...]
+    managers: Mapping[str, str]
     time_services: Mapping[str, str]
     trust_anchor: str
     trust_update: str
@@ -28,7 +28,7 @@ class Family:
 
 DEB = Family(
     name="deb",
-    managers=("apt-get",),
+    managers={"apt-get": "apt-get install --reinstall"},
     time_services={"systemd-timesyncd": "systemd-timesyncd", "chrony": "chrony"},
     trust_anchor="/usr/local/share/ca-certificates/container-cloud.crt",
     trust_update="update-ca-certificates",
@@ -37,7 +37,7 @@ DEB = Family(
 
 RPM = Family(
     name="rpm",
-    managers=("dnf", "yum"),
+    managers={"dnf": "dnf reinstall", "yum": "yum reinstall"},
     time_services={"chrony": "chronyd"},
     trust_anchor="/etc/pki/ca-trust/source/anchors/container-cloud.crt",
     trust_update="update-ca-trust extract",

@@ -17,7 +17,7 @@ from facts.etcd import FlannelKeys, Health, Members
 from facts.flannel import SubnetEnv
 from facts.kubernetes import ApiServer, Nodes
 from facts.network import Ways
-from facts.packages import Offers
+from facts.packages import Altered, Offers
 from facts.role import RoleState, asked
 from facts.units import CommandLines
 
@@ -34,12 +34,13 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
     """
     settings, listed = cluster.settings, list(roles)
     units = [u.name for r in listed for u in r.units]
-    packages = [p.name for r in listed for p in r.packages]
+    packages = list(dict.fromkeys(p.name for r in listed for p in r.packages))
     found: dict[str, tuple[type[FactBase], dict[str, Any]]] = {
         "roles": (RoleState, asked(listed, family)),
         "certificates": (Certificates, {}),
         "commands": (CommandLines, {"units": [u for u in UNITS if u in units]}),
-        "offers": (Offers, {"packages": list(dict.fromkeys(packages))}),
+        "offers": (Offers, {"packages": packages}),
+        "altered": (Altered, {"packages": packages, "family": family}),
     }
     if host.is_etcd:
         keys = {"prefix": settings.flannel_etcd_prefix, "api": settings.flannel_etcd_api}

@@ -1,10 +1,19 @@
-"""Packages: what is installed, and what the repositories have."""
+"""Packages: what is installed and still as it came, and what the repositories have."""
 
+import re
 from collections.abc import Iterable
 
 from pyinfra.api import FactBase
 
 from facts.shell import words
+
+# Of a package's files, those that run: its configuration is for editing, its documents may be left out.
+_RUNS = re.compile(r"/(s?bin|libexec|lib/systemd/system)/")
+
+_VERIFY = {
+    "deb": "dpkg -V $n",
+    "rpm": "q=$(rpm -q $n) || q=$(rpm -q --whatprovides $n) && rpm -V --nodeps --noscripts $q",
+}
 
 
 class Offers(FactBase[dict]):
@@ -68,3 +77,34 @@ def _dnf(names: str, refresh: bool) -> str:
         # Three columns, which a long one breaks over two lines.
         f"$pm -q $o {how} check-update {names} 2>/dev/null | sed '/^Obsoleting/,$d' | xargs -n3 echo newer; rm -rf $d"
     )
+
+
+class Altered(FactBase[dict]):
+    """
+    Programs and units that are not as their packages brought them.
+
+    + packages: their names, or what they provide
+    + family: deb or rpm: how they are asked for
+
+    Source: `dpkg -V` or `rpm -V`, which read every file of a package. Its configuration and documents are left out.
+
+    .. code:: python
+
+        {"/usr/bin/etcdctl": {"package": "etcd-client", "found": "other content"},
+         "/usr/bin/docker-proxy": {"package": "docker.io", "found": "not there"}}
+    """
+
+    default = dict
+
+    def command(self, packages: Iterable[str], family: str = "deb") -> str:
+        return (
+            f'for n in {words(packages)}; do {{ {_VERIFY[family]}; }} 2>/dev/null | sed "s/^/altered $n /"; done; true'
+        )
+
+    def process(self, output: Iterable[str]) -> dict:
+        found = {}
+        for line in output:
+            kind, package, how, *rest = line.split()  # a letter between says what kind of file it is, if of any
+            if kind == "altered" and len(rest) == 1 and _RUNS.search(rest[0]) and ("5" in how or how == "missing"):
+                found[rest[0]] = {"package": package, "found": "not there" if how == "missing" else "other content"}
+        return found

@@ -62,8 +62,11 @@ class Differences(FactBase[dict]):
 
     .. code:: python
 
-        {"answers": True, "errors": [], "objects": {
-            "Service nginx": {"exists": True, "changes": ["spec.type"], "namespace": "default"}}}
+        {
+            "answers": True,
+            "errors": [],
+            "objects": {"Service nginx": {"exists": True, "changes": ["spec.type"], "namespace": "default"}},
+        }
     """
 
     default = dict

@@ -18,11 +18,11 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     own = view.lease_of(reading.host)
     subnet = _first(own) if own else lease.get("FLANNEL_SUBNET", "")
     if subnet and view.runs(reading, "flanneld"):
-        yield _finding(reading, "dockerd --bip", subnet, engine["bip"], repair)
-        yield _finding(reading, "dockerd --mtu", lease.get("FLANNEL_MTU", ""), engine["mtu"], repair)
+        yield _same(reading, "dockerd --bip", subnet, engine["bip"], repair)
+        yield _same(reading, "dockerd --mtu", lease.get("FLANNEL_MTU", ""), engine["mtu"], repair)
         if engine["bip"] == subnet:  # docker0 goes where dockerd was told to
-            yield _finding(reading, "docker0", subnet, engine["bridge"] or "no address", restart)
-    yield _finding(reading, "cgroup driver", view.settings.docker_cgroup_driver, engine["cgroup_driver"], repair)
+            yield _same(reading, "docker0", subnet, engine["bridge"] or "no address", restart)
+    yield _same(reading, "cgroup driver", view.settings.docker_cgroup_driver, engine["cgroup_driver"], repair)
 
 
 def _first(subnet: str) -> str:
@@ -31,7 +31,6 @@ def _first(subnet: str) -> str:
     return f"{network.network_address + 1}/{network.prefixlen}"
 
 
-def _finding(reading: Reading, what: str, expected: str, found: str, repair: str) -> Finding:
-    if expected == found:
-        return Finding(reading.host.name, "docker", "ok", what, expected, found)
-    return Finding(reading.host.name, "docker", "drift", what, expected, found or "none", repair)
+def _same(reading: Reading, what: str, expected: str, found: str, repair: str) -> Finding:
+    name = reading.host.name
+    return Finding.judged(expected == found, name, "docker", what, expected, found or "none", repair)

@@ -14,24 +14,23 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     """One member, as its administrator sees it."""
     if not reading.host.is_etcd or not view.runs(reading, "etcd") or not view.etcd_answers:
         return
-    health, repair = reading.fact("health"), "deploys/etcd.py"
-    yield _finding(reading, "health", "healthy", health.get("healthy", False), "it does not answer as healthy", repair)
+    health = reading.fact("health")
+    healthy = "healthy" if health.get("healthy") else "it does not answer as healthy"
+    yield _finding(reading, "health", "healthy", healthy, healthy == "healthy", "deploys/etcd.py")
     if "database" not in health:
         return
-    alarms = [a for a in health["alarms"] if a]
-    hint = "compact and defragment it (etcdctl compact, etcdctl defrag), then etcdctl alarm disarm"
-    yield _finding(reading, "alarms", "none", not alarms, ", ".join(alarms), hint)
-    quota = view.settings.etcd_quota_mib * 2**20
-    size = f"{health['database'] / 2**20:.0f} MiB"
-    near = health["database"] >= NEAR * quota
-    told = f"{size} of {view.settings.etcd_quota_mib}"
-    yield _finding(reading, "database", f"below {NEAR:.0%} of its quota", not near, told, hint, status="warn")
+    alarms = ", ".join(a for a in health["alarms"] if a) or "none"
+    room = "compact and defragment it (etcdctl compact, etcdctl defrag), then etcdctl alarm disarm"
+    yield _finding(reading, "alarms", "none", alarms, alarms == "none", room)
+    quota = view.settings.etcd_quota_mib
+    told = f"{health['database'] / 2**20:.0f} MiB of {quota}"
+    near = health["database"] >= NEAR * quota * 2**20
+    yield _finding(reading, "database", f"below {NEAR:.0%} of its quota", told, not near, room, "warn")
     yield from _members(view, reading)
     others = [r.fact("health").get("revision", 0) for r in view.readings if r.fact("health")]
     behind = max(others) - health["revision"]
-    yield _finding(
-        reading, "revision", "that of the others", behind <= APART, f"{behind} behind", "journalctl -u etcd there"
-    )
+    journal = "journalctl -u etcd there"
+    yield _finding(reading, "revision", "that of the others", f"{behind} behind", behind <= APART, journal)
 
 
 def _members(view: View, reading: Reading) -> Iterator[Finding]:
@@ -40,15 +39,13 @@ def _members(view: View, reading: Reading) -> Iterator[Finding]:
     foreign = [name or "one that never started" for name in sorted(set(members) - set(wanted))]
     missing = sorted(set(wanted) - set(members))
     other = [n for n, url in wanted.items() if n in members and url not in members[n]["client_urls"]]
-    told = [f"{', '.join(foreign)} more" if foreign else "", f"{', '.join(missing)} missing" if missing else ""]
+    told = [f"{', '.join(foreign)} more"] * bool(foreign) + [f"{', '.join(missing)} missing"] * bool(missing)
     told += [f"{name} at another address" for name in other]
-    repair = "etcdctl member remove, or add the host to the etcd group"
-    yield _finding(reading, "members", ", ".join(wanted), not any(told), "; ".join(t for t in told if t), repair)
+    expected, repair = ", ".join(wanted), "etcdctl member remove, or add the host to the etcd group"
+    yield _finding(reading, "members", expected, "; ".join(told) or expected, not told, repair)
 
 
 def _finding(
-    reading: Reading, what: str, expected: str, good: bool, found: str, repair: str, status: Status = "drift"
+    reading: Reading, what: str, expected: str, found: str, good: bool, repair: str, status: Status = "drift"
 ) -> Finding:
-    if good:
-        return Finding(reading.host.name, "etcd", "ok", what, expected, expected)
-    return Finding(reading.host.name, "etcd", status, what, expected, found, repair)
+    return Finding.judged(good, reading.host.name, "etcd", what, expected, found, repair, status)

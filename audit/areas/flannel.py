@@ -56,10 +56,8 @@ def _ways(view: View, reading: Reading) -> Iterator[Finding]:
     """Routes, and with vxlan the other hosts' devices, to each lease in etcd that another node has."""
     name = reading.host.name
     for other, subnet, lost in ways_to_others(view, reading):
-        if lost:
-            yield Finding(name, "flannel", "drift", f"way to {other.name}", f"to {subnet}", lost, RESTART)
-        else:
-            yield Finding(name, "flannel", "ok", f"way to {other.name}", subnet, subnet)
+        way, to = f"way to {other.name}", f"to {subnet}"
+        yield Finding.judged(not lost, name, "flannel", way, to, lost or to, RESTART)
 
 
 def ways_to_others(view: View, reading: Reading) -> Iterator[tuple[Host, str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from audit.answers import Reading
 from audit.areas.view import View
-from audit.model import Finding, Status
+from audit.model import Finding
 from facts.bundle import Unread
 
 SKEW = 1.0  # seconds between two clocks from which on a warning is due; 5 end a run
@@ -23,20 +23,17 @@ def unread(reading: Reading) -> Iterator[Finding]:
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
     """A host's clock against the others', and its disk."""
-    facts = reading.fact("preflight")
+    name, facts = reading.host.name, reading.fact("preflight")
     clocks = [r.fact("preflight").get("clock") for r in view.by_name.values()]
     told = sorted(clock for clock in clocks if clock is not None)
     if facts["clock"] is not None:
         skew = facts["clock"] - told[len(told) // 2]
         found = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} most others"
         repair = "deploys/host.py, or set it by NTP: timedatectl set-ntp true"
-        yield _finding(reading, "the clock", f"within {SKEW:.0f} s of the others", found, abs(skew) < SKEW, repair)
+        within = f"within {SKEW:.0f} s of the others"
+        yield Finding.judged(abs(skew) < SKEW, name, "host", "the clock", within, found, repair, "warn")
     if facts["disk"]:
         used = 1 - facts["free_disk"] / facts["disk"]
         repair = "make room: docker system df shows what images take"
-        yield _finding(reading, "/var", f"less than {FULL:.0%} used", f"{used:.0%} used", used < FULL, repair)
-
-
-def _finding(reading: Reading, what: str, expected: str, found: str, good: bool, repair: str) -> Finding:
-    status: Status = "ok" if good else "warn"
-    return Finding(reading.host.name, "host", status, what, expected, found, "" if good else repair)
+        less, found = f"less than {FULL:.0%} used", f"{used:.0%} used"
+        yield Finding.judged(used < FULL, name, "host", "/var", less, found, repair, "warn")

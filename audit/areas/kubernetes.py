@@ -37,11 +37,8 @@ def _node(view: View, node: Host, known: dict[str, Any] | None) -> Iterator[Find
         found, restart = "the API server does not know it", "systemctl restart kubelet there: it registers again"
         yield Finding(node.name, "kubernetes", "drift", "the node", "registered", found, restart)
         return
-    if known["ready"]:
-        yield Finding(node.name, "kubernetes", "ok", "the node", "Ready", "Ready")
-    else:
-        told = known["message"] or known["reason"] or "not Ready"
-        yield Finding(node.name, "kubernetes", "drift", "the node", "Ready", told, repair)
+    told = "Ready" if known["ready"] else known["message"] or known["reason"] or "not Ready"
+    yield Finding.judged(known["ready"], node.name, "kubernetes", "the node", "Ready", told, repair)
     if not known["schedulable"]:
         yield Finding(
             node.name, "kubernetes", "warn", "scheduling", "takes pods", "cordoned", f"kubectl uncordon {node.name}"
@@ -53,10 +50,8 @@ def _node(view: View, node: Host, known: dict[str, Any] | None) -> Iterator[Find
 
 def _version(view: View, reading: Reading, what: str, found: str) -> Finding:
     wanted = f"v{view.settings.kubernetes_version}"
-    name, what = reading.host.name, f"{what} as it runs"
-    if found == wanted:
-        return Finding(name, "kubernetes", "ok", what, wanted, found)
-    return Finding(name, "kubernetes", "drift", what, wanted, found or "no answer", "deploys/cluster.py")
+    name, what, told = reading.host.name, f"{what} as it runs", found or "no answer"
+    return Finding.judged(found == wanted, name, "kubernetes", what, wanted, told, "deploys/cluster.py")
 
 
 def _command_lines(reading: Reading) -> Iterator[Finding]:
@@ -73,15 +68,10 @@ def _command_lines(reading: Reading) -> Iterator[Finding]:
                 continue  # it runs with other files: that is said of the unit, or of the file
             runs = _last(running["words"])
             other = {name: word for name, word in wanted_flags(role, unit.name).items() if runs.get(name) != word}
-            what, expected = (
-                f"{unit.name}'s arguments",
-                ", ".join(map(_shown, other.values())) or "those of its environment files",
-            )
-            if other:
-                found = ", ".join(_shown(runs.get(name, f"no {name}")) for name in other)
-                yield Finding(reading.host.name, "kubernetes", "drift", what, expected, found, _reset(unit.name))
-            else:
-                yield Finding(reading.host.name, "kubernetes", "ok", what, expected, expected)
+            what, name = f"{unit.name}'s arguments", reading.host.name
+            expected = ", ".join(map(_shown, other.values())) or "those of its environment files"
+            found = ", ".join(_shown(runs.get(flag, f"no {flag}")) for flag in other) or expected
+            yield Finding.judged(not other, name, "kubernetes", what, expected, found, _reset(unit.name))
 
 
 def _reset(unit: str) -> str:

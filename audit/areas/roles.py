@@ -42,10 +42,22 @@ def _software(reading: Reading, role: Role, changes: Plan, held: dict[str, Any])
         found = f"SHA-256 {there[:12]}…" if there else "not there"
         yield Finding(name, "packages", "drift", program.path, wanted, found, repair)
     for package in role.packages:
+        yield from _altered(reading, package.name)
         newer = reading.fact("offers").get(package.name, {}).get("newer")
         if newer and package not in changes.packages:
             there = held["packages"].get(package.name, "")
             yield Finding(name, "packages", "ok", package.name, there, f"{there}; the repositories have {newer}")
+
+
+def _altered(reading: Reading, package: str) -> Iterator[Finding]:
+    """Programs and units that somebody else put where a package's were."""
+    assert reading.distribution
+    has = reading.fact("preflight")["managers"]
+    again = next(command for manager, command in reading.distribution.family.managers.items() if manager in has)
+    for path, file in reading.fact("altered").items():
+        if file["package"] == package:
+            expected = f"as {package} brought it"
+            yield Finding(reading.host.name, "packages", "drift", path, expected, file["found"], f"{again} {package}")
 
 
 def _files(reading: Reading, role: Role, changes: Plan, held: dict[str, Any]) -> Iterator[Finding]:
@@ -92,7 +104,7 @@ def _may_be_asked(view: View, reading: Reading, role: Role, step: Step) -> bool:
 def _units(view: View, reading: Reading, role: Role, changes: Plan, held: dict[str, Any]) -> Iterator[Finding]:
     name, repair = reading.host.name, DEPLOYS[role.name]
     differing = {f.path for f in (*changes.files, *changes.sources)} | {p.path for p in changes.programs}
-    differing |= set(changes.gone)
+    differing |= {*changes.gone, *reading.fact("altered")}
     for unit in role.units:
         state = held["units"].get(unit.name, {})
         if unit.name in changes.enable:

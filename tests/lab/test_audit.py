@@ -305,6 +305,15 @@ def inject_and_repair(lab: Lab, name: str, fault: Fault) -> None:
     assert after.code == 0
 
 
+def test_a_program_that_its_package_did_not_bring(lab: Lab) -> None:
+    program = "/usr/bin/kubectl" if lab.is_rpm("master") else "/usr/bin/etcdctl"
+    lab.ssh("master", f"cp -p {program} /root/p && echo >> /root/p && mv /root/p {program}")
+    done = audit("--json")
+    assert done.findings == [("master", "packages", "drift", program)] and done.code == 2
+    lab.ssh("master", f"{done.repair} -y")
+    assert audit("--json").code == 0
+
+
 @pytest.mark.flavours("deb")
 def test_a_host_that_is_off_costs_its_timeout_and_is_said_alone(lab: Lab) -> None:
     lifecycle.stop([state.host("node3")])

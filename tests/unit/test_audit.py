@@ -60,12 +60,13 @@ def _good(of: Cluster, name: str, store: Store) -> Reading:
     facts: dict[str, Any] = {
         "preflight": {
             "distribution": "debian", "name": "Debian GNU/Linux 12 (bookworm)", "clock": 0.1,
-            "disk": 100, "free_disk": 60,
+            "disk": 100, "free_disk": 60, "managers": ["apt-get"],
         },
         "roles": held,
         "certificates": {"certificates": {}, "keys": {}},
         "commands": {},
         "offers": {},
+        "altered": {},
     }  # fmt: skip
     if host.is_etcd:
         member = {"id": "1", "peer_urls": [], "client_urls": ["https://10.1.10.101:2379"], "learner": False}
@@ -362,6 +363,16 @@ def test_a_newer_package_is_shown(found: dict[str, Reading]) -> None:
     found["node1"].facts["offers"] = {"docker.io": {"installed": "1.0", "newer": "2.0"}}
     (shown,) = [f for f in report(found).findings if (f.host, f.what) == ("node1", "docker.io")]
     assert shown.status == "ok" and shown.found == "1.0; the repositories have 2.0"
+
+
+def test_a_program_that_its_package_did_not_bring(found: dict[str, Reading]) -> None:
+    """Is said once: not also of the service that still runs the former one."""
+    found["node1"].facts["altered"] = {"/usr/sbin/dockerd": {"package": "docker.io", "found": "other content"}}
+    held(found, "node1")["units"]["docker"]["replaced"] = True
+    assert troubles(found) == [("node1", "packages", "drift", "/usr/sbin/dockerd")]
+    (said,) = [f for f in report(found).findings if f.what == "/usr/sbin/dockerd"]
+    assert (said.expected, said.found) == ("as docker.io brought it", "other content")
+    assert said.repair == "apt-get install --reinstall docker.io"
 
 
 def test_an_answer_that_cannot_be_read(found: dict[str, Reading]) -> None:

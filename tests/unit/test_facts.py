@@ -95,6 +95,7 @@ def ask() -> Iterator[Any]:
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "packages.Offers": {"packages": ["etcd"]},
+    "packages.Altered": {"packages": ["etcd"]},
     "network.Answers": {"urls": ["http://10.1.10.102:80/"]},
     "network.Reachable": {"addresses": ["192.168.2.1"]},
 }
