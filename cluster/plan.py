@@ -9,11 +9,17 @@ from cluster.desired import File, Package, Program, Role, Step, Unit
 
 @dataclass(frozen=True)
 class Start:
-    """A unit to start or restart, and why."""
+    """A unit to start or restart, and why; with a restart, the other services that systemd then restarts."""
 
     unit: Unit
     verb: str  # start, restart, or wait (it runs, but does not answer yet)
     reason: str
+    along: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """In the words of the announcement."""
+        own = f"{self.verb} {self.unit.name} ({self.reason})"
+        return [own, *(f"restart {name} (it requires {self.unit.name})" for name in self.along)]
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Plan:
             *(s.name for s in self.before),
             *(f"enable {name}" for name in self.enable),
             *(["reload systemd"] if self.reload and not self.starts else []),
-            *(f"{s.verb} {s.unit.name} ({s.reason})" for s in self.starts),
+            *(line for s in self.starts for line in s.lines()),
             *(s.name for s in self.after),
         ]
 
@@ -117,7 +123,8 @@ def _start(unit: Unit, role: Role, found: Mapping[str, Any], replaced: bool) -> 
         return Start(unit, "start", f"it is {state.get('active') or 'not there'}")
     reason = _restart_reason(unit, role, found, state, replaced)
     if reason:
-        return Start(unit, "restart", reason)
+        own = {u.name for u in role.units}
+        return Start(unit, "restart", reason, tuple(n for n in state.get("takes_along", ()) if n not in own))
     if not found["ready"].get(unit.name, False):
         return Start(unit, "wait", "it does not answer yet")
     return None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,MainPID,"
-    "InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic"
+    "InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic,RequiredBy,BoundBy,ConsistsOf"
 )
 # Release files lie in /usr/local/bin, where sudo may not look by itself.
 PROGRAMS_PATH = "PATH=$PATH:/usr/local/bin"
@@ -29,6 +29,8 @@ def read_units(names: Iterable[str]) -> str:
         f"systemctl show -p {UNIT_PROPERTIES} {units} 2>/dev/null | "
         'while IFS= read -r l; do echo "unit $l"; '
         'case $l in MainPID=0) ;; MainPID=*) echo "unit Exe=$(readlink /proc/${l#MainPID=}/exe)";; '
+        "RequiredBy=*|BoundBy=*|ConsistsOf=*) for d in ${l#*=}; do "
+        'systemctl is-active -q $d && echo "unit Along=$d"; done;; '
         "Id=*) n=${l#Id=}; n=${n%.service}; [ ! -e /run/container-cloud/$n.inputs ] || "
         'sed "s|^|started $n |" /run/container-cloud/$n.inputs;; esac; done'
     )
@@ -39,7 +41,8 @@ def parse_units(lines: Iterable[str]) -> dict[str, dict[str, object]]:
 
     Returns, by unit name: `loaded`, `active`, `sub`, `enabled` (systemd's words), `needs_reload`, `pid`,
     `started_at` (seconds since boot of the main process's start), `replaced` (its program is no longer the file on
-    disk) and `started_with` ({path: sha256} of the inputs it recorded at this start, None if it recorded none).
+    disk), `takes_along` (running services that systemd restarts with it) and `started_with` ({path: sha256} of the
+    inputs it recorded at this start, None if it recorded none).
     """
     raw: list[dict[str, str]] = [{}]
     records: dict[str, list[str]] = {}
@@ -50,7 +53,7 @@ def parse_units(lines: Iterable[str]) -> dict[str, dict[str, object]]:
         elif line.startswith("unit"):
             key, separator, value = line[5:].partition("=")
             if separator:
-                raw[-1][key] = value
+                raw[-1][key] = f"{raw[-1].get(key, '')} {value}" if key == "Along" else value
             elif raw[-1]:
                 raw.append({})
     return {u["Id"].removesuffix(".service"): _unit(u, records) for u in raw if "Id" in u}
@@ -68,5 +71,6 @@ def _unit(raw: dict[str, str], records: dict[str, list[str]]) -> dict[str, objec
         "pid": int(raw.get("MainPID", "0")),
         "started_at": int(raw.get("ExecMainStartTimestampMonotonic") or 0) / 1e6,
         "replaced": raw.get("Exe", "").endswith(" (deleted)"),
+        "takes_along": [d.removesuffix(".service") for d in raw.get("Along", "").split() if d.endswith(".service")],
         "started_with": {i[66:]: i[:64] for i in inputs} if recorded else None,
     }

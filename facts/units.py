@@ -19,7 +19,7 @@ class Units(FactBase[dict]):
     .. code:: python
 
         {"etcd": {"loaded": "loaded", "active": "active", "sub": "running", "enabled": "enabled",
-                  "needs_reload": False, "pid": 412, "started_at": 93.2, "replaced": False,
+                  "needs_reload": False, "pid": 412, "started_at": 93.2, "replaced": False, "takes_along": [],
                   "started_with": {"/etc/etcd/etcd.conf": "9f86d08…"}}}
     """
 

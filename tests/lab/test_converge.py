@@ -105,6 +105,21 @@ def test_one_flag_is_one_restart_as_announced(cluster: Lab) -> None:
     assert back.changes == dry.changes, "and back again, the same way"
 
 
+def test_what_restarts_with_another_is_announced(cluster: Lab) -> None:
+    """A kubelet from a package requires docker.service: systemd restarts both."""
+    option = ("--data", 'docker_options=["--log-opt", "max-size=50m"]')
+    dry = cluster.pyinfra("--dry", *option, "lab/inventory.py", "deploys/cluster.py")
+    before = cluster.started_at()
+    done = cluster.deploy("cluster", *option)
+    assert done.changes == dry.changes
+    after = cluster.started_at()
+    announced = {(h, line.split()[1]) for h in done.changes for line in done.changes[h] if line.startswith("restart ")}
+    assert {key for key in before if before[key] != after[key]} == announced
+    units = ("docker", "kubelet") if cluster.is_rpm("node1") else ("docker",)
+    assert announced == {(node, unit) for node in NODES for unit in units}
+    cluster.deploy()
+
+
 def test_a_file_edited_by_hand_is_put_back_without_a_restart(cluster: Lab) -> None:
     before = cluster.started_at()
     cluster.ssh("node1", "echo '# mine' >> /etc/kubernetes/proxy && chmod 666 /etc/kubernetes/proxy")

@@ -116,6 +116,17 @@ def test_a_certificate_about_to_be_issued_announces_the_restart() -> None:
     assert plan(waiting, converged()).lines() == ["restart x (/etc/x/x.conf changed)"]
 
 
+def test_services_that_restart_with_another_are_said() -> None:
+    """Not those of the same role, which have their own line if they restart; nor with a start: none of them ran."""
+    found = converged()
+    found["units"]["x"] |= {"takes_along": ["x", "theirs"], "replaced": True}
+    assert plan(ROLE, found).lines() == [
+        "restart x (/usr/local/bin/x was replaced)", "restart theirs (it requires x)",
+    ]  # fmt: skip
+    found["units"]["x"]["active"] = "failed"
+    assert plan(ROLE, found).lines() == ["start x (it is failed)"]
+
+
 def test_a_step_follows_the_file_it_depends_on() -> None:
     role = Role(name="x", files=(File("/etc/s", "1\n"),), steps=(Step("apply", "true", "true", follows=("/etc/s",)),))
     found = {**converged(), "steps": {"apply": True}}
