@@ -17,7 +17,9 @@ class Start:
     along: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """In the words of the announcement."""
+        """In the words of the announcement; a wait changes nothing."""
+        if self.verb == "wait":
+            return []
         own = f"{self.verb} {self.unit.name} ({self.reason})"
         return [own, *(f"restart {name} (it requires {self.unit.name})" for name in self.along)]
 

@@ -16,6 +16,7 @@ from operations import run
 from operations.packages import install_packages, install_programs
 from operations.preflight import distribution
 
+_PATIENCE = 60  # seconds: after etcd was down, an API server has needed 30
 # What Kubernetes' programs print behind an error: every flag they know, or what every goroutine was doing.
 _NOISE = r"^([[:blank:]]|$|goroutine |created by |[^ ]+\(.*\)$|.*[Ff]lags:$|Usage:$)"
 
@@ -28,7 +29,7 @@ def converge(role: Role) -> Iterator[StringCommand]:
     family = distribution().family.name
     found = host.get_fact(RoleState, **asked([role], family))
     changes = plan(role, found, run.arriving(host.name))
-    if not changes.lines():
+    if not changes.lines() and _answer(changes.starts):
         host.noop(f"{role.name} is as configured")
         return
     run.announce(host, changes.lines(), changes.installs())
@@ -39,6 +40,14 @@ def converge(role: Role) -> Iterator[StringCommand]:
         yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
         yield from _commands(role, changes, family)
+
+
+def _answer(waits: tuple[Start, ...]) -> bool:
+    """Whether services that run answer after a while: one that follows another's restart needs no change."""
+    if not waits or not state.is_executing:
+        return True
+    found = host.get_fact(RoleState, ready={w.unit.name: w.unit.ready for w in waits}, seconds=_PATIENCE)
+    return all(found["ready"].get(w.unit.name) for w in waits)
 
 
 def refuse(reason: str) -> StringCommand:

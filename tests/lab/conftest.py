@@ -91,7 +91,7 @@ class Run:
         """The announced changes by host: what a dry run would do, or what a run did."""
         found: dict[str, list[str]] = {}
         verbs = (
-            r"(?:write|install|enable|reload|start|restart|wait|stop|make|turn|load|set|let|give|trust|"
+            r"(?:write|install|enable|reload|start|restart|stop|make|turn|load|set|let|give|trust|"
             r"create|change|scale|roll|delete|remove) "
         )
         for host, line in re.findall(rf"^\s*\[(\w+)\] +({verbs}.*)$", self.err, re.MULTILINE):

@@ -152,10 +152,15 @@ def test_a_stopped_service_is_started(cluster: Lab) -> None:
 def test_a_replaced_program_is_installed_again(cluster: Lab) -> None:
     """A release file. What belongs to a package is the package manager's; the service follows it all the same."""
     program = cluster.program("node3", "kube-proxy")
-    cluster.ssh("node3", f"cp -p {program} /root/k && echo >> /root/k && mv /root/k {program}")
+    cluster.ssh(
+        "node3", f"cp -p {program} /root/own && cp -p {program} /root/k && echo >> /root/k && mv /root/k {program}"
+    )
     done = cluster.deploy("node")
     installed = [] if cluster.is_rpm("node3") else [f"install {program}"]
-    assert done.changes == {"node3": [*installed, f"restart kube-proxy ({program} was replaced)"]}
+    restarted = f"restart kube-proxy ({program} was replaced)"
+    assert done.changes == {"node3": [*installed, restarted]}
+    cluster.ssh("node3", f"mv /root/own {program}")  # or reinstalled: by the same file, or by the package manager
+    assert cluster.deploy("node").changes == {"node3": [restarted]}
 
 
 @pytest.mark.flavours("deb")

@@ -107,7 +107,7 @@ class Run:
             self.asked.append((host, fact, arguments))
             answer = self.answers[host, fact]
             if fact is RoleState:
-                return {kind: {k: v for k, v in answer[kind].items() if k in arguments[kind]} for kind in BARE}
+                return {kind: {k: v for k, v in answer[kind].items() if k in arguments.get(kind, ())} for kind in BARE}
             return answer(**arguments) if callable(answer) else answer
 
         return get_fact

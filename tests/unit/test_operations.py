@@ -389,12 +389,16 @@ def test_only_what_differs_is_written_and_only_its_service_restarted(begin: Any,
     ]
 
 
-def test_a_service_that_does_not_answer_is_only_waited_for(begin: Any) -> None:
+def test_a_service_that_does_not_answer_is_waited_for(begin: Any, said: Any) -> None:
+    """A dry run says nothing of it; if it does not answer in a minute, the command that waits on says why."""
     this = begin()
     found = converged(all_roles(this, "master")["etcd"])
     found["ready"]["etcd"] = False
     this.answers["master", RoleState] = found
+    assert this.perform(etcd.member, "master", executing=False) == []
     assert kinds(this.perform(etcd.member, "master")) == ["reload", "wait"]
+    assert this.asked[-1][2].keys() == {"ready", "seconds"}
+    assert this.lines(said.records, "master") == []
 
 
 def test_a_dry_run_says_once_what_is_installed(begin: Any, said: Any) -> None:
