@@ -105,18 +105,21 @@ def test_one_flag_is_one_restart_as_announced(cluster: Lab) -> None:
     assert back.changes == dry.changes, "and back again, the same way"
 
 
-def test_what_restarts_with_another_is_announced(cluster: Lab) -> None:
-    """A kubelet from a package requires docker.service: systemd restarts both."""
-    option = ("--data", 'docker_options=["--log-opt", "max-size=50m"]')
-    dry = cluster.pyinfra("--dry", *option, "lab/inventory.py", "deploys/cluster.py")
+@pytest.mark.parametrize(
+    ("setting", "hosts", "unit"),
+    [("etcd_quota_mib=4096", ["master"], "etcd"), ('docker_options=["--log-opt", "max-size=50m"]', NODES, "docker")],
+)
+def test_what_restarts_with_another_is_announced(setting: str, hosts: list[str], unit: str, cluster: Lab) -> None:
+    """A kubelet from a package requires docker.service: systemd restarts both. Nothing requires etcd so."""
+    dry = cluster.pyinfra("--dry", "--data", setting, "lab/inventory.py", "deploys/cluster.py")
     before = cluster.started_at()
-    done = cluster.deploy("cluster", *option)
+    done = cluster.deploy("cluster", "--data", setting)
     assert done.changes == dry.changes
     after = cluster.started_at()
     announced = {(h, line.split()[1]) for h in done.changes for line in done.changes[h] if line.startswith("restart ")}
     assert {key for key in before if before[key] != after[key]} == announced
-    units = ("docker", "kubelet") if cluster.is_rpm("node1") else ("docker",)
-    assert announced == {(node, unit) for node in NODES for unit in units}
+    along = ["kubelet"] if unit == "docker" and cluster.is_rpm("node1") else []
+    assert announced == {(host, name) for host in hosts for name in (unit, *along)}
     cluster.deploy()
 
 
