@@ -19,7 +19,6 @@ from pyinfra_cli.inventory import make_inventory
 from audit.answers import Reading
 from cluster.certificates import certificate_files
 from cluster.desired import Role
-from cluster.installation import service_group
 from cluster.ports import tcp_ports
 from cluster.preflight import treated_as
 from cluster.problems import Problem
@@ -114,8 +113,7 @@ def _ask_as_account(there: Any, reading: Reading, rest: Questions) -> None:
 
 def _roles(cluster: Cluster, host: Host, reading: Reading, store: Store) -> list[Role]:
     assert reading.distribution
-    group = service_group(cluster.settings, reading.distribution)
-    files = tuple(certificate_files(cluster, host, store, write=False, service_group=group))
+    files = certificate_files(cluster, host, reading.distribution, store, write=False)
     identifier = reading.fact("preflight")["distribution"]
     return all_roles(cluster, host, reading.distribution, identifier, files)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.desired import File
+from cluster.distributions import Distribution
+from cluster.installation import service_group
 from cluster.settings import Cluster, Host, Settings
 from pki import KeyPair, Request, Store
 
@@ -84,12 +86,12 @@ def certificates(cluster: Cluster, host: Host) -> list[Placed]:
 
 
 def certificate_files(
-    cluster: Cluster, host: Host, store: Store, *, write: bool, service_group: str | None = None
-) -> list[File]:
+    cluster: Cluster, host: Host, distribution: Distribution, store: Store, *, write: bool
+) -> tuple[File, ...]:
     """The files that hold a host's certificates, authorities and keys.
 
     Args:
-        service_group: the group that a master's services run in, which shall read their keys; None: root alone does.
+        distribution: the host's; its packages may run a master's services in a group, which shall read their keys.
         store: the controller's store. With `write` what is missing or due is issued; without it nothing is written,
             and the content of a file that would be issued is None.
     """
@@ -101,8 +103,9 @@ def certificate_files(
         files.append(_public(f"{FLANNEL_PKI}/ca.crt", store.authority_certificate("etcd", write=write)))
     if host.is_master:
         files += _master_authorities(store, write)
-    shared = {f"{KUBERNETES_PKI}/{name}.key" for name in _OF_SERVICES} if service_group and host.is_master else set()
-    return [replace(f, mode="640", owner=f"root:{service_group}") if f.path in shared else f for f in files]
+    group = service_group(cluster.settings, distribution)
+    shared = {f"{KUBERNETES_PKI}/{name}.key" for name in _OF_SERVICES} if group and host.is_master else set()
+    return tuple(replace(f, mode="640", owner=f"root:{group}") if f.path in shared else f for f in files)
 
 
 def _etcd(host: Host) -> list[Placed]:

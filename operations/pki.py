@@ -7,7 +7,6 @@ from pyinfra.api import StringCommand, operation
 
 from cluster.certificates import certificate_files
 from cluster.desired import File
-from cluster.installation import service_group
 from cluster.roles.pki import pki_role
 from operations.preflight import distribution
 from operations.role import converge
@@ -28,7 +27,6 @@ def issued() -> tuple[File, ...]:
 
 def _files(*, write: bool) -> tuple[File, ...]:
     try:
-        group = service_group(the_cluster().settings, distribution())
-        return tuple(certificate_files(the_cluster(), this_host(host.name), store(), write=write, service_group=group))
+        return certificate_files(the_cluster(), this_host(host.name), distribution(), store(), write=write)
     except StoreError as error:
         refuse_all([str(error)], "the certificate store on this machine cannot be used")

@@ -12,7 +12,6 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 from cluster.certificates import certificate_files
 from cluster.desired import File, Role
 from cluster.distributions import TABLE, Distribution
-from cluster.installation import service_group
 from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
 from facts.role import RoleState
@@ -39,8 +38,7 @@ def several(**changes: Any) -> Cluster:
 
 def expected(cluster: Cluster, host: Host, on: Distribution = DEBIAN) -> tuple[File, ...]:
     """The certificate files of a host before any is issued: their paths and modes."""
-    group = service_group(cluster.settings, on)
-    return tuple(certificate_files(cluster, host, Store(Path("/nowhere")), write=False, service_group=group))
+    return certificate_files(cluster, host, on, Store(Path("/nowhere")), write=False)
 
 
 def roles(

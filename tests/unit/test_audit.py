@@ -51,7 +51,7 @@ def found(all_good: dict[str, Reading]) -> dict[str, Reading]:
 
 def _good(of: Cluster, name: str, store: Store) -> Reading:
     host = of.host(name)
-    files = tuple(certificate_files(of, host, store, write=True))
+    files = certificate_files(of, host, DEBIAN, store, write=True)
     listed = list(roles(of, host, files).values())
     held: dict[str, Any] = {kind: {} for kind in LISTS}
     for role in listed:

@@ -13,7 +13,7 @@ from cluster.certificates import Placed, certificate_files, certificates, server
 from cluster.desired import File
 from cluster.settings import Cluster
 from pki import Request, Store
-from tests.unit.example import cluster, expected, several
+from tests.unit.example import DEBIAN, cluster, expected, several
 
 SHIPPED, SEVERAL = cluster(), several(api_server_extra_names=["k8s.example", "192.0.2.7", "localhost"])
 PKI, ETCD, FLANNEL = "/etc/kubernetes/ca", "/etc/etcd/pki", "/etc/flannel/pki"
@@ -169,8 +169,8 @@ def test_keys_are_roots_and_nobody_elses(found: Cluster) -> None:
             assert (file.mode, file.owner) == (wanted, "root:root"), file.path
 
 
-def contents(found: Cluster, store: Store, name: str) -> list[File]:
-    return certificate_files(found, found.host(name), store, write=True)
+def contents(found: Cluster, store: Store, name: str) -> tuple[File, ...]:
+    return certificate_files(found, found.host(name), DEBIAN, store, write=True)
 
 
 @pytest.mark.parametrize("name", ["master", "node1", "node2"])
@@ -222,11 +222,11 @@ def test_masters_share_the_key_of_service_accounts(store: Store) -> None:
 def test_what_is_issued_stays(store: Store) -> None:
     first = contents(SHIPPED, store, "master")
     assert contents(SHIPPED, store, "master") == first
-    assert certificate_files(SHIPPED, SHIPPED.host("master"), store, write=False) == first
+    assert certificate_files(SHIPPED, SHIPPED.host("master"), DEBIAN, store, write=False) == first
 
 
 def test_without_write_nothing_is_issued(tmp_path: Path) -> None:
-    files = certificate_files(SHIPPED, SHIPPED.host("master"), Store(tmp_path / "pki"), write=False)
+    files = certificate_files(SHIPPED, SHIPPED.host("master"), DEBIAN, Store(tmp_path / "pki"), write=False)
     assert files and {f.content for f in files} == {None}
     assert not (tmp_path / "pki").exists()
 

@@ -31,7 +31,7 @@ from facts.role import RoleState
 from operations import audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight, run
 from operations.role import write_files
 from pki import Store
-from tests.unit.example import BARE, SEVERAL, Run, converged, on_disk, roles
+from tests.unit.example import BARE, DEBIAN, SEVERAL, Run, converged, on_disk, roles
 
 # The operations that bring a host to a role, with that role's name.
 CONVERGING = {
@@ -104,9 +104,9 @@ def certificates(this: Run, name: str, *, write: bool = True) -> tuple[File, ...
     """A host's certificate files; those issued are read once of each store."""
     key = this.store.directory, name
     if not write:
-        return tuple(certificate_files(this.cluster, this.cluster.host(name), this.store, write=False))
+        return certificate_files(this.cluster, this.cluster.host(name), DEBIAN, this.store, write=False)
     if key not in _issued:
-        _issued[key] = tuple(certificate_files(this.cluster, this.cluster.host(name), this.store, write=True))
+        _issued[key] = certificate_files(this.cluster, this.cluster.host(name), DEBIAN, this.store, write=True)
     return _issued[key]
 
 
