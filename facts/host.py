@@ -1,5 +1,6 @@
 """A host before anything is done to it."""
 
+import re
 import time
 from collections.abc import Iterable
 
@@ -29,7 +30,8 @@ class Preflight(FactBase[dict]):
     default = dict
 
     def command(self, ports: Iterable[int] = ()) -> str:
-        listed = " ".join(str(port) for port in ports)
+        among = " or ".join(f"sport = :{port}" for port in ports)
+        listening = f"ss -Hltnp '{among}' 2>/dev/null | sed 's/^/listening=/'; " if among else ""
         return (
             ". /etc/os-release; "
             'echo "distribution=$ID"; echo "like=$ID_LIKE"; echo "version=$VERSION_ID"; echo "name=$PRETTY_NAME"; '
@@ -39,16 +41,13 @@ class Preflight(FactBase[dict]):
             'echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"; '
             "[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1; "
             'df -P -B1 /var | awk \'NR==2 {print "disk=" $2; print "free_disk=" $4}\'; '
-            f"for p in {listed or '0'}; do "
-            'l=$(ss -Hltnp "sport = :$p" 2>/dev/null | head -n1); '
-            '[ -z "$l" ] || echo "listener=$p $(echo "$l" | sed -n \'s/.*(("\\([^"]*\\)".*/\\1/p\')"; done; '
+            f"{listening}"
             'echo "clock=$(date +%s.%N)"'
         )
 
     def process(self, output: Iterable[str]) -> dict:
         pairs = [line.partition("=")[::2] for line in output]
         raw = dict(pairs)
-        listeners = (value.partition(" ")[::2] for key, value in pairs if key == "listener")
         texts = ("distribution", "like", "version", "name", "architecture", "init", "machine_id", "hostname")
         return {
             **{key: raw.get(key, "") for key in texts},
@@ -58,5 +57,15 @@ class Preflight(FactBase[dict]):
             "installed": "installed" in raw,
             "disk": int(raw.get("disk") or 0),
             "free_disk": int(raw.get("free_disk") or 0),
-            "listeners": {int(port): program for port, program in listeners},
+            "listeners": _listeners(value for key, value in pairs if key == "listening"),
         }
+
+
+def _listeners(lines: Iterable[str]) -> dict[int, str]:
+    """Program names by port, of what `ss` prints: state, two queues, local and peer address, program."""
+    found: dict[int, str] = {}
+    for line in lines:
+        _, _, _, local, _, *program = line.split(maxsplit=5)
+        name = re.search(r'\(\("([^"]*)"', " ".join(program))
+        found.setdefault(int(local.rpartition(":")[2]), name[1] if name else "")
+    return found

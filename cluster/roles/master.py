@@ -66,12 +66,12 @@ def api_server_ready(cluster: Cluster, host: Host) -> str:
     The API server has a connection to etcd for each kind of object and one for its own check. After etcd was down, each
     is tried again in its own time: up to half a minute passes in which /readyz, or one kind, does not answer.
     """
-    paths = " ".join(["readyz", *(f"{kind}?limit=1" for kind in KINDS)])
-    ask = (
-        f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
-        f"https://{host.address}:{cluster.settings.api_server_port}"
+    paths = ["readyz", *(f"{kind}?limit=1" for kind in KINDS)]
+    ask = (  # over one connection
+        f"timeout 5 curl -s -o /dev/null -w '%{{http_code}},' --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} "
+        f"--key {_pki('client.key')} 'https://{host.address}:{cluster.settings.api_server_port}/{{{','.join(paths)}}}'"
     )
-    return f"( set -f; for path in {paths}; do {ask}/$path || exit 1; done )"
+    return f'[ "$({ask})" = {"200," * len(paths)} ]'
 
 
 def _pki(name: str) -> str:

@@ -730,7 +730,7 @@ def test_an_api_server_that_answers(begin: Any) -> None:
     assert this.noops["master"] == ["the API server answers"]
     ((name, fact, arguments),) = this.asked
     assert (name, fact, arguments["seconds"]) == ("master", RoleState, 77)
-    assert "https://10.1.10.101:6443/$path" in arguments["ready"]["kube-apiserver"]
+    assert "https://10.1.10.101:6443/{readyz," in arguments["ready"]["kube-apiserver"]
 
 
 def test_an_api_server_that_does_not_become_ready(begin: Any) -> None:
