@@ -41,6 +41,7 @@ class Plan:
 
     def lines(self) -> list[str]:
         """One line a change, in the words of the announcement and of the closing summary."""
+        starts = [line for s in self.starts for line in s.lines()]
         return [
             *(f"write {f.path}" for f in self.sources),
             *(f"install {p.name}{f' {p.version}' if p.version else ''}" for p in self.packages),
@@ -49,8 +50,7 @@ class Plan:
             *(f"remove {path}" for path in self.gone),
             *(s.name for s in self.before),
             *(f"enable {name}" for name in self.enable),
-            *(["reload systemd"] if self.reload and not self.starts else []),
-            *(line for s in self.starts for line in s.lines()),
+            *(starts or (["reload systemd"] if self.reload else [])),
             *(s.name for s in self.after),
         ]
 

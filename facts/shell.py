@@ -61,6 +61,7 @@ def parse_units(lines: Iterable[str]) -> dict[str, dict[str, object]]:
 
 def _unit(raw: dict[str, str], records: dict[str, list[str]]) -> dict[str, object]:
     invocation, *inputs = records.get(raw["Id"].removesuffix(".service"), [""])
+    along = dict.fromkeys(raw.get("Along", "").split())  # one may be required in several ways
     recorded = invocation != "" and invocation in (raw.get("InvocationID"), raw.get("InactiveExitTimestampMonotonic"))
     return {
         "loaded": raw.get("LoadState", ""),
@@ -71,6 +72,6 @@ def _unit(raw: dict[str, str], records: dict[str, list[str]]) -> dict[str, objec
         "pid": int(raw.get("MainPID", "0")),
         "started_at": int(raw.get("ExecMainStartTimestampMonotonic") or 0) / 1e6,
         "replaced": raw.get("Exe", "").endswith(" (deleted)"),
-        "takes_along": [d.removesuffix(".service") for d in raw.get("Along", "").split() if d.endswith(".service")],
+        "takes_along": [d.removesuffix(".service") for d in along if d.endswith(".service")],
         "started_with": {i[66:]: i[:64] for i in inputs} if recorded else None,
     }

@@ -127,6 +127,13 @@ def test_services_that_restart_with_another_are_said() -> None:
     assert plan(ROLE, found).lines() == ["start x (it is failed)"]
 
 
+def test_a_unit_is_loaded_anew_though_it_is_waited_for() -> None:
+    found = converged()
+    found["units"]["x"]["needs_reload"] = True
+    found["ready"]["x"] = False
+    assert plan(ROLE, found).lines() == ["reload systemd"]
+
+
 def test_a_step_follows_the_file_it_depends_on() -> None:
     role = Role(name="x", files=(File("/etc/s", "1\n"),), steps=(Step("apply", "true", "true", follows=("/etc/s",)),))
     found = {**converged(), "steps": {"apply": True}}
