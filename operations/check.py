@@ -12,9 +12,8 @@ from cluster.roles.master import API_SERVER, api_server_ready
 from facts.flannel import SubnetEnv
 from facts.kubernetes import Nodes
 from facts.network import Answers, Reachable
-from facts.role import RoleState
-from operations.role import refuse
-from operations.run import the_cluster
+from operations.role import answer, refuse
+from operations.run import the_cluster, this_host
 from operations.survey import survey
 
 
@@ -23,11 +22,8 @@ def api_server_answers() -> Iterator[StringCommand]:
     """Wait, for `start_timeout` seconds at most, until this master's API server is ready and reads its objects."""
     if not state.is_executing:
         return host.noop("checked after a run")
-    cluster = the_cluster()
-    (this,) = (m for m in cluster.masters if m.name == host.name)
-    seconds = cluster.settings.start_timeout
-    found = host.get_fact(RoleState, ready={API_SERVER: api_server_ready(cluster, this)}, seconds=seconds)
-    if found["ready"].get(API_SERVER):
+    seconds = the_cluster().settings.start_timeout
+    if answer({API_SERVER: api_server_ready(the_cluster(), this_host(host.name))}, seconds):
         host.noop("the API server answers")
     else:
         yield refuse(

@@ -2,7 +2,7 @@
 
 import base64
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand
@@ -44,10 +44,19 @@ def converge(role: Role) -> Iterator[StringCommand]:
 
 def _answer(waits: tuple[Start, ...]) -> bool:
     """Whether services that run answer after a while: one that follows another's restart needs no change."""
-    if not waits or not state.is_executing:
-        return True
-    found = host.get_fact(RoleState, ready={w.unit.name: w.unit.ready for w in waits}, seconds=_PATIENCE)
-    return all(found["ready"].get(w.unit.name) for w in waits)
+    ready = {w.unit.name: w.unit.ready for w in waits}
+    return not (ready and state.is_executing) or answer(ready, _PATIENCE)
+
+
+def answer(ready: Mapping[str, str], seconds: int) -> bool:
+    """Whether services of this host answer, waited for so long at most.
+
+    Args:
+        ready: by unit, the shell condition that asks the service.
+        seconds: how long.
+    """
+    found = host.get_fact(RoleState, ready=ready, seconds=seconds)
+    return all(found["ready"].get(name) for name in ready)
 
 
 def refuse(reason: str) -> StringCommand:

@@ -39,7 +39,7 @@ def _members(view: View, reading: Reading) -> Iterator[Finding]:
     foreign = [name or "one that never started" for name in sorted(set(members) - set(wanted))]
     missing = sorted(set(wanted) - set(members))
     other = [n for n, url in wanted.items() if n in members and url not in members[n]["client_urls"]]
-    told = [f"{', '.join(foreign)} more"] * bool(foreign) + [f"{', '.join(missing)} missing"] * bool(missing)
+    told = [f"{', '.join(names)} {how}" for names, how in ((foreign, "more"), (missing, "missing")) if names]
     told += [f"{name} at another address" for name in other]
     expected, repair = ", ".join(wanted), "etcdctl member remove, or add the host to the etcd group"
     yield _finding(reading, "members", expected, "; ".join(told) or expected, not told, repair)

@@ -41,23 +41,25 @@ def _software(reading: Reading, role: Role, changes: Plan, held: dict[str, Any])
         wanted = f"SHA-256 {program.sha256[:12]}… of {program.url}"
         found = f"SHA-256 {there[:12]}…" if there else "not there"
         yield Finding(name, "packages", "drift", program.path, wanted, found, repair)
+    yield from _altered(reading, role)
     for package in role.packages:
-        yield from _altered(reading, package.name)
         newer = reading.fact("offers").get(package.name, {}).get("newer")
         if newer and package not in changes.packages:
             there = held["packages"].get(package.name, "")
             yield Finding(name, "packages", "ok", package.name, there, f"{there}; the repositories have {newer}")
 
 
-def _altered(reading: Reading, package: str) -> Iterator[Finding]:
-    """Programs and units that somebody else put where a package's were."""
+def _altered(reading: Reading, role: Role) -> Iterator[Finding]:
+    """Programs and units that somebody else put where those of the role's packages were."""
     assert reading.distribution
     has = reading.fact("preflight")["managers"]
     again = next(command for manager, command in reading.distribution.family.managers.items() if manager in has)
+    own = {p.name for p in role.packages}
     for path, file in reading.fact("altered").items():
-        if file["package"] == package:
-            expected = f"as {package} brought it"
-            yield Finding(reading.host.name, "packages", "drift", path, expected, file["found"], f"{again} {package}")
+        package, found = file["package"], file["found"]
+        if package in own:
+            expected, repair = f"as {package} brought it", f"{again} {package}"
+            yield Finding(reading.host.name, "packages", "drift", path, expected, found, repair)
 
 
 def _files(reading: Reading, role: Role, changes: Plan, held: dict[str, Any]) -> Iterator[Finding]:
