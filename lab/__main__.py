@@ -15,6 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 1 and one line on standard error if it cannot be done."""
     arguments = parser().parse_args(argv)
     try:
+        state.check_name()
         machine.require_root()
         machine.complete_path()
         return int(arguments.action(arguments) or 0)

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 from lab.process import LabError
+from lab.state import NAME
 
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
-PREFIX = "container-cloud-lab-"
+PREFIX = f"container-cloud-{NAME}-"
 
 
 def v1_hierarchies(mounts: str | None = None) -> dict[str, Path]:

@@ -66,7 +66,7 @@ def clear_leftovers(running: list[Host]) -> None:
     """
     kept = {host.name for host in running}
     names = {group.name.removeprefix(cgroups.PREFIX) for group in cgroups.existing()}
-    names |= {name.removeprefix("lab-") for name in network.namespaces() if name != network.NAMESPACE}
+    names |= {name.removeprefix(f"{network.NAMESPACE}-") for name in network.namespaces() if name != network.NAMESPACE}
     names |= {directory.name for directory in HOSTS.glob("*")}
     for name in sorted(names - kept):
         clear_host(Host(name, ""))

@@ -124,7 +124,7 @@ def _mount(host: Host, base: Path) -> Path:
         (host.directory / name).mkdir(parents=True, exist_ok=True)
     root = host.directory / "root"
     layers = f"lowerdir={base},upperdir={host.directory / 'upper'},workdir={host.directory / 'work'}"
-    run("mount", "-t", "overlay", f"container-cloud-lab-{host.name}", "-o", layers, root)
+    run("mount", "-t", "overlay", f"container-cloud-{host.namespace}", "-o", layers, root)
     return root
 
 
@@ -141,7 +141,8 @@ def _nspawn(host: Host, root: Path) -> list[str]:
         "--quiet",
         "--boot",
         f"--directory={root}",
-        f"--machine={host.name}",
+        f"--machine={host.namespace}",
+        f"--hostname={host.name}",
         f"--network-namespace-path={network.NAMED / host.namespace}",
         "--register=no",
         "--capability=all",

@@ -1,19 +1,21 @@
 """The lab's network: a bridge in a namespace of its own, a namespace a host. Nothing here leads off the machine.
 
-namespace lab       bridge lab0 10.1.10.1/24, mirror, registry, and whatever `lab run` starts
-namespace lab-NAME  eth0, the host's; its other end, vNAME, is a port of the bridge
+namespace LAB       bridge lab0 10.1.10.1/24, mirror, registry, and whatever `lab run` starts
+namespace LAB-NAME  eth0, the host's; its other end, vNAME, is a port of the bridge
+
+LAB is the lab's name: lab, unless CONTAINER_CLOUD_LAB says otherwise.
 """
 
 import re
 from pathlib import Path
 
 from lab.process import LabError, run
-from lab.state import GATEWAY, PREFIX_LENGTH, Host
+from lab.state import GATEWAY, NAME, PREFIX_LENGTH, Host
 
-NAMESPACE = "lab"
+NAMESPACE = NAME
 BRIDGE = "lab0"
 NAMED = Path("/run/netns")
-_OURS = re.compile(r"lab(-master|-node\d+)?")
+_OURS = re.compile(rf"{NAMESPACE}(-master|-node\d+)?")
 
 
 def enter() -> list[str]:

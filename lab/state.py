@@ -1,7 +1,9 @@
-"""Where the running lab keeps what it knows. One lab a machine, whichever clone of the project started it."""
+"""Where the running lab keeps what it knows: one lab of a name on a machine, whichever clone of the project started it."""
 
 import fcntl
 import json
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +13,8 @@ from typing import Any
 from lab.process import LabError
 from lab.progress import say
 
-DIRECTORY = Path("/var/lib/container-cloud-lab")
+NAME = os.environ.get("CONTAINER_CLOUD_LAB") or "lab"  # several labs may stand side by side, each with a name
+DIRECTORY = Path(f"/var/lib/container-cloud-{NAME}")
 DESCRIPTION = DIRECTORY / "lab.json"  # hosts, base images and mirror of the lab as it is
 SSH = DIRECTORY / "ssh"
 SSH_KEY = SSH / "id_ed25519"
@@ -46,7 +49,13 @@ class Host:
     @property
     def namespace(self) -> str:
         """The network namespace, as `ip netns` names it."""
-        return f"lab-{self.name}"
+        return f"{NAME}-{self.name}"
+
+
+def check_name() -> None:
+    """Raises LabError when the lab's name cannot be part of the names of namespaces, directories and control groups."""
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,11}", NAME):
+        raise LabError(f"CONTAINER_CLOUD_LAB must be up to 12 of a-z and 0-9, a letter first, not {NAME!r}")
 
 
 def hosts_for(nodes: int, flavour: str = DEFAULT_FLAVOUR) -> list[Host]:
