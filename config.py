@@ -6,7 +6,7 @@ from pyinfra import config, state
 
 import facts
 import operations
-from operations import run
+from operations.guard import guard
 
 config.REQUIRE_PYINFRA_VERSION = ">=3.10,<3.11"
 config.FAIL_PERCENT = 0  # one failed host stops the run: nodes are not built on an etcd that did not start
@@ -17,4 +17,4 @@ for module in (facts, operations):
             f"{module.__name__} is shadowed by {module.__file__}: run from the repository, in its own venv"
         )
 
-run.guard(state)
+guard(state)

@@ -2,7 +2,8 @@
 
 from pyinfra import host
 
-from operations import check, preflight, run
+from operations import check, preflight
+from operations.inventory import the_cluster
 
 if "nodes" in host.groups:
     preflight.begin()
@@ -10,6 +11,6 @@ if "nodes" in host.groups:
 if "masters" in host.groups:
     preflight.begin()
     check.api_server_answers(name="The API server answers")
-if host.name == run.the_cluster().masters[0].name:
+if host.name == the_cluster().masters[0].name:
     preflight.begin()
     check.nodes_ready(name="Nodes are Ready")

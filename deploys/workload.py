@@ -2,9 +2,10 @@
 
 from pyinfra import host
 
-from operations import check, kubernetes, run
+from operations import check, kubernetes
+from operations.inventory import the_cluster
 
-cluster = run.the_cluster()
+cluster = the_cluster()
 settings = cluster.settings
 
 if host.name == cluster.masters[0].name:

@@ -9,10 +9,10 @@ from cluster.desired import File, Role
 from cluster.formats import HEADER
 from cluster.roles.of_host import all_roles
 from facts.audit import READER, questions, reader
+from operations.inventory import the_cluster, this_host
 from operations.pki import issued
 from operations.preflight import distribution, identifier
 from operations.role import converge
-from operations.run import the_cluster, this_host
 
 SUDOERS = "/etc/sudoers.d/container-cloud-audit"
 

@@ -12,8 +12,9 @@ from cluster.roles.master import API_SERVER, api_server_ready
 from facts.flannel import SubnetEnv
 from facts.kubernetes import Nodes
 from facts.network import Answers, Reachable
-from operations.role import answer, refuse
-from operations.run import the_cluster, this_host
+from operations.inventory import the_cluster, this_host
+from operations.refusal import refuse
+from operations.role import answer
 from operations.survey import survey
 
 

@@ -6,9 +6,9 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from cluster.roles.docker import docker_role
+from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution
 from operations.role import converge
-from operations.run import the_cluster, this_host
 
 
 @operation()

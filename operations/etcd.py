@@ -6,10 +6,10 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from cluster.roles.etcd import etcd_role
+from operations.inventory import the_cluster, this_host
 from operations.pki import issued
 from operations.preflight import distribution
 from operations.role import converge
-from operations.run import the_cluster, this_host
 
 
 @operation()

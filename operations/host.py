@@ -8,9 +8,9 @@ from pyinfra.api import StringCommand, operation
 from cluster.desired import software
 from cluster.roles.host import host_role
 from cluster.roles.of_host import services
+from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution, identifier
 from operations.role import converge
-from operations.run import the_cluster, this_host
 
 
 @operation()

@@ -11,7 +11,7 @@ from cluster.workloads.documents import BadManifest
 from cluster.workloads.intent import Intent, Rolled, Scaled
 from cluster.workloads.manifests import Source, read
 from cluster.workloads.objects import Labels, Manifest, Object, parse_resource, scaled_kind
-from operations.run import refuse_all
+from operations.refusal import refuse_all
 
 _intent = Intent()  # of this run's deploy, as far as it has been read
 

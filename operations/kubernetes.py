@@ -19,11 +19,12 @@ from cluster.workloads.objects import CONTROLLERS, Labels, Manifest, Object
 from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
 from operations import intent, objects, pods
+from operations.inventory import the_cluster, this_host
 from operations.pki import issued
 from operations.preflight import distribution
+from operations.report import announce
 from operations.role import converge
 from operations.rolling import Update
-from operations.run import announce, the_cluster, this_host
 
 
 @operation()

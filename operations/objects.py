@@ -10,8 +10,7 @@ from pyinfra.api import StringCommand
 from cluster.workloads.differences import summary
 from cluster.workloads.objects import Manifest, Object, label, selector_text, selects
 from facts.workloads import APPLY, Controllers, Differences, Pods, asked, kubectl, stream
-from operations.role import refuse
-from operations.run import refuse_all
+from operations.refusal import refuse, refuse_all
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from pyinfra.api import StringCommand, operation
 from cluster.certificates import certificate_files
 from cluster.desired import File
 from cluster.roles.pki import pki_role
+from operations.inventory import store, the_cluster, this_host
 from operations.preflight import distribution
+from operations.refusal import refuse_all
 from operations.role import converge
-from operations.run import refuse_all, store, the_cluster, this_host
 from pki import StoreError
 
 

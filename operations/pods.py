@@ -11,7 +11,7 @@ from pyinfra.api import QuoteString, StringCommand
 from cluster.workloads.controllers import Controller, describe, has_died, hopeless, unready
 from facts.shell import words
 from facts.workloads import Controllers, Pods, kubectl
-from operations.role import refuse
+from operations.refusal import refuse
 
 _POLL = 0.5  # seconds between two looks at pods that are awaited
 _FIELDS = tuple(Controller.__dataclass_fields__)

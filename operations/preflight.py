@@ -10,7 +10,8 @@ from cluster.distributions import Distribution
 from cluster.ports import tcp_ports
 from cluster.preflight import notices, problems, treated_as
 from facts.host import Preflight
-from operations.run import refuse_all, the_cluster
+from operations.inventory import the_cluster
+from operations.refusal import refuse_all
 from operations.survey import survey
 
 _begun: set[str] = set()

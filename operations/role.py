@@ -12,9 +12,11 @@ from cluster.families import FamilyName
 from cluster.plan import Plan, Start, plan, unmet
 from facts.role import RoleState, asked
 from facts.shell import FIND_PROGRAMS, words
-from operations import run
+from operations.inventory import the_cluster
 from operations.packages import install_packages, install_programs
 from operations.preflight import distribution
+from operations.refusal import refuse
+from operations.report import announce, arriving
 
 _PATIENCE = 60  # seconds: after etcd was down, an API server has needed 30
 # What Kubernetes' programs print behind an error: every flag they know, or what every goroutine was doing.
@@ -28,11 +30,11 @@ def converge(role: Role) -> Iterator[StringCommand]:
     """
     family = distribution().family.name
     found = host.get_fact(RoleState, **asked([role], family))
-    changes = plan(role, found, run.arriving(host.name))
+    changes = plan(role, found, arriving(host.name))
     if not changes.lines() and _answer(changes.starts):
         host.noop(f"{role.name} is as configured")
         return
-    run.announce(host, changes.lines(), changes.installs())
+    announce(host, changes.lines(), changes.installs())
     missing = unmet(role, found)
     if not state.is_executing and (missing or any(f.content is None for f in changes.files)):
         yield StringCommand("true")  # a plan counts that something is done, not what
@@ -57,11 +59,6 @@ def answer(ready: Mapping[str, str], seconds: int) -> bool:
     """
     found = host.get_fact(RoleState, ready=ready, seconds=seconds)
     return all(found["ready"].get(name) for name in ready)
-
-
-def refuse(reason: str) -> StringCommand:
-    """A command that fails this host, with the reason as its message."""
-    return StringCommand("echo", QuoteString(reason), ">&2; exit 1")
 
 
 def _commands(role: Role, changes: Plan, family: FamilyName) -> Iterator[StringCommand]:
@@ -124,7 +121,7 @@ def _start(starts: tuple[Start, ...]) -> StringCommand:
     Each may take `start_timeout` seconds; one that dies five times meanwhile does not need them all to be called
     broken. The message of a failure has the unit's last log lines and the likely cause.
     """
-    seconds = run.the_cluster().settings.start_timeout
+    seconds = the_cluster().settings.start_timeout
     waits = [
         f"ready() {{ {s.unit.ready}; }}\n"
         f'await {s.unit.name} {shlex.quote(s.unit.hint)} "${{deaths{n}:-0}}" "${{old{n}:-}}"'

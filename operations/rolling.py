@@ -14,7 +14,7 @@ from cluster.workloads.objects import Labels, Manifest, Object, label, selector_
 from cluster.workloads.rolling import Delete, Wait, next_step, start, steps
 from facts.workloads import Controllers, kubectl
 from operations import intent, objects, pods
-from operations.run import announce
+from operations.report import announce
 
 _KIND = "ReplicationController"
 

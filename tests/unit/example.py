@@ -15,7 +15,7 @@ from cluster.distributions import TABLE, Distribution
 from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
 from facts.role import RoleState
-from operations import run
+from operations import inventory
 from pki import Store
 from tests.unit.test_settings import data, groups
 
@@ -135,13 +135,13 @@ class Run:
     def cluster(self) -> Cluster:
         """The checked settings of this run."""
         with ctx_inventory.use(self.inventory):
-            return run.the_cluster()
+            return inventory.the_cluster()
 
     @property
     def store(self) -> Store:
         """This run's certificate store."""
         with ctx_inventory.use(self.inventory):
-            return run.store()
+            return inventory.store()
 
     def lines(self, records: Iterable[logging.LogRecord], host: str) -> list[str]:
         """What was announced for a host."""

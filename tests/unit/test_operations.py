@@ -28,7 +28,9 @@ from facts.host import Preflight
 from facts.kubernetes import Nodes
 from facts.network import Answers, Reachable
 from facts.role import RoleState
-from operations import audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight, run
+from operations import audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight
+from operations.inventory import store, the_cluster
+from operations.report import Report
 from operations.role import write_files
 from pki import Store
 from tests.unit.example import BARE, DEBIAN, SEVERAL, Run, converged, on_disk, roles
@@ -72,8 +74,8 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
     """Begins a run whose hosts pass the preflight; the process remembers nothing of it afterwards."""
 
     def forget() -> None:
-        run.the_cluster.cache_clear()
-        run.store.cache_clear()
+        the_cluster.cache_clear()
+        store.cache_clear()
 
     def begun(in_groups: dict[str, list[str]] | None = None, *, own_store: bool = False, **settings: Any) -> Run:
         forget()
@@ -86,7 +88,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
 
     monkeypatch.setattr("operations.survey._answers", {})
     monkeypatch.setattr("operations.preflight._told", set())
-    monkeypatch.setattr("operations.run.report", run.Report())
+    monkeypatch.setattr("operations.report.report", Report())
     yield begun
     forget()
 

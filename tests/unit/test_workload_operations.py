@@ -19,7 +19,8 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 from cluster.workloads.intent import Intent
 from cluster.workloads.objects import label, selects
 from facts.workloads import APPLY, Controllers, Differences, Pods, Present
-from operations import kubernetes, run
+from operations import kubernetes
+from operations.report import Report
 from tests.unit.example import Run
 from tests.unit.test_operations import refusal
 
@@ -289,7 +290,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
     monkeypatch.setattr("operations.pods.time", clock)
     monkeypatch.setattr("operations.pods.gevent", clock)
     monkeypatch.setattr("operations.rolling.gevent", clock)
-    monkeypatch.setattr("operations.run.report", run.Report())
+    monkeypatch.setattr("operations.report.report", Report())
     caplog.set_level(logging.INFO, "pyinfra")
     this.answers |= {
         ("master", Controllers): server.about_controllers,

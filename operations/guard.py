@@ -1,0 +1,26 @@
+"""The settings are checked before any host is contacted."""
+
+from functools import wraps
+
+from pyinfra.api.state import State
+
+from operations.inventory import the_cluster
+from operations.next_command import next_command
+from operations.report import summarise_at_end
+
+
+def guard(running: State) -> None:
+    """Check the settings after the inventory is read and before any host is contacted.
+
+    pyinfra offers no hook between the two (handlers are dropped by `State.init`), so `init` is extended on this one
+    state. A refusal ends the process with exit code 1 and every error on stderr.
+    """
+    initialise = running.init
+
+    @wraps(initialise)
+    def init(*args: object, **kwargs: object) -> None:
+        initialise(*args, **kwargs)
+        the_cluster()
+        summarise_at_end(next_command)
+
+    running.init = init
