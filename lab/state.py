@@ -1,4 +1,4 @@
-"""Where the running lab keeps what it knows: one lab of a name on a machine, whichever clone of the project started it."""
+"""Where the running lab keeps what it knows: on one machine one lab of a name, whichever clone started it."""
 
 import fcntl
 import json
