@@ -34,7 +34,7 @@ _PYINFRA = ("ssh_", "_")  # beginnings of the names pyinfra itself reads
 def load(
     hosts: Mapping[str, Mapping[str, object]], groups: Mapping[str, Sequence[str]]
 ) -> tuple[Cluster, list[Problem]]:
-    """The cluster these data describe, and what is worth a warning.
+    """The cluster these data describe, and what is worth a warning. A host in none of the groups is no part of it.
 
     `hosts` maps each host's name to all its data, the cluster's settings among them; a setting that is in no host's
     data has its default. `groups` maps each group to its hosts in order, repetitions included.
@@ -51,7 +51,7 @@ def load(
     warnings = [problem for problem in found if problem.severity == "warning"]
     if errors:
         raise BadSettings(errors, warnings)
-    return Cluster(settings=settings, hosts=members), warnings
+    return Cluster(settings=settings, hosts=tuple(h for h in members if h.groups)), warnings
 
 
 def _position(problem: Problem) -> int:

@@ -35,7 +35,7 @@ class Host(BaseModel):
 
 
 class Cluster(BaseModel):
-    """Checked settings and the hosts they are for, masters first, else in the inventory's order."""
+    """Checked settings and the hosts that have a role, masters first, else in the inventory's order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -58,7 +58,7 @@ class Cluster(BaseModel):
         return tuple(host for host in self.hosts if host.is_etcd)
 
     def host(self, name: str) -> Host:
-        """The host of that name. Raises KeyError when there is none."""
+        """The host of that name. Raises KeyError when none with a role has it."""
         for host in self.hosts:
             if host.name == name:
                 return host

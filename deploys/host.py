@@ -1,7 +1,8 @@
-"""Every host: prepared, with the software its roles need."""
+"""Every host with a role: prepared, with the software its roles need."""
 
 from operations import host, preflight
 
-preflight.begin()
-host.prepare(name="Prepare the host")
-host.install(name="Install software")
+if preflight.has_role():
+    preflight.begin()
+    host.prepare(name="Prepare the host")
+    host.install(name="Install software")

@@ -1,6 +1,7 @@
-"""Every host: the certificates of its roles."""
+"""Every host with a role: the certificates of its roles."""
 
 from operations import pki, preflight
 
-preflight.begin()
-pki.distribute(name="Certificates")
+if preflight.has_role():
+    preflight.begin()
+    pki.distribute(name="Certificates")

@@ -54,7 +54,7 @@ def pods_reach_each_other() -> Iterator[StringCommand]:
     """Ping every other node's docker0 from this node's own, the way packets of containers go."""
     if not state.is_executing:
         return host.noop("checked after a run")
-    leases = survey(SubnetEnv, group="nodes")
+    leases = survey(SubnetEnv, groups=("nodes",))
     subnets = {name: lease["FLANNEL_SUBNET"].split("/")[0] for name, lease in leases.items() if lease}
     without = [name for name in leases if name not in subnets]
     others = {name: address for name, address in subnets.items() if name != host.name}

@@ -9,6 +9,7 @@ from pyinfra.api import StringCommand, operation
 from cluster.distributions import Distribution
 from cluster.ports import tcp_ports
 from cluster.preflight import notices, problems, treated_as
+from cluster.topology import ROLES
 from facts.host import Preflight
 from operations.inventory import the_cluster
 from operations.refusal import refuse_all
@@ -16,6 +17,11 @@ from operations.survey import survey
 
 _begun: set[str] = set()
 _told: set[str] = set()
+
+
+def has_role() -> bool:
+    """Whether the host at hand is in one of the cluster's groups: nothing is done on one that is not."""
+    return any(group in host.groups for group in ROLES)
 
 
 def begin() -> None:
@@ -42,7 +48,7 @@ def check() -> Iterator[StringCommand]:
 
 
 def facts() -> dict[str, Any]:
-    """The preflight facts of every active host, read once in each phase."""
+    """The preflight facts of every active host that has a role, read once in each phase."""
     return survey(Preflight, ports=tuple(sorted(port.number for port in tcp_ports(the_cluster().settings))))
 
 

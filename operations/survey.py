@@ -7,28 +7,30 @@ from pyinfra import state
 from pyinfra.api import FactBase
 from pyinfra.context import ctx_host
 
+from cluster.topology import ROLES
+
 _answers: dict[tuple[object, ...], gevent.Greenlet] = {}
 
 
-def survey(fact: type[FactBase], group: str | None = None, **arguments: Any) -> dict[str, Any]:
-    """Read a fact on every active host of a group (or of all), in parallel, once in each phase of a run.
+def survey(fact: type[FactBase], groups: tuple[str, ...] = ROLES, **arguments: Any) -> dict[str, Any]:
+    """Read a fact on every active host of some groups, in parallel, once in each phase of a run.
 
     Args:
         fact: the fact to read.
-        group: only hosts of this group.
+        groups: whose hosts; those of no role are no part of the cluster.
         arguments: the fact's own arguments, the same for every host.
 
     Returns:
         The answers by host name.
     """
-    key = (fact, group, tuple(sorted(arguments.items())), state.is_executing)
+    key = (fact, groups, tuple(sorted(arguments.items())), state.is_executing)
     if key not in _answers:
-        _answers[key] = gevent.spawn(_read, fact, group, arguments)
+        _answers[key] = gevent.spawn(_read, fact, groups, arguments)
     return _answers[key].get()
 
 
-def _read(fact: type[FactBase], group: str | None, arguments: dict[str, Any]) -> dict[str, Any]:
-    hosts = [h for h in state.inventory if h in state.active_hosts and (group is None or group in h.groups)]
+def _read(fact: type[FactBase], groups: tuple[str, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+    hosts = [h for h in state.inventory if h in state.active_hosts and any(group in h.groups for group in groups)]
 
     def ask(host: Any) -> Any:
         with ctx_host.use(host):

@@ -96,7 +96,7 @@ def every_host_has_a_role(draft: Draft) -> Iterator[Problem]:
     used = {name for group in ROLES for name in draft.members(group)}
     for name in draft.names:
         if name not in used:
-            advice = "is in none of the groups masters, nodes and etcd: nothing is installed there"
+            advice = "is in none of the groups masters, nodes and etcd: nothing is done there"
             yield Problem("host name", name, advice, severity="warning")
 
 

@@ -8,6 +8,7 @@ import importlib
 import logging
 import pkgutil
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from pyinfra.api import StringCommand
+from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 import operations
 from cluster.certificates import certificate_files
@@ -660,6 +662,18 @@ def test_every_host_is_asked_once_in_each_phase(begin: Any) -> None:
             "node2",
             "node3",
         ]
+
+
+@pytest.mark.parametrize("deploy", ["host", "pki", "audit"])
+def test_nothing_is_done_on_a_host_in_no_group(deploy: str, begin: Any) -> None:
+    """It is not asked either, and its name is not one of the cluster's."""
+    this = begin({"nodes": ["node1", "node2"]}, audit_account="auditor")
+    with ctx_state.use(this.state), ctx_inventory.use(this.inventory), ctx_host.use(this.inventory.get_host("node3")):
+        runpy.run_path(f"deploys/{deploy}.py")
+    assert this.state.get_op_order() == []
+    this.perform(preflight.check, "node1")
+    assert "node3" not in {name for name, _, _ in this.asked}
+    assert "node3" not in all_roles(this, "node1")["host"].steps[0].repair
 
 
 @pytest.mark.parametrize("executing", [False, True], ids=["dry", "executing"])
