@@ -6,6 +6,11 @@ from collections.abc import Iterable
 
 from pyinfra.api import FactBase
 
+from facts.shell import words
+
+# Units that keep the clock, whatever package brought them.
+_TIME_SERVICES = ("systemd-timesyncd", "chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd")
+
 
 class Preflight(FactBase[dict]):
     """
@@ -14,17 +19,18 @@ class Preflight(FactBase[dict]):
     + ports: TCP ports whose listeners matter
 
     Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
-    /etc/machine-id, `hostname`, `date`, `df`, `ss`. `managers` are the package managers there; `clock` is the host's
-    clock less this machine's, in seconds, as of the moment its answer was read; `disk` and `free_disk` are what /var
-    has and has free, in bytes; `installed` whether an earlier run brought certificates here; `listeners` are program
-    names by port.
+    /etc/machine-id, `hostname`, `date`, `df`, `systemctl`, `ss`. `managers` are the package managers there; `clock` is
+    the host's clock less this machine's, in seconds, as of the moment its answer was read; `disk` and `free_disk` are
+    what /var has and has free, in bytes; `installed` whether an earlier run brought certificates here; `time_services` the
+    units at work that keep the clock; `listeners` are program names by port.
 
     .. code:: python
 
         {"distribution": "debian", "like": "", "version": "12", "name": "Debian GNU/Linux 12 (bookworm)",
          "managers": ["apt-get"], "architecture": "x86_64",
          "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master", "clock": 0.02,
-         "disk": 105089261568, "free_disk": 84003123200, "installed": True, "listeners": {2379: "etcd"}}
+         "disk": 105089261568, "free_disk": 84003123200, "installed": True,
+         "time_services": ["chrony"], "listeners": {2379: "etcd"}}
     """
 
     default = dict
@@ -41,6 +47,8 @@ class Preflight(FactBase[dict]):
             'echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"; '
             "[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1; "
             'df -P -B1 /var | awk \'NR==2 {print "disk=" $2; print "free_disk=" $4}\'; '
+            f"systemctl list-units --no-legend --state=active {words(f'{s}.service' for s in _TIME_SERVICES)} "
+            "2>/dev/null | sed -n 's/^ *\\([^ ]*\\)\\.service .*/time_service=\\1/p'; "
             f"{listening}"
             'echo "clock=$(date +%s.%N)"'
         )
@@ -57,6 +65,7 @@ class Preflight(FactBase[dict]):
             "installed": "installed" in raw,
             "disk": int(raw.get("disk") or 0),
             "free_disk": int(raw.get("free_disk") or 0),
+            "time_services": [value for key, value in pairs if key == "time_service"],
             "listeners": _listeners(value for key, value in pairs if key == "listening"),
         }
 

@@ -61,7 +61,8 @@ ON_WORKLOADS = {kubernetes._manifest, kubernetes._absent, kubernetes._scale, kub
 GOOD = {
     "distribution": "debian", "like": "", "version": "12", "managers": ["apt-get"],
     "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
-    "root": True, "init": "systemd", "clock": 0.0, "free_disk": 10**11, "installed": False, "listeners": {},
+    "root": True, "init": "systemd", "clock": 0.0, "free_disk": 10**11, "installed": False, "time_services": [],
+    "listeners": {},
 }  # fmt: skip
 
 

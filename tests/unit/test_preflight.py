@@ -39,6 +39,7 @@ def good() -> dict[str, dict[str, Any]]:
             "clock": 0.1 * number,
             "free_disk": 80 * 2**30,
             "installed": False,
+            "time_services": [],
             "listeners": {},
         }
         for number, host in enumerate(SHIPPED.hosts, start=1)
