@@ -21,8 +21,8 @@ class Preflight(FactBase[dict]):
     Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
     /etc/machine-id, `hostname`, `date`, `df`, `systemctl`, `ss`. `managers` are the package managers there; `clock` is
     the host's clock less this machine's, in seconds, as of the moment its answer was read; `disk` and `free_disk` are
-    what /var has and has free, in bytes; `installed` whether an earlier run brought certificates here; `time_services` the
-    units at work that keep the clock; `listeners` are program names by port.
+    what /var has and has free, in bytes; `installed` whether an earlier run brought certificates here; `time_services`
+    the units at work that keep the clock; `listeners` are program names by port.
 
     .. code:: python
 
