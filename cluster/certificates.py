@@ -8,7 +8,7 @@ from cluster.desired import File
 from cluster.distributions import Distribution
 from cluster.installation import service_group
 from cluster.settings import Cluster, Host, Settings
-from pki import KeyPair, Request, Store
+from pki import KeyPair, Request, Store, is_address
 
 KUBERNETES_PKI = "/etc/kubernetes/ca"
 ETCD_PKI = "/etc/etcd/pki"
@@ -69,7 +69,7 @@ def server_names(cluster: Cluster, master: Host) -> tuple[tuple[str, ...], tuple
     addresses = ["127.0.0.1", str(settings.api_server_service_address), str(master.address)]
     for extra in (settings.api_server_address, *settings.api_server_extra_names):
         if extra is not None:
-            (addresses if _is_address(str(extra)) else names).append(str(extra))
+            (addresses if is_address(str(extra)) else names).append(str(extra))
     return tuple(dict.fromkeys(names)), tuple(dict.fromkeys(addresses))
 
 
@@ -186,7 +186,3 @@ def _public(path: str, content: str | None) -> File:
 
 def _secret(path: str, content: str | None) -> File:
     return File(path, content, mode="600")
-
-
-def _is_address(text: str) -> bool:
-    return text.replace(".", "").isdigit()

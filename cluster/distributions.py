@@ -7,9 +7,6 @@ from cluster.families import DEB, RPM, Family
 
 ARCHITECTURES = ("x86_64",)
 
-# What comes as packages: what every host and every node needs, then the components that are a choice.
-COMPONENTS = ("etcd", "flannel", "docker", "kubernetes-master", "kubernetes-node")
-
 
 @dataclass(frozen=True)
 class Distribution:

@@ -44,15 +44,6 @@ def is_domain(text: str) -> bool:
     return len(text) <= 253 and all(is_label(label) for label in text.split("."))
 
 
-def is_address(text: str) -> bool:
-    """Whether this is an IPv4 address."""
-    try:
-        IPv4Address(text)
-    except AddressValueError:
-        return False
-    return True
-
-
 def _text(value: object, example: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"must be text; write it in quotes, for example {show(example)}")

@@ -1,6 +1,6 @@
 """What belongs to a release: the arguments and plugins it knows, the runtimes it drives, the API it speaks.
 
-Lists of arguments lie in flags/<release>/<component>.txt, as the programs themselves answered.
+Lists of arguments lie in flags/<release>/<daemon>.txt, as the programs themselves answered.
 """
 
 import re
@@ -17,8 +17,8 @@ Packaged = Literal["etcd", "flannel", "docker", "kubernetes-master", "kubernetes
 _LISTS = Path(__file__).parent / "flags"
 _Value = TypeVar("_Value")
 
-KUBERNETES_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
-COMPONENTS = ("etcd", "flanneld", "dockerd", *KUBERNETES_COMPONENTS)  # those that take further arguments
+KUBERNETES_DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+DAEMONS = ("etcd", "flanneld", "dockerd", *KUBERNETES_DAEMONS)  # what runs, and takes further arguments
 
 
 @dataclass(frozen=True)
@@ -126,74 +126,13 @@ FLANNEL_BACKENDS: dict[str, dict[str, BackendOption]] = {
 }
 FLANNEL_PORT = {"vxlan": 8472, "udp": 8285}  # UDP, unless the backend's options say otherwise
 
-_DOCKERSHIM = Releases(last="1.23")
-_LOGGING = dict.fromkeys(
-    (
-        "add-dir-header",
-        "alsologtostderr",
-        "log-backtrace-at",
-        "log-dir",
-        "log-file",
-        "log-file-max-size",
-        "logtostderr",
-        "one-output",
-        "skip-headers",
-        "skip-log-headers",
-        "stderrthreshold",
-    ),
-    Releases(last="1.25"),
-)
-_INSECURE = dict.fromkeys(("address", "port"), Releases(last="1.23"))
-
-# The releases in which this project passes a flag, for flags that came or went: they are Kubernetes' own release notes
-# in one place. A flag that another replaced ends here where its successor begins.
+# The releases in which this project passes a flag, for its own flags that come or go: they are Kubernetes' own release
+# notes in one place. A flag that another replaced ends here where its successor begins.
 FLAGS: dict[str, dict[str, Releases]] = {
-    "kube-apiserver": {
-        **_LOGGING,
-        **_INSECURE,
-        "insecure-bind-address": Releases(last="1.23"),
-        "insecure-port": Releases(last="1.23"),
-        "admission-control": Releases(last="1.9"),
-        "enable-admission-plugins": Releases("1.10"),
-        "disable-admission-plugins": Releases("1.10"),
-        "kubelet-https": Releases(last="1.21"),
-        "service-account-issuer": Releases("1.12"),
-        "service-account-signing-key-file": Releases("1.12"),
-        "api-audiences": Releases("1.13"),
-        "proxy-client-cert-file": Releases("1.7"),
-        "proxy-client-key-file": Releases("1.7"),
-    },
-    "kube-controller-manager": {
-        **_LOGGING,
-        **_INSECURE,
-        "authentication-kubeconfig": Releases("1.12"),
-        "authorization-kubeconfig": Releases("1.12"),
-        "experimental-cluster-signing-duration": Releases(last="1.18"),
-        "cluster-signing-duration": Releases("1.19"),
-        "pod-eviction-timeout": Releases(last="1.26"),
-    },
-    "kube-scheduler": {
-        **_LOGGING,
-        **_INSECURE,
-        "authentication-kubeconfig": Releases("1.12"),
-        "authorization-kubeconfig": Releases("1.12"),
-    },
-    "kubelet": {
-        **_LOGGING,
-        "api-servers": Releases(last="1.7"),
-        "require-kubeconfig": Releases(last="1.9"),
-        "cadvisor-port": Releases(last="1.11"),
-        "allow-privileged": Releases(last="1.14"),
-        "fail-swap-on": Releases("1.8"),
-        "network-plugin": _DOCKERSHIM,
-        "cni-bin-dir": _DOCKERSHIM,
-        "cni-conf-dir": _DOCKERSHIM,
-        "docker-endpoint": _DOCKERSHIM,
-        "image-pull-progress-deadline": _DOCKERSHIM,
-        "container-runtime": Releases(last="1.26"),
-        "pod-infra-container-image": Releases(last="1.34"),
-    },
-    "kube-proxy": {**_LOGGING},
+    "kube-apiserver": {"insecure-port": Releases(last="1.23"), "logtostderr": Releases(last="1.25")},
+    "kube-controller-manager": {"port": Releases(last="1.23")},
+    "kube-scheduler": {"port": Releases(last="1.23")},
+    "kubelet": {"pod-infra-container-image": Releases(last="1.34")},
 }
 
 # Admission plugins that came or went, and the releases that have them.
@@ -206,8 +145,8 @@ PLUGINS = {
 }
 
 
-def flags(component: str, version: str) -> frozenset[str]:
-    """The arguments, without dashes, that a component of this version accepts.
+def flags(daemon: str, version: str) -> frozenset[str]:
+    """The arguments, without dashes, that a daemon of this version accepts.
 
     A Kubernetes release needs a list of its own. Of flannel, etcd and Docker, whose arguments change seldom, the
     newest list that is not newer than the version serves.
@@ -215,39 +154,39 @@ def flags(component: str, version: str) -> frozenset[str]:
     Raises LookupError when there is no such list.
     """
     wanted = release(version)
-    for line in reversed(listed(component)):
-        if line == wanted or (line < wanted and component not in KUBERNETES_COMPONENTS):
-            return _read(line, component)
-    raise LookupError(f"no list of the arguments of {component} {version}")
+    for line in reversed(listed(daemon)):
+        if line == wanted or (line < wanted and daemon not in KUBERNETES_DAEMONS):
+            return _read(line, daemon)
+    raise LookupError(f"no list of the arguments of {daemon} {version}")
 
 
 @cache
-def listed(component: str) -> list[tuple[int, int]]:
-    """The release lines whose arguments are known for a component, the oldest first."""
-    return sorted(release(path.parent.name) for path in _LISTS.glob(f"*/{component}.txt"))
+def listed(daemon: str) -> list[tuple[int, int]]:
+    """The release lines whose arguments are known for a daemon, the oldest first."""
+    return sorted(release(path.parent.name) for path in _LISTS.glob(f"*/{daemon}.txt"))
 
 
-def known(component: str, flag: str, version: str) -> bool:
-    """Whether a component of this version accepts a flag (named without dashes).
+def known(daemon: str, flag: str, version: str) -> bool:
+    """Whether a daemon of this version accepts a flag (named without dashes).
 
     Where no list of the release is at hand, a flag is taken as known unless the table says otherwise.
     """
     try:
-        return flag in flags(component, version)
+        return flag in flags(daemon, version)
     except LookupError:
-        return version in FLAGS.get(component, {}).get(flag, Releases())
+        return version in FLAGS.get(daemon, {}).get(flag, Releases())
 
 
-def choose(component: str, version: str, values: Mapping[str, _Value]) -> dict[str, _Value]:
-    """Of these flags, without dashes, those to pass to a component of this version, in the same order.
+def choose(daemon: str, version: str, values: Mapping[str, _Value]) -> dict[str, _Value]:
+    """Of these flags, without dashes, those to pass to a daemon of this version, in the same order.
 
     Of a flag and the one that replaced it, both given, one stays.
     """
-    passed = FLAGS.get(component, {})
+    passed = FLAGS.get(daemon, {})
     return {
         flag: value
         for flag, value in values.items()
-        if known(component, flag, version) and version in passed.get(flag, Releases())
+        if known(daemon, flag, version) and version in passed.get(flag, Releases())
     }
 
 

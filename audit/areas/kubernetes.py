@@ -9,7 +9,7 @@ from audit.areas.view import DEPLOYS, View
 from audit.model import Finding
 from cluster.checks.arguments import SECRET
 from cluster.desired import Role
-from cluster.releases import KUBERNETES_COMPONENTS
+from cluster.releases import KUBERNETES_DAEMONS
 from cluster.settings import Host
 
 
@@ -62,7 +62,7 @@ def _command_lines(reading: Reading) -> Iterator[Finding]:
         for unit in role.units:
             running = commands.get(unit.name)
             started = held.get("units", {}).get(unit.name, {}).get("started_with") if held else None
-            if unit.name not in KUBERNETES_COMPONENTS or not running or not started:
+            if unit.name not in KUBERNETES_DAEMONS or not running or not started:
                 continue
             if any(started.get(f.path, "") != f.digest for f in role.files if f.path in unit.inputs):
                 continue  # it runs with other files: that is said of the unit, or of the file

@@ -105,8 +105,8 @@ def extra_arguments_of_hosts_are_known(draft: Draft) -> Iterator[Problem]:
 
 def _arguments(settings: Settings, setting: str, arguments: Arguments, host: str | None) -> Iterator[Problem]:
     for component, values in arguments.items():
-        if component not in releases.COMPONENTS:
-            advice = f"is no component; {instead(component, releases.COMPONENTS)}"
+        if component not in releases.DAEMONS:
+            advice = f"is no component; {instead(component, releases.DAEMONS)}"
             yield Problem(f"{setting}[{show(component)}]", values, advice, host)
             continue
         for flag, value in values.items():
@@ -151,7 +151,7 @@ def _owned(source: str) -> str:
 
 def _version(settings: Settings, component: str) -> tuple[str, bool]:
     """The version of a component, and whether the settings say it or the newest known one is assumed."""
-    if component in releases.KUBERNETES_COMPONENTS:
+    if component in releases.KUBERNETES_DAEMONS:
         return settings.kubernetes_version, True
     if component == "flanneld":
         return settings.flannel_version, True

@@ -6,10 +6,10 @@ from ipaddress import IPv4Address
 from cluster import addresses, releases
 from cluster.addresses import lease_at, lease_lengths, span
 from cluster.checks.registry import Draft, check
-from cluster.fields import is_address
 from cluster.ports import FIXED_PORTS, tcp_ports, udp_ports
 from cluster.problems import Problem, show
 from cluster.topology import NODES
+from pki import is_address
 
 _LEASES = ("pod_network", "pod_subnet_length", "pod_subnet_min", "pod_subnet_max")
 _SERVICE_PREFIX = range(12, 29)  # the API server's limit is /12; below /28 there is no room for services

@@ -89,11 +89,10 @@ def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[F
         "etcd-certfile": _pki("etcd-client.crt"),
         "etcd-keyfile": _pki("etcd-client.key"),
     }
-    plugins = ",".join(settings.admission_plugins)
-    admission = choose(API_SERVER, version, {"enable-admission-plugins": plugins, "admission-control": plugins})
+    admission = {"enable-admission-plugins": ",".join(settings.admission_plugins)}
     variables = {
         "KUBE_ETCD_SERVERS": arguments(choose(API_SERVER, version, etcd)),
-        "KUBE_ADMISSION_CONTROL": arguments(admission),
+        "KUBE_ADMISSION_CONTROL": arguments(choose(API_SERVER, version, admission)),
         "KUBE_API_ARGS": flags(cluster, host, API_SERVER, _api_server_flags(cluster, host)),
     }
     read = [f for name in ("server", "etcd-client", "kubelet-client", "front-proxy-client") for f in pair(name)]

@@ -179,7 +179,7 @@ def test_no_authoritys_key_leaves_the_store_but_the_signing_one(name: str, store
     on_host = {f.path: public(f.content or "") for f in files if f.path.endswith(".key")}
     assert on_host
     for authority in ("cluster", "etcd", "front-proxy", "cluster-signing"):
-        pem = store.authority_certificate(authority, write=False)
+        pem = store.authority_certificate(authority, write=True)
         assert pem
         key = public_of(x509.load_pem_x509_certificate(pem.encode()))
         holders = {path for path, own in on_host.items() if own == key}

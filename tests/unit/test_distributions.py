@@ -3,12 +3,13 @@
 import configparser
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from cluster.distributions import COMPONENTS, TABLE, Distribution, distribution_of, relative_of
+from cluster.distributions import TABLE, Distribution, distribution_of, relative_of
 from cluster.installation import installation, package_names
+from cluster.releases import Packaged
 from cluster.roles.host import host_role, time_service
 from tests.unit.example import DEBIAN, DEEPIN, PACKAGES, RELEASE_FILES, cluster, expected, roles
 
@@ -77,7 +78,7 @@ def test_every_row_is_tested() -> None:
 
 @pytest.mark.parametrize("distribution", TABLE, ids=lambda d: d.name)
 def test_a_row_names_components_and_packages_once(distribution: Distribution) -> None:
-    assert set(distribution.components) <= set(COMPONENTS)
+    assert set(distribution.components) <= set(get_args(Packaged))
     for names in (distribution.host, distribution.node, *distribution.components.values()):
         assert names and len(set(names)) == len(names)
 
@@ -86,7 +87,7 @@ def test_the_document_has_the_table() -> None:
     document = (Path(__file__).parents[2] / "docs/distributions.md").read_text()
     for d in TABLE:
         cells = [d.name, d.family.name, ", ".join(d.ids), ", ".join(d.versions) or "any"]
-        cells += [", ".join(d.components.get(component, ())) or "none" for component in COMPONENTS]
+        cells += [", ".join(d.components.get(component, ())) or "none" for component in get_args(Packaged)]
         assert f"| {' | '.join(cells)} |" in document
 
 
@@ -96,7 +97,7 @@ def test_the_document_has_the_table() -> None:
 def test_packages_of_the_guides_distribution() -> None:
     """Those that the guide's table lists for a master and for a node."""
     settings = cluster(install_methods=PACKAGES).settings
-    listed = {c: [p.name for p in installation(settings, DEEPIN, c).packages] for c in COMPONENTS}
+    listed = {c: [p.name for p in installation(settings, DEEPIN, c).packages] for c in get_args(Packaged)}
     assert listed == {
         "etcd": ["etcd"],
         "flannel": ["flannel"],
@@ -110,7 +111,7 @@ def test_versions_of_packages() -> None:
     """Of Kubernetes and flannel the settings always say one; what they say by family goes before it."""
     own = {"etcd": {"rpm": "3.4.23-1"}, "kubernetes": "1.20.2-7"}
     settings = cluster(install_methods=PACKAGES, package_versions=own).settings
-    found = {c: installation(settings, DEEPIN, c).packages[0].version for c in COMPONENTS}
+    found = {c: installation(settings, DEEPIN, c).packages[0].version for c in get_args(Packaged)}
     assert found == {
         "etcd": "3.4.23-1", "flannel": "0.26.7", "docker": None,
         "kubernetes-master": "1.20.2-7", "kubernetes-node": "1.20.2-7",

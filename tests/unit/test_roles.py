@@ -461,10 +461,12 @@ def test_flannels_flags_are_known_to_every_release_of_it(line: tuple[int, int]) 
 
 def test_every_flag_that_is_meant_survives(monkeypatch: pytest.MonkeyPatch) -> None:
     """`choose` leaves out what a release does not know: a misspelt flag would vanish without a word."""
+    meant: set[tuple[str, str]] = set()
     dropped: set[tuple[str, str]] = set()
 
     def choose(component: str, release: str, values: dict[str, str]) -> dict[str, str]:
         chosen = releases.choose(component, release, values)
+        meant.update((component, flag) for flag in values)
         dropped.update((component, flag) for flag in values if flag not in chosen)
         return chosen
 
@@ -472,13 +474,15 @@ def test_every_flag_that_is_meant_survives(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(module, "choose", choose)
     for host in SEVERAL.hosts:
         roles(SEVERAL, host)
-    assert dropped == {("kube-apiserver", "admission-control")}, "its successor is passed"
+    assert dropped == set()
+    listed = {(component, flag) for component, flags in releases.FLAGS.items() for flag in flags}
+    assert listed <= meant, "the table has flags that nobody passes"
 
 
 @pytest.mark.parametrize(("found", "name"), ON_HOSTS)
 def test_every_component_logs_to_the_journal_at_the_level_set(found: Cluster, name: str) -> None:
     for _, unit in units_on(found, name):
-        if unit.name in releases.KUBERNETES_COMPONENTS:
+        if unit.name in releases.KUBERNETES_DAEMONS:
             assert arguments(command_line(found, name, unit.name))["v"] == str(found.settings.log_level)
 
 
