@@ -13,13 +13,15 @@ class File:
     """A file with its final content, mode and owner.
 
     `content` is None for what is only known once the run is under way (a certificate not yet issued): such a file
-    always differs from what is on disk.
+    always differs from what is on disk. `test` is a shell command that must accept the new file, its last argument,
+    before it takes its place.
     """
 
     path: str
     content: str | None = field(repr=False)
     mode: str = "644"
     owner: str = "root:root"
+    test: str | None = None
 
     @property
     def digest(self) -> str | None:

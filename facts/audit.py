@@ -22,7 +22,12 @@ from facts.role import RoleState, asked
 from facts.units import CommandLines
 
 READER = f"{LIBEXEC}/audit"
-_HEADER = "#!/bin/sh\n# Written by container-cloud: what an audit reads here, and all it does.\n"
+# Root runs it for somebody else: nothing of that account's environment (PATH, HOME with its .curlrc, ...) is left.
+_HEADER = f"""#!/bin/sh
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin LC_ALL=C; export PATH LC_ALL
+[ $# = 1 ] || exec /usr/bin/env -i PATH="$PATH" LC_ALL=C HOME=/root /bin/sh {READER} alone
+# Written by container-cloud: what an audit reads here, and all it does.
+"""
 
 
 def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[Role]) -> Questions:

@@ -15,6 +15,7 @@ from operations.preflight import distribution, identifier
 from operations.role import converge
 
 SUDOERS = "/etc/sudoers.d/container-cloud-audit"
+_VISUDO = "/usr/sbin/visudo -cf"  # a rule that sudo cannot read locks everybody out of it
 
 
 @operation()
@@ -30,6 +31,6 @@ def _role() -> Role:
         return Role(name="audit", gone=(READER, SUDOERS))
     on = distribution()
     asked = questions(cluster, this, on.family.name, all_roles(cluster, this, on, identifier(), issued()))
-    rule = f'Defaults!{READER} !requiretty\n{name} ALL=(root) NOPASSWD: {READER} ""\n'
-    files = (File(READER, reader(asked), mode="755"), File(SUDOERS, f"{HEADER}{rule}", mode="440"))
+    rule = f'Defaults!{READER} env_reset, !requiretty\n{name} ALL=(root) NOSETENV: NOPASSWD: {READER} ""\n'
+    files = (File(READER, reader(asked), mode="755"), File(SUDOERS, f"{HEADER}{rule}", mode="440", test=_VISUDO))
     return Role(name="audit", files=files)

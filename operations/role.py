@@ -101,9 +101,15 @@ def write_files(files: tuple[File, ...]) -> StringCommand:
         script += [
             f"[ -d '{directory}' ] || (umask 022; mkdir -p '{directory}')",
             f"printf %s '{encoded}' | base64 -d > '{new}'",
+            *([_accepted(file.test, new, file.path)] if file.test else []),
             f"chown {file.owner} '{new}' && chmod {file.mode} '{new}' && mv -f '{new}' '{file.path}'",
         ]
     return StringCommand("sh", "-s", _stdin=["\n".join(script)])
+
+
+def _accepted(test: str, new: str, path: str) -> str:
+    refusal = f"echo {shlex.quote(f'{path} is left as it is: {test} does not accept the new one')} >&2"
+    return f"{test} '{new}' >&2 || {{ rm -f '{new}'; {refusal}; exit 1; }}"
 
 
 def _reload(role: Role, changes: Plan) -> Iterator[str]:

@@ -360,9 +360,27 @@ def test_an_account_that_may_only_audit(lab: Lab, keeper: None) -> None:
             "sudo -n /usr/local/libexec/container-cloud/audit x",
         ):
             assert lab.attempt("node1", f"su keeper -c '{command}'").returncode != 0
+        assert what_ran_of_the_callers_own(lab, "sudo -n /usr/local/libexec/container-cloud/audit") == ""
+        assert "env" in what_ran_of_the_callers_own(lab, "env"), "that is what would be seen"
     finally:
         lab.deploy("audit")
     assert lab.attempt("node1", "ls /etc/sudoers.d/container-cloud-audit").returncode != 0, "taken back"
+
+
+def what_ran_of_the_callers_own(lab: Lab, command: str) -> str:
+    """The programs that are run from keeper's own directory, first in PATH, where sudo keeps that."""
+    names = "env sh stat cat cut sed grep date id ls curl ip iptables systemctl sha256sum dpkg-query etcdctl docker"
+    return lab.ssh("node1", f"""
+echo 'Defaults !secure_path' > /etc/sudoers.d/keeper
+rm -rf /tmp/evil; mkdir -m 777 /tmp/evil
+for n in {names}; do
+    printf '#!/bin/sh\\necho %s >> /tmp/evil/ran\\nPATH=/usr/sbin:/usr/bin exec %s "$@"\\n' $n $n > /tmp/evil/$n
+done
+chmod 755 /tmp/evil/*
+su keeper -c 'PATH=/tmp/evil:$PATH {command}' >/dev/null || exit 1
+sort -u /tmp/evil/ran 2>/dev/null
+rm -rf /tmp/evil /etc/sudoers.d/keeper
+""")
 
 
 def audit_as(name: str) -> Audited:

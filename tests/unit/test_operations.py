@@ -6,6 +6,7 @@ pyinfra-testing's data files cannot carry these: they give a host no data, no in
 import base64
 import importlib
 import logging
+import os
 import pkgutil
 import re
 import runpy
@@ -479,6 +480,19 @@ def written(command: StringCommand) -> list[tuple[str, str, str, str]]:
     return files
 
 
+def test_a_file_that_its_reader_does_not_accept_never_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "rule"
+    path.write_text("good\n")
+    owner = f"{os.getuid()}:{os.getgid()}"
+    for content, code in (("bad\n", 1), ("good\nbetter\n", 0)):
+        command = write_files((File(str(path), content, "600", owner, test="grep -q good"),))
+        (script,) = command.connector_arguments["_stdin"]
+        done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True)
+        assert done.returncode == code
+        assert path.read_text() == (content if code == 0 else "good\n") and list(tmp_path.iterdir()) == [path]
+        assert (f"{path} is left as it is: grep -q good does not accept the new one" in done.stderr) == (code == 1)
+
+
 @pytest.mark.parametrize("name", ["master", "node1"])
 def test_certificates_and_keys_arrive_as_issued(name: str, begin: Any) -> None:
     this = begin()
@@ -718,7 +732,9 @@ def test_an_account_that_may_audit_gets_its_file_and_its_rule(begin: Any, said: 
     reader, rule = "/usr/local/libexec/container-cloud/audit", "/etc/sudoers.d/container-cloud-audit"
     assert set(found) == {reader, rule}
     assert found[reader][1:] == ("755", "root:root") and found[rule][1:] == ("440", "root:root")
-    assert found[rule][0].splitlines()[-1] == f'auditor ALL=(root) NOPASSWD: {reader} ""', "and no arguments"
+    assert found[rule][0].splitlines()[-1] == f'auditor ALL=(root) NOSETENV: NOPASSWD: {reader} ""', "and no arguments"
+    (script,) = write.connector_arguments["_stdin"]
+    assert f"visudo -cf '{rule}.container-cloud'" in script, "a rule that cannot be read would lock everybody out"
     assert subprocess.run(["sh", "-n"], input=found[reader][0], text=True, check=False).returncode == 0
 
 
