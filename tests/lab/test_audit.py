@@ -370,7 +370,9 @@ def test_an_account_that_may_only_audit(lab: Lab, keeper: None) -> None:
 def what_ran_of_the_callers_own(lab: Lab, command: str) -> str:
     """The programs that are run from keeper's own directory, first in PATH, where sudo keeps that."""
     names = "env sh stat cat cut sed grep date id ls curl ip iptables systemctl sha256sum dpkg-query etcdctl docker"
-    return lab.ssh("node1", f"""
+    return lab.ssh(
+        "node1",
+        f"""
 echo 'Defaults !secure_path' > /etc/sudoers.d/keeper
 rm -rf /tmp/evil; mkdir -m 777 /tmp/evil
 for n in {names}; do
@@ -380,7 +382,8 @@ chmod 755 /tmp/evil/*
 su keeper -c 'PATH=/tmp/evil:$PATH {command}' >/dev/null || exit 1
 sort -u /tmp/evil/ran 2>/dev/null
 rm -rf /tmp/evil /etc/sudoers.d/keeper
-""")
+""",
+    )
 
 
 def audit_as(name: str) -> Audited:
