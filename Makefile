@@ -42,6 +42,7 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/shellcheck $$(git ls-files --cached --others --exclude-standard "*.sh")
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
+
+from facts.base import PREAMBLE, Fact
 
 _MARK = "@@ container-cloud"
 
 
-Questions = Mapping[str, tuple[type[FactBase], Mapping[str, Any]]]  # by a name of the caller's: a fact, its arguments
+Questions = Mapping[str, tuple[type[Fact], Mapping[str, Any]]]  # by a name of the caller's: a fact, its arguments
 
 
 class Unread(str):
@@ -18,11 +19,11 @@ class Unread(str):
 
 def command(facts: Questions) -> str:
     """One command that answers all facts, each behind a line with its name, and its exit code after it."""
-    parts = []
+    parts = [PREAMBLE]
     for name, (fact, arguments) in facts.items():
-        needed = fact().requires_command(**arguments)
-        guard = f"command -v {needed} >/dev/null || exit 0; " if needed else ""
-        parts.append(f"echo '{_MARK} {name}'; ( {guard}{fact().command(**arguments)}\n); echo '{_MARK}' $?")
+        # Each mark on a line of its own, also behind a line without an end.
+        asked = f"( {fact().question(**arguments)}\n)"
+        parts.append(f"printf '\\n%s\\n' '{_MARK} {name}'; {asked}; printf '\\n%s\\n' \"{_MARK} $?\"")
     return "; ".join(parts)
 
 
@@ -42,10 +43,10 @@ def answers(facts: Questions, output: Iterable[str]) -> dict[str, Any]:
     return {name: _value(fact(), lines.get(name, []), codes.get(name)) for name, (fact, _) in facts.items()}
 
 
-def _value(fact: FactBase, lines: list[str], code: str | None) -> Any:
+def _value(fact: Fact, lines: list[str], code: str | None) -> Any:
     if code != "0":
         return Unread("the answer is cut off" if code is None else f"exit code {code}")
     try:
-        return fact.process(lines) if lines else fact.default()
+        return fact.understand("\n".join(lines).rstrip("\n").split("\n"))  # without the empty ones before marks
     except FactProcessError as error:
         return Unread(str(error))

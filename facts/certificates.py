@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from pyinfra.api import FactBase
+
+from facts.base import Fact
 
 DIRECTORIES = ("/etc/kubernetes/ca", "/etc/etcd/pki", "/etc/flannel/pki")
 
 
-class Certificates(FactBase[dict]):
+class Certificates(Fact[dict]):
     """
     Every certificate and key below the cluster's directories. Keys are never read, only their modes.
 
@@ -29,18 +30,18 @@ class Certificates(FactBase[dict]):
 
     default = dict
 
-    def command(self, directories: Iterable[str] = DIRECTORIES) -> str:
+    def script(self, directories: Iterable[str] = DIRECTORIES) -> str:
         listed = " ".join(directories)
         return (
             f'for d in {listed}; do for f in $d/*.crt; do [ -e $f ] && echo "file $f" && cat $f; done; '
             'for f in $d/*.key; do [ -e $f ] && stat -c "key %a %U:%G %n" $f; done; done; true'
         )
 
-    def process(self, output: Iterable[str]) -> dict:
+    def read(self, lines: list[str]) -> dict:
         texts: dict[str, list[str]] = {}
         keys: dict[str, dict[str, str]] = {}
         path = ""
-        for line in output:
+        for line in lines:
             if line.startswith("file "):
                 path = line[5:]
                 texts[path] = []

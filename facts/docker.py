@@ -1,13 +1,13 @@
 """Docker as it runs, not as it is configured."""
 
 import json
-from collections.abc import Iterable
 
-from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
+from facts.base import Fact
 
-class Engine(FactBase[dict]):
+
+class Engine(Fact[dict]):
     """
     Docker's network and cgroup driver as it runs; {} where it does not answer.
 
@@ -22,11 +22,9 @@ class Engine(FactBase[dict]):
     """
 
     default = dict
+    program = "docker"
 
-    def requires_command(self) -> str:
-        return "docker"
-
-    def command(self) -> str:
+    def script(self) -> str:
         return (
             "i=$(docker info --format '{{json .}}' 2>/dev/null) && [ -n \"$i\" ] || exit 0; "
             'echo "info=$i"; p=$(systemctl show -p MainPID --value docker); '
@@ -36,8 +34,8 @@ class Engine(FactBase[dict]):
             "iptables -w -S FORWARD 2>/dev/null | sed -n 's/^-P FORWARD /forward_policy=/p'; true"
         )
 
-    def process(self, output: Iterable[str]) -> dict:
-        raw = dict(line.split("=", 1) for line in output if "=" in line)
+    def read(self, lines: list[str]) -> dict:
+        raw = dict(line.split("=", 1) for line in lines if "=" in line)
         try:
             info = json.loads(raw.pop("info"))
         except (KeyError, ValueError) as error:

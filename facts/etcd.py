@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterable
 
-from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
+from facts.base import Fact
 from facts.shell import needs
 
 ETCD_PKI = "/etc/etcd/pki"
@@ -17,14 +17,14 @@ _SHELL = needs("etcdctl") + (
 )
 
 
-def _json(output: Iterable[str]) -> object:
+def _json(lines: Iterable[str]) -> object:
     try:
-        return json.loads("\n".join(output))
+        return json.loads("\n".join(lines))
     except ValueError as error:
         raise FactProcessError(f"not JSON: {error}") from error
 
 
-class Members(FactBase[dict]):
+class Members(Fact[dict]):
     """
     etcd's members by name, as etcd itself lists them; {} where etcd does not answer.
 
@@ -38,11 +38,11 @@ class Members(FactBase[dict]):
 
     default = dict
 
-    def command(self) -> str:
+    def script(self) -> str:
         return f"{_SHELL} e member list -w json || true"
 
-    def process(self, output: Iterable[str]) -> dict:
-        answer = _json(output)
+    def read(self, lines: list[str]) -> dict:
+        answer = _json(lines)
         assert isinstance(answer, dict)
         return {
             m.get("name", ""): {
@@ -55,7 +55,7 @@ class Members(FactBase[dict]):
         }
 
 
-class Health(FactBase[dict]):
+class Health(Fact[dict]):
     """
     A member's own view of its health; {} where there is no etcd.
 
@@ -69,14 +69,13 @@ class Health(FactBase[dict]):
 
     default = dict
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
             f"{_SHELL} e endpoint health >/dev/null && echo healthy || echo unhealthy; "
             "echo \"status $(e endpoint status -w json)\"; e alarm list | sed 's/^/alarm /'; true"
         )
 
-    def process(self, output: Iterable[str]) -> dict:
-        lines = list(output)
+    def read(self, lines: list[str]) -> dict:
         status = next((line[7:] for line in lines if line.startswith("status ")), "")
         answer = _json([status]) if status else []
         if not (isinstance(answer, list) and answer):
@@ -94,7 +93,7 @@ class Health(FactBase[dict]):
         }
 
 
-class FlannelKeys(FactBase[dict]):
+class FlannelKeys(Fact[dict]):
     """
     flannel's keys in etcd with their values, by name below the prefix; {} where etcd does not answer.
 
@@ -110,7 +109,7 @@ class FlannelKeys(FactBase[dict]):
 
     default = dict
 
-    def command(self, prefix: str = "/flannel/network", api: str = "v3") -> str:
+    def script(self, prefix: str = "/flannel/network", api: str = "v3") -> str:
         if api == "v2":
             return (
                 f"{_SHELL} v() {{ ETCDCTL_API=2 timeout 5 etcdctl --endpoints $u --ca-file {ETCD_PKI}/ca.crt "
@@ -119,8 +118,8 @@ class FlannelKeys(FactBase[dict]):
             )
         return f"{_SHELL} e get --prefix {prefix}/ | sed 's|^{prefix}/||'; true"
 
-    def process(self, output: Iterable[str]) -> dict:
-        lines = [line for line in output if line]
+    def read(self, lines: list[str]) -> dict:
+        lines = [line for line in lines if line]
         try:
             return {key: json.loads(value) for key, value in zip(lines[::2], lines[1::2], strict=True)}
         except ValueError as error:

@@ -1,10 +1,10 @@
 """flannel: its configuration and leases in etcd, and a node's lease as flanneld holds it."""
 
 import shlex
-from collections.abc import Iterable
 
-from pyinfra.api import FactBase, ShortFactBase
+from pyinfra.api import ShortFactBase
 
+from facts.base import Fact
 from facts.etcd import FlannelKeys
 
 
@@ -56,7 +56,7 @@ class Leases(ShortFactBase[dict]):
         }
 
 
-class SubnetEnv(FactBase[dict]):
+class SubnetEnv(Fact[dict]):
     """
     The lease as flanneld wrote it down on a node; {} before its first lease.
 
@@ -72,8 +72,8 @@ class SubnetEnv(FactBase[dict]):
 
     default = dict
 
-    def command(self, path: str = "/run/flannel/subnet.env") -> str:
+    def script(self, path: str = "/run/flannel/subnet.env") -> str:
         return f"cat {shlex.quote(path)} 2>/dev/null || true"
 
-    def process(self, output: Iterable[str]) -> dict:
-        return dict(line.split("=", 1) for line in output if "=" in line)
+    def read(self, lines: list[str]) -> dict:
+        return dict(line.split("=", 1) for line in lines if "=" in line)

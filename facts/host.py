@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterable
 
-from pyinfra.api import FactBase
+from facts.base import Fact
 
 from facts.shell import words
 
@@ -12,7 +12,7 @@ from facts.shell import words
 _TIME_SERVICES = ("systemd-timesyncd", "chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd")
 
 
-class Preflight(FactBase[dict]):
+class Preflight(Fact[dict]):
     """
     What decides whether a host can be used at all.
 
@@ -35,7 +35,7 @@ class Preflight(FactBase[dict]):
 
     default = dict
 
-    def command(self, ports: Iterable[int] = ()) -> str:
+    def script(self, ports: Iterable[int] = ()) -> str:
         among = " or ".join(f"sport = :{port}" for port in ports)
         listening = f"ss -Hltnp '{among}' 2>/dev/null | sed 's/^/listening=/'; " if among else ""
         return (
@@ -53,8 +53,8 @@ class Preflight(FactBase[dict]):
             'echo "clock=$(date +%s.%N)"'
         )
 
-    def process(self, output: Iterable[str]) -> dict:
-        pairs = [line.partition("=")[::2] for line in output]
+    def read(self, lines: list[str]) -> dict:
+        pairs = [line.partition("=")[::2] for line in lines]
         raw = dict(pairs)
         texts = ("distribution", "like", "version", "name", "architecture", "init", "machine_id", "hostname")
         return {

@@ -4,16 +4,16 @@ import json
 import re
 from collections.abc import Iterable
 
-from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
+from facts.base import Fact
 from facts.shell import PROGRAMS_PATH, needs
 
 KUBECONFIG = "/etc/kubernetes/kubeconfig"
 KUBECTL = f"env {PROGRAMS_PATH} kubectl"
 
 
-class ApiServer(FactBase[dict]):
+class ApiServer(Fact[dict]):
     """
     Whether the API server is ready, and which of its checks fail; {} where there is no kubectl.
 
@@ -26,22 +26,21 @@ class ApiServer(FactBase[dict]):
 
     default = dict
 
-    def command(self) -> str:
+    def script(self) -> str:
         k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
         return (
             f"{needs('kubectl')}{k} get --raw '/readyz?verbose' 2>&1 | sed 's/^/check /'; "
             f'{k} get --raw /version 2>/dev/null | sed -n \'s/.*"gitVersion": "\\(.*\\)".*/version \\1/p\'; true'
         )
 
-    def process(self, output: Iterable[str]) -> dict:
-        lines = list(output)
+    def read(self, lines: list[str]) -> dict:
         checks = "\n".join(line[6:] for line in lines if line.startswith("check "))
         failing = re.findall(r"\[-\](\S+)", checks)  # kubectl quotes an answer that is an error in one line
         version = next((line[8:] for line in lines if line.startswith("version ")), "")
         return {"ready": "readyz check passed" in checks, "failing": failing, "version": version}
 
 
-class Nodes(FactBase[dict]):
+class Nodes(Fact[dict]):
     """
     The nodes the API server knows, by name; {} where it does not answer.
 
@@ -58,7 +57,7 @@ class Nodes(FactBase[dict]):
 
     default = dict
 
-    def command(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
+    def script(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
         k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
         names = " ".join(wait_for)
         wait = (
@@ -69,9 +68,9 @@ class Nodes(FactBase[dict]):
         )
         return f"{wait if names and seconds else ''}{k} get nodes -o json 2>/dev/null || true"
 
-    def process(self, output: Iterable[str]) -> dict:
+    def read(self, lines: list[str]) -> dict:
         try:
-            items = json.loads("\n".join(output))["items"]
+            items = json.loads("\n".join(lines))["items"]
         except (ValueError, KeyError) as error:
             raise FactProcessError(f"kubectl get nodes did not answer in JSON: {error}") from error
         return {item["metadata"]["name"]: _node(item) for item in items}

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from pyinfra.api import FactBase
-
+from facts.base import Fact
 from facts.shell import words
 
 
-class Reachable(FactBase[dict]):
+class Reachable(Fact[dict]):
     """
     Which addresses answer a ping sent from this host's docker0, that is, from where containers are.
 
@@ -24,15 +23,15 @@ class Reachable(FactBase[dict]):
 
     default = dict
 
-    def command(self, addresses: Iterable[str], seconds: int = 10) -> str:
+    def script(self, addresses: Iterable[str], seconds: int = 10) -> str:
         own = "own=$(ip -4 -o addr show docker0 2>/dev/null | sed -n 's/.*inet \\([^ /]*\\).*/\\1/p'); "
         return own + _each("a", addresses, seconds, "ping -q -c1 -W1 ${own:+-I} $own $a >/dev/null 2>&1")
 
-    def process(self, output: Iterable[str]) -> dict:
-        return _answers(output)
+    def read(self, lines: list[str]) -> dict:
+        return _answers(lines)
 
 
-class Ways(FactBase[dict]):
+class Ways(Fact[dict]):
     """
     How this host reaches the pod network's other parts: routes, and, with vxlan, which host has which device.
 
@@ -48,16 +47,16 @@ class Ways(FactBase[dict]):
 
     default = dict
 
-    def command(self, network: str = "192.168.0.0/16") -> str:
+    def script(self, network: str = "192.168.0.0/16") -> str:
         return (
             f"ip -4 route show root {words([network])} 2>/dev/null | sed 's/^/route /'; "
             "ip -4 neigh show dev flannel.1 2>/dev/null | sed 's/^/neighbour /'; "
             "bridge fdb show dev flannel.1 2>/dev/null | sed 's/^/host /'; echo end"
         )
 
-    def process(self, output: Iterable[str]) -> dict:
+    def read(self, lines: list[str]) -> dict:
         found: dict[str, dict] = {"routes": {}, "neighbours": {}, "hosts": {}}
-        for line in output:
+        for line in lines:
             kind, *rest = line.split()
             pairs = dict(pairwise(rest[1:]))
             if kind == "route":
@@ -69,7 +68,7 @@ class Ways(FactBase[dict]):
         return found
 
 
-class Answers(FactBase[dict]):
+class Answers(Fact[dict]):
     """
     Which URLs answer this host with a success.
 
@@ -84,16 +83,14 @@ class Answers(FactBase[dict]):
     """
 
     default = dict
+    program = "curl"
 
-    def requires_command(self, urls: Iterable[str], seconds: int = 10) -> str:
-        return "curl"
-
-    def command(self, urls: Iterable[str], seconds: int = 10) -> str:
+    def script(self, urls: Iterable[str], seconds: int = 10) -> str:
         ask = 'curl -fsS -o /dev/null --noproxy "*" --max-time 5 "$u" 2>/dev/null'
         return _each("u", urls, seconds, ask, pause=" sleep 0.2;")
 
-    def process(self, output: Iterable[str]) -> dict:
-        return _answers(output)
+    def read(self, lines: list[str]) -> dict:
+        return _answers(lines)
 
 
 def _each(name: str, values: Iterable[str], seconds: int, ask: str, pause: str = "") -> str:
@@ -104,6 +101,6 @@ def _each(name: str, values: Iterable[str], seconds: int, ask: str, pause: str =
     )
 
 
-def _answers(output: Iterable[str]) -> dict[str, bool]:
+def _answers(lines: Iterable[str]) -> dict[str, bool]:
     """What `_each` printed, by value."""
-    return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in output)}
+    return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in lines)}

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from pyinfra.api import FactBase
-
+from facts.base import Fact
 from facts.shell import words
 
 # Of a package's files, those that run: its configuration is for editing, its documents may be left out.
@@ -16,7 +15,7 @@ _VERIFY = {
 }
 
 
-class Offers(FactBase[dict]):
+class Offers(Fact[dict]):
     """
     Installed packages, and the newer versions that the host's repositories offer; a run takes none of them by itself.
 
@@ -33,15 +32,15 @@ class Offers(FactBase[dict]):
 
     default = dict
 
-    def command(self, packages: Iterable[str], refresh: bool = False) -> str:
+    def script(self, packages: Iterable[str], refresh: bool = False) -> str:
         names = words(packages)
         ask = f"if command -v apt-get >/dev/null; then {_apt(names, refresh)}; else {_dnf(names, refresh)}; fi"
         return f"export LC_ALL=C; {ask}; true"
 
-    def process(self, output: Iterable[str]) -> dict:
+    def read(self, lines: list[str]) -> dict:
         found: dict[str, dict[str, str | None]] = {}
         name = ""
-        for line in output:
+        for line in lines:
             first, *rest = line.split() or [""]
             if first == "installed":
                 found[rest[0]] = {"installed": rest[1], "newer": None}
@@ -79,7 +78,7 @@ def _dnf(names: str, refresh: bool) -> str:
     )
 
 
-class Altered(FactBase[dict]):
+class Altered(Fact[dict]):
     """
     Programs and units that are not as their packages brought them.
 
@@ -96,14 +95,14 @@ class Altered(FactBase[dict]):
 
     default = dict
 
-    def command(self, packages: Iterable[str], family: str = "deb") -> str:
+    def script(self, packages: Iterable[str], family: str = "deb") -> str:
         return (
             f'for n in {words(packages)}; do {{ {_VERIFY[family]}; }} 2>/dev/null | sed "s/^/altered $n /"; done; true'
         )
 
-    def process(self, output: Iterable[str]) -> dict:
+    def read(self, lines: list[str]) -> dict:
         found = {}
-        for line in output:
+        for line in lines:
             kind, package, how, *rest = line.split()  # a letter between says what kind of file it is, if of any
             if kind == "altered" and len(rest) == 1 and _RUNS.search(rest[0]) and ("5" in how or how == "missing"):
                 found[rest[0]] = {"package": package, "found": "not there" if how == "missing" else "other content"}

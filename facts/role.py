@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pyinfra.api import FactBase
-
 from cluster.desired import Role, Step
 from cluster.families import FamilyName
+from facts.base import Fact
 from facts.shell import FIND_PROGRAMS, parse_units, read_units, words
 
 PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
 
 
-class RoleState(FactBase[dict]):
+class RoleState(Fact[dict]):
     """
     What a host holds of one role: packages, programs, files, units, and which conditions are true.
 
@@ -39,7 +38,7 @@ class RoleState(FactBase[dict]):
          "ready": {"etcd": True}}
     """
 
-    def command(
+    def script(
         self,
         family: str = "deb",
         packages: Iterable[str] = (),
@@ -65,9 +64,8 @@ class RoleState(FactBase[dict]):
     def default(self) -> dict:
         return {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
 
-    def process(self, output: Iterable[str]) -> dict:
+    def read(self, lines: list[str]) -> dict:
         found = self.default()
-        lines = list(output)
         for line in lines:
             kind, _, rest = line.partition(" ")
             if kind == "package":

@@ -10,6 +10,8 @@ UNIT_PROPERTIES = (
 # Release files lie in /usr/local/bin, where sudo may not look by itself.
 PROGRAMS_PATH = "PATH=$PATH:/usr/local/bin"
 FIND_PROGRAMS = f"{PROGRAMS_PATH}; export PATH"
+# What is read is in English, and the cluster is never asked through a proxy; downloads may use the host's.
+DIRECT = "export LC_ALL=C no_proxy='*' NO_PROXY='*'"
 
 
 def needs(program: str) -> str:

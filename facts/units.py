@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 
-from pyinfra.api import FactBase
-
 from cluster.roles import UNITS
+from facts.base import Fact
 from facts.shell import parse_units, read_units, words
 
 
-class Units(FactBase[dict]):
+class Units(Fact[dict]):
     """
     The cluster's services as systemd runs them, and the digests of the files each was started with.
 
@@ -25,14 +24,14 @@ class Units(FactBase[dict]):
 
     default = dict
 
-    def command(self, units: Iterable[str] = UNITS) -> str:
+    def script(self, units: Iterable[str] = UNITS) -> str:
         return f"{read_units(units)}; true"
 
-    def process(self, output: Iterable[str]) -> dict:
-        return parse_units(output)
+    def read(self, lines: list[str]) -> dict:
+        return parse_units(lines)
 
 
-class CommandLines(FactBase[dict]):
+class CommandLines(Fact[dict]):
     """
     What the cluster's services really run as: account and command line of each main process; none of one that is down.
 
@@ -47,17 +46,17 @@ class CommandLines(FactBase[dict]):
 
     default = dict
 
-    def command(self, units: Iterable[str] = UNITS) -> str:
+    def script(self, units: Iterable[str] = UNITS) -> str:
         return (
             f"for u in {words(units)}; do p=$(systemctl show -p MainPID $u | cut -d= -f2); "
             '[ "${p:-0}" != 0 ] || continue; echo "unit $u $(stat -c %U /proc/$p)"; '
             "tr '\\0' '\\n' < /proc/$p/cmdline | sed 's/^/word /'; done; true"
         )
 
-    def process(self, output: Iterable[str]) -> dict:
+    def read(self, lines: list[str]) -> dict:
         found: dict[str, dict] = {}
         name = ""
-        for line in output:
+        for line in lines:
             kind, _, rest = line.partition(" ")
             if kind == "unit":
                 name, _, account = rest.partition(" ")

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from cluster.workloads import controllers
 from cluster.workloads.differences import differences
 from cluster.workloads.objects import Manifest, label, selector_text
+from facts.base import Fact
 from facts.kubernetes import KUBECONFIG, KUBECTL
 from facts.shell import words
 
@@ -50,7 +50,7 @@ class Unprinted(list):
     __str__ = __repr__
 
 
-class Differences(FactBase[dict]):
+class Differences(Fact[dict]):
     """
     What applying a manifest would change, as the API server's own dry run answers.
 
@@ -71,7 +71,7 @@ class Differences(FactBase[dict]):
 
     default = dict
 
-    def command(self, namespace: str | None = None) -> str:
+    def script(self, namespace: str | None = None) -> str:
         k = kubectl(namespace)
         dry = f"{k} {APPLY} --dry-run=server -o"
         # A message about a malformed Secret quotes what is beside the fault.
@@ -103,8 +103,7 @@ errors=$(say {dry} json 2>&1 >&3)
 printf '%s\\n' "$errors" | sed 's/^./error &/'
 """
 
-    def process(self, output: Iterable[str]) -> dict:
-        lines = list(output)
+    def read(self, lines: list[str]) -> dict:
         if "silent" in lines:
             return {"answers": False, "errors": [], "objects": {}}
         objects: dict[str, Any] = dict(_secret(line) for line in lines if line.startswith("secret "))
@@ -156,7 +155,7 @@ def _items(lines: Iterable[str]) -> Iterator[dict]:
         text = text[end:].strip()
 
 
-class Controllers(FactBase[dict]):
+class Controllers(Fact[dict]):
     """
     Controllers and how far each is, by kind and name.
 
@@ -179,7 +178,7 @@ class Controllers(FactBase[dict]):
 
     default = dict
 
-    def command(self, names: Iterable[str] = (), labels: dict | None = None, namespace: str = "default") -> str:
+    def script(self, names: Iterable[str] = (), labels: dict | None = None, namespace: str = "default") -> str:
         k = kubectl(namespace)
         gets = [f"{words(names)} --ignore-not-found"] if names else []
         if labels or not names:
@@ -189,8 +188,7 @@ class Controllers(FactBase[dict]):
         shown = " ".join(f'"$o{n}"' for n in range(len(gets)))
         return f"{{ {kept} && printf '%s\\n' answers {shown}; }} || true"
 
-    def process(self, output: Iterable[str]) -> dict:
-        lines = list(output)
+    def read(self, lines: list[str]) -> dict:
         at = lines.index("answers") if "answers" in lines else len(lines)
         found = {_key(item): _controller(item) for item in _items(lines[at + 1 :])}
         return {"answers": at < len(lines), "controllers": found}
@@ -209,7 +207,7 @@ def _controller(item: dict) -> dict:
     }
 
 
-class Pods(FactBase[dict]):
+class Pods(Fact[dict]):
     """
     Pods by name, with what keeps those that are not ready.
 
@@ -227,15 +225,15 @@ class Pods(FactBase[dict]):
 
     default = dict
 
-    def command(self, labels: dict | None = None, namespace: str = "default") -> str:
+    def script(self, labels: dict | None = None, namespace: str = "default") -> str:
         only = f" -l {words([selector_text(labels)])}" if labels else ""
         return f"{kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
 
-    def process(self, output: Iterable[str]) -> dict:
-        return {item["metadata"]["name"]: controllers.pod(item) for item in _items(output)}
+    def read(self, lines: list[str]) -> dict:
+        return {item["metadata"]["name"]: controllers.pod(item) for item in _items(lines)}
 
 
-class Present(FactBase[dict]):
+class Present(Fact[dict]):
     """
     Which objects there are.
 
@@ -251,7 +249,7 @@ class Present(FactBase[dict]):
 
     default = dict
 
-    def command(self, resources: Iterable[str] = (), namespace: str = "default") -> str:
+    def script(self, resources: Iterable[str] = (), namespace: str = "default") -> str:
         k = kubectl(namespace)
         return (
             f"{k} get --raw /readyz >/dev/null 2>&1 || {{ echo silent; exit 0; }}; echo answers; "
@@ -260,8 +258,7 @@ class Present(FactBase[dict]):
             'else get 2>&1 | sed "s/^/error /"; fi; done'
         )
 
-    def process(self, output: Iterable[str]) -> dict:
-        lines = list(output)
+    def read(self, lines: list[str]) -> dict:
         return {
             "answers": "answers" in lines,
             "present": [line[8:] for line in lines if line.startswith("present ")],

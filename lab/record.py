@@ -64,7 +64,7 @@ def facts() -> Iterator[tuple[str, type]]:
     from pyinfra.api import FactBase, ShortFactBase
 
     package = importlib.import_module("facts")
-    for module in sorted(found.name for found in pkgutil.iter_modules(package.__path__)):
+    for module in sorted(found.name for found in pkgutil.iter_modules(package.__path__) if found.name != "base"):
         loaded = importlib.import_module(f"facts.{module}")
         for name, item in vars(loaded).items():
             if (

@@ -36,7 +36,7 @@ def _fact_classes() -> Iterator[str]:
     for path in sorted((REPOSITORY / "facts").glob("*.py")):
         for node in ast.parse(path.read_text()).body:
             bases = [ast.unparse(base).partition("[")[0] for base in getattr(node, "bases", [])]
-            if isinstance(node, ast.ClassDef) and {"FactBase", "ShortFactBase"} & set(bases):
+            if isinstance(node, ast.ClassDef) and {"Fact", "ShortFactBase"} & set(bases):
                 yield f"facts.{path.stem}.{node.name}"
 
 

@@ -3,7 +3,6 @@
 A data file that begins with "Recorded" holds what a real host or program printed. Time stands at 2025-01-01 in them.
 """
 
-import contextlib
 import importlib
 import inspect
 import pkgutil
@@ -17,11 +16,13 @@ from unittest.mock import patch
 import pytest
 import yaml
 from cryptography import x509
+from freezegun import freeze_time
 from pyinfra.api import Config, FactBase, Inventory, ShortFactBase, State
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.context import ctx_host, ctx_state
 
 import facts
+from facts.base import MARK, Fact
 
 with patch("gevent.monkey.patch_all"):  # pyinfra's command line would replace the threads that pytest-xdist waits in
     from pyinfra_testing.facts import make_fact_tests
@@ -39,7 +40,7 @@ def fact_classes() -> dict[str, type[FactBase]]:
     for module in pkgutil.iter_modules(facts.__path__):
         loaded = importlib.import_module(f"facts.{module.name}")
         for name, item in inspect.getmembers(loaded, inspect.isclass):
-            if issubclass(item, FactBase | ShortFactBase) and item.__module__ == loaded.__name__:
+            if issubclass(item, Fact | ShortFactBase) and item.__module__ == loaded.__name__ and item is not Fact:
                 found[f"{module.name}.{name}"] = item
     return found
 
@@ -59,9 +60,26 @@ def a_certificate() -> bytes:
 # `cryptography` keeps the datetime class that it meets first: it must not be the one of frozen time.
 assert x509.load_pem_x509_certificate(a_certificate()).not_valid_after_utc
 
+
+class Bare:
+    """A fact's own script and reading, without what all facts have around them: what a data file is about."""
+
+    def __init__(self, fact: Fact) -> None:
+        self.name, self.command, self.process, self.requires_command = fact.name, fact.script, fact.read, None
+
+
+def bare(fact: type) -> Any:
+    """What makes a fact for the harness, as a class would."""
+    if issubclass(fact, ShortFactBase):
+        return type(fact.__name__, (fact,), {"fact": staticmethod(bare(fact.fact))})
+    return lambda: Bare(fact())
+
+
 for _name in FACTS:
     if data_files(_name):
-        globals()[f"Test{_name}"] = make_fact_tests("facts", _name, DATA / _name)
+        _module, _class = _name.split(".")
+        with patch(f"facts.{_module}.{_class}", bare(FACTS[_name])):
+            globals()[f"Test{_name}"] = make_fact_tests("facts", _name, DATA / _name)
 
 
 def test_every_fact_has_data_files() -> None:
@@ -81,6 +99,7 @@ def ask() -> Iterator[Any]:
     """Asks a fact of a host that answers every command with the lines given; tells whether pyinfra failed the host."""
 
     def asked(fact: type[FactBase], *lines: str, **arguments: Any) -> tuple[Any, bool]:
+        lines = lines if MARK in lines else (MARK, *lines)
         answers = {"fake_responses": {"": list(lines)}, "fake_delay": 0, "fake_delay_jitter": 0}
         inventory = Inventory((["@fake/host", "@fake/other"], answers))  # pyinfra stops when no host remains
         state = State(inventory, Config())
@@ -112,9 +131,6 @@ def test_a_host_without_the_program(name: str, ask: Any, tmp_path: Path) -> None
     """Is {}, or says that nothing answers; never that something is there."""
     arguments = ARGUMENTS.get(name, {})
     fact = FACTS[name]()
-    if fact.requires_command(**arguments):  # pyinfra asks itself, and says so in place of the answer
-        assert ask(FACTS[name], "##PYINFRA_NOCMD##", **arguments) == ({}, False)
-        return
     for program in ("sh", "sed", "grep", "env", "timeout", "printf", "cat"):
         (tmp_path / program).symlink_to(shutil.which(program) or "")
     done = subprocess.run(
@@ -162,12 +178,39 @@ def recorded_answers() -> list[Any]:
 
 
 @pytest.mark.parametrize("path", recorded_answers())
-def test_a_banner_before_the_answer_ends_no_run(path: Path) -> None:
-    """A login shell may print one. The fact is then read all the same, or its host fails with FactProcessError."""
-    fact = FACTS[path.parent.name]
+def test_a_banner_before_the_answer_is_no_part_of_it(path: Path) -> None:
+    """A login shell may print one, with or without a line's end."""
+    fact = getattr(FACTS[path.parent.name], "fact", FACTS[path.parent.name])()
     output = yaml.safe_load(path.read_text())["output"].splitlines()
-    with contextlib.suppress(FactProcessError):
-        getattr(fact, "fact", fact)().process([BANNER, *output])
+    with freeze_time("2025-01-01"):
+        assert fact.process([BANNER, "", MARK, *output]) == fact.process([MARK, *output])
+
+
+def test_a_greeting_a_locale_and_a_proxy_of_the_host_change_nothing(ask: Any, tmp_path: Path) -> None:
+    """Run as a login shell runs a command, with all three."""
+    shown = 'echo "FLANNEL_LANG=$LC_ALL"; echo "FLANNEL_PROXY=$no_proxy$NO_PROXY"'
+    (tmp_path / "cat").write_text(f"#!/bin/sh\n{shown}\n")
+    (tmp_path / "cat").chmod(0o755)
+    there = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LC_ALL": "zh_CN.UTF-8", "http_proxy": "http://proxy.example:3128"}
+    command = f"echo Welcome; echo; printf A=b; {FACTS['flannel.SubnetEnv']().command()}"
+    done = subprocess.run(["/bin/sh", "-c", command], env=there, capture_output=True, text=True, check=True)
+    found, failed = ask(FACTS["flannel.SubnetEnv"], *done.stdout.splitlines())
+    assert (found, failed) == ({"FLANNEL_LANG": "C", "FLANNEL_PROXY": "**"}, False)
+
+
+def test_an_answer_without_its_mark_fails_the_host_alone(ask: Any) -> None:
+    with pytest.raises(FactProcessError, match=r"no answer, but: This account is not available\."):
+        FACTS["etcd.Members"]().process(["This account is not available."])
+
+
+@pytest.mark.parametrize("name", [n for n in FACTS if issubclass(FACTS[n], Fact)])
+def test_whatever_reading_raises_fails_the_host_alone(name: str, ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'split'")
+
+    monkeypatch.setattr(FACTS[name], "read", broken)
+    nothing = NOTHING_OF_A_ROLE if name == "role.RoleState" else {}
+    assert ask(FACTS[name], "something", **ARGUMENTS.get(name, {})) == (nothing, True)
 
 
 @pytest.mark.parametrize(("after", "answers"), [(0, True), (1, True), (60, False)])

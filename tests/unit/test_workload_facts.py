@@ -13,6 +13,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from cluster.workloads.manifests import read
 from cluster.workloads.objects import Manifest
+from facts.base import MARK
 from facts.workloads import MANAGER, Controllers, Differences, Pods, Present, asked, stream
 
 # It answers from state.json beside it: whether the server is ready, the objects that are there by what one asks for,
@@ -98,7 +99,7 @@ class Server:
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
         lines = done.stdout.splitlines()
-        return fact().process(lines) if any(lines) else fact().default(), done.stdout
+        return fact().process(lines), done.stdout.removeprefix(f"\n{MARK}\n")
 
 
 @pytest.fixture
@@ -384,10 +385,10 @@ def test_a_secret_that_somebody_else_made_is_taken_over(owned: bool, server: Ser
 @pytest.mark.parametrize("fact", [Controllers, Pods, Differences])
 def test_what_is_no_object_fails_the_host_alone(fact: type[FactBase]) -> None:
     with pytest.raises(FactProcessError):
-        fact().process(["answers", '{"kind": "Status", "status": "Failure"}'][fact is not Controllers :])
+        fact().understand(["answers", '{"kind": "Status", "status": "Failure"}'][fact is not Controllers :])
 
 
 def test_a_selector_of_expressions_alone_is_no_labels() -> None:
     spec = {"selector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
-    answer = Controllers().process(["answers", json.dumps(body("Deployment", "d", spec=spec))])
+    answer = Controllers().understand(["answers", json.dumps(body("Deployment", "d", spec=spec))])
     assert answer["controllers"]["Deployment d"]["selector"] == {}
