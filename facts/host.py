@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable
 
 from facts.base import Fact
-
 from facts.shell import words
 
 # Units that keep the clock, whatever package brought them.
