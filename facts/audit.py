@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pyinfra.api import FactBase
-
 from cluster.desired import Role
 from cluster.families import FamilyName
 from cluster.roles import LIBEXEC, UNITS
 from cluster.settings import Cluster, Host
 from facts import bundle
+from facts.base import Fact
 from facts.bundle import Questions
 from facts.certificates import Certificates
 from facts.docker import Engine
@@ -40,7 +39,7 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
     settings, listed = cluster.settings, list(roles)
     units = [u.name for r in listed for u in r.units]
     packages = list(dict.fromkeys(p.name for r in listed for p in r.packages))
-    found: dict[str, tuple[type[FactBase], dict[str, Any]]] = {
+    found: dict[str, tuple[type[Fact], dict[str, Any]]] = {
         "roles": (RoleState, asked(listed, family)),
         "certificates": (Certificates, {}),
         "commands": (CommandLines, {"units": [u for u in UNITS if u in units]}),
