@@ -66,13 +66,24 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """Why a unit that runs must be restarted, whatever it was started with: the reason, and what tells so on the host.
+
+    `check` is a shell condition, true when it must. A restart makes it false.
+    """
+
+    reason: str
+    check: str
+
+
+@dataclass(frozen=True)
 class Unit:
     """A systemd service.
 
     `inputs` are the files it reads when it starts; the unit itself records their digests then (see `recorder`), so
-    that a run can tell what the running process was started with. `ready` is a shell condition that asks the service
-    itself; `hint` is the likely cause when it stays false. `stale` is a shell condition that is true when an earlier
-    role is going to change an input that exists only at run time.
+    that a run can tell what the running process was started with. `causes` are further reasons to restart it. `ready`
+    is a shell condition that asks the service itself; `hint` is the likely cause when it stays false. `ends` is what
+    a restart ends beside the service, for the announcement.
     """
 
     name: str
@@ -80,7 +91,13 @@ class Unit:
     ready: str
     hint: str
     program: str | None = None
-    stale: str | None = None
+    causes: tuple[Cause, ...] = ()
+    ends: str | None = None
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """The shell conditions of its causes, by names that no other unit's have."""
+        return {f"{self.name}: {cause.reason}": cause.check for cause in self.causes}
 
 
 @dataclass(frozen=True)
@@ -96,13 +113,14 @@ class Role:
     expects: tuple[File, ...] = ()  # files that another role writes and this one's units read
     steps: tuple[Step, ...] = ()
     units: tuple[Unit, ...] = ()
+    followers: tuple[Unit, ...] = ()  # other roles' services that read what this one's write: restarted if they run
     packaged_units: tuple[str, ...] = ()  # units that the packages would start or restart by themselves
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Every file to read from the host: the role's own, those it expects, and what its units read."""
         own = [f.path for f in (*self.sources, *self.files, *self.expects)]
-        return tuple(dict.fromkeys([*own, *self.gone, *(p for u in self.units for p in u.inputs)]))
+        return tuple(dict.fromkeys([*own, *self.gone, *(p for u in (*self.units, *self.followers) for p in u.inputs)]))
 
 
 def software(roles: Iterable[Role]) -> Role:

@@ -20,7 +20,8 @@ class Start:
         """In the words of the announcement; a wait changes nothing."""
         if self.verb == "wait":
             return []
-        own = f"{self.verb} {self.unit.name} ({self.reason})"
+        ends = f"; ends {self.unit.ends}" if self.verb == "restart" and self.unit.ends else ""
+        own = f"{self.verb} {self.unit.name} ({self.reason}{ends})"
         return [own, *(f"restart {name} (it requires {self.unit.name})" for name in self.along)]
 
 
@@ -77,6 +78,7 @@ def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozen
     written = {f.path for f in files}
     failed = [s for s in role.steps if not found["steps"].get(s.name, False) or written.intersection(s.follows)]
     starts = [_start(u, role, found, _replaced(u, role, *new)) for u in role.units]
+    starts += [_follow(u, role, found) for u in role.followers]
     return Plan(
         sources=sources,
         files=files,
@@ -125,11 +127,24 @@ def _start(unit: Unit, role: Role, found: Mapping[str, Any], replaced: bool) -> 
         return Start(unit, "start", f"it is {state.get('active') or 'not there'}")
     reason = _restart_reason(unit, role, found, state, replaced)
     if reason:
-        own = {u.name for u in role.units}
-        return Start(unit, "restart", reason, tuple(n for n in state.get("takes_along", ()) if n not in own))
+        return _restart(unit, role, state, reason)
     if not found["ready"].get(unit.name, False):
         return Start(unit, "wait", "it does not answer yet")
     return None
+
+
+def _follow(unit: Unit, role: Role, found: Mapping[str, Any]) -> Start | None:
+    """Another role's service: restarted if it runs, as that role has it, on something else than is there or coming."""
+    state = found["units"].get(unit.name, {})
+    if state.get("active") != "active" or state.get("started_with") is None:
+        return None
+    reason = _restart_reason(unit, role, found, state, replaced=False)
+    return _restart(unit, role, state, reason) if reason else None
+
+
+def _restart(unit: Unit, role: Role, state: Mapping[str, Any], reason: str) -> Start:
+    own = {u.name for u in (*role.units, *role.followers)}
+    return Start(unit, "restart", reason, tuple(n for n in state.get("takes_along", ()) if n not in own))
 
 
 def _restart_reason(
@@ -147,4 +162,5 @@ def _restart_reason(
         wanted = shall[path] if path in shall else (now["sha256"] if now else "")
         if wanted is None or started.get(path, "") != wanted:
             return f"{path} changed"
-    return "what it reads at start is about to change" if unit.stale and found["steps"].get(unit.name) else None
+    true = (c.reason for c, name in zip(unit.causes, unit.conditions, strict=True) if found["steps"].get(name))
+    return next(true, None)

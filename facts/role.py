@@ -97,18 +97,18 @@ def asked(roles: Iterable[Role], family: FamilyName) -> dict[str, Any]:
         family: the host's.
     """
     listed = list(roles)
-    units = [u for r in listed for u in r.units]
+    units = [u for r in listed for u in (*r.units, *r.followers)]
     return {
         "family": family,
         "packages": _once(p.name for r in listed for p in r.packages),
         "programs": _once(p.path for r in listed for p in r.programs),
         "files": _once(path for r in listed for path in r.paths),
-        "units": [u.name for u in units],
+        "units": _once(u.name for u in units),
         "steps": {
             **{s.name: _check(s, r) for r in listed for s in r.steps},
-            **{u.name: u.stale for u in units if u.stale},
+            **{name: check for u in units for name, check in u.conditions.items()},
         },
-        "ready": {u.name: u.ready for u in units},
+        "ready": {u.name: u.ready for r in listed for u in r.units},
     }
 
 

@@ -1,6 +1,6 @@
 """Docker on flannel's lease, with FORWARD open for pods."""
 
-from cluster.desired import File, Role, Step, Unit, recorder
+from cluster.desired import Cause, File, Role, Step, Unit, recorder
 from cluster.distributions import Distribution
 from cluster.formats import HEADER, arguments, environment_file
 from cluster.installation import Installation, installation
@@ -51,7 +51,13 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
                 ready="[ -S /run/docker.sock ] && curl -sf --max-time 5 --unix-socket /run/docker.sock http://d/_ping",
                 hint=f"flannel has no lease yet (no {DOCKER_ENV}), or an option in {CONFIG} is not dockerd's",
                 program=program,
-                stale=f"[ -e {DOCKER_ENV} ] && ! grep -qx FLANNEL_BACKEND={settings.flannel_backend} {DOCKER_ENV}",
+                causes=(
+                    Cause(
+                        f"{DOCKER_ENV} changed",
+                        f"[ -e {DOCKER_ENV} ] && ! grep -qx FLANNEL_BACKEND={settings.flannel_backend} {DOCKER_ENV}",
+                    ),
+                ),
+                ends="every pod of the node",
             ),
         ),
     )

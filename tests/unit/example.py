@@ -53,20 +53,22 @@ def roles(
 def converged(role: Role) -> dict[str, dict[str, Any]]:
     """What `facts.role.RoleState` says of a host that holds all of a role."""
     files = on_disk(*role.sources, *role.files, *role.expects)
-    for path in (p for u in role.units for p in u.inputs):
+    acted_on = (*role.units, *role.followers)
+    for path in (p for u in acted_on for p in u.inputs):
         files.setdefault(path, {"mode": "644", "owner": "root:root", "sha256": "cd" * 32})
     running = {"loaded": "loaded", "active": "active", "sub": "running", "enabled": "enabled", "pid": 1}
     units = {
         u.name: running
         | {"needs_reload": False, "replaced": False, "started_with": {p: files[p]["sha256"] for p in u.inputs}}
-        for u in role.units
+        for u in acted_on
     }
+    conditions = [name for u in acted_on for name in u.conditions]
     return {
         "packages": {p.name: p.version or "1.0" for p in role.packages},
         "programs": {p.path: p.sha256 for p in role.programs},
         "files": files,
         "units": units,
-        "steps": {s.name: True for s in role.steps} | {u.name: False for u in role.units if u.stale},
+        "steps": {s.name: True for s in role.steps} | dict.fromkeys(conditions, False),
         "ready": {u.name: True for u in role.units},
     }
 

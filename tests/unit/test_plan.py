@@ -2,12 +2,13 @@
 
 import hashlib
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.desired import File, Package, Program, Role, Step, Unit, recorder, software
+from cluster.desired import Cause, File, Package, Program, Role, Step, Unit, recorder, software
 from cluster.plan import plan
 
 SOURCE = File("/etc/repository", "x")
@@ -125,6 +126,36 @@ def test_services_that_restart_with_another_are_said() -> None:
     ]  # fmt: skip
     found["units"]["x"]["active"] = "failed"
     assert plan(ROLE, found).lines() == ["start x (it is failed)"]
+
+
+def test_a_cause_restarts_what_runs_on_the_right_files() -> None:
+    """With what the restart ends; a start ends nothing."""
+    unit = replace(UNIT, causes=(Cause("its way is gone", "false"),), ends="every pod")
+    role = Role(name="x", units=(unit,))
+    found = converged()
+    assert plan(role, found).lines() == []
+    found["steps"]["x: its way is gone"] = True
+    assert plan(role, found).lines() == ["restart x (its way is gone; ends every pod)"]
+    found["units"]["x"]["active"] = "inactive"
+    assert plan(role, found).lines() == ["start x (it is inactive)"]
+
+
+@pytest.mark.parametrize(
+    ("state", "lines"),
+    [
+        ({}, ["restart x (/run/lease changed)", "restart theirs (it requires x)"]),
+        ({"active": "inactive"}, []),
+        ({"enabled": "disabled"}, ["restart x (/run/lease changed)", "restart theirs (it requires x)"]),
+        ({"started_with": None}, []),  # by another than us: its own role sees to that
+        ({"started_with": {"/run/lease": "cd" * 32}}, []),
+    ],
+)
+def test_a_follower_is_restarted_and_nothing_else(state: dict[str, Any], lines: list[str]) -> None:
+    role = Role(name="y", followers=(Unit("x", inputs=("/run/lease",), ready="true", hint="none"),))
+    found = converged()
+    found["units"]["x"] |= {"started_with": {"/run/lease": "ef" * 32}, "takes_along": ["theirs"]} | state
+    found["ready"] = {}
+    assert plan(role, found).lines() == lines
 
 
 def test_a_unit_is_loaded_anew_though_it_is_waited_for() -> None:

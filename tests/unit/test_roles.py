@@ -568,7 +568,7 @@ def test_roles_of_one_host_agree(found: Cluster, name: str) -> None:
 def test_a_role_names_everything_once(found: Cluster, name: str) -> None:
     """What is read of a host comes back by name: of two with one name, one would be lost."""
     for role in on(found, name).values():
-        conditions = [s.name for s in role.steps] + [u.name for u in role.units if u.stale]
+        conditions = [s.name for s in role.steps] + [n for u in (*role.units, *role.followers) for n in u.conditions]
         for names in (conditions, [f.path for f in role.files], [p.path for p in role.programs]):
             assert len(names) == len(set(names)), role.name
         assert not [text for text in conditions if "\n" in text], "read back a line each"
