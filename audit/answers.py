@@ -26,6 +26,9 @@ class Reading:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def fact(self, name: str) -> Any:
-        """A fact's value; {} where it was not asked or not answered."""
-        value = self.facts.get(name, {})
-        return {} if isinstance(value, Unread) else value
+        """A fact's value; {} where it was not asked or could not be read: `knows` tells."""
+        return self.facts[name] if self.knows(name) else {}
+
+    def knows(self, name: str) -> bool:
+        """Whether a fact could be read. What could not is said as such, and nothing is concluded from it."""
+        return name in self.facts and not isinstance(self.facts[name], Unread)

@@ -32,7 +32,7 @@ def judge(cluster: Cluster, readings: Iterable[Reading], began: datetime, second
 
 
 def _findings(view: View, reading: Reading) -> Iterator[Finding]:
-    yield from host.unread(reading)
+    yield from host.unread(view, reading)
     if not reading.trouble:
         for area in (host, roles, pki, etcd, flannel, docker, kubernetes):
             yield from area.judge(view, reading)

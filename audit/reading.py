@@ -83,7 +83,10 @@ def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> No
     first: Questions = {"preflight": (Preflight, {"ports": tuple(p.number for p in tcp_ports(cluster.settings))})}
     reading.facts |= bundle.answers(first, _run(there, bundle.command(first)))
     facts = reading.fact("preflight")
-    reading.distribution = treated_as(facts) if facts else None
+    if not facts:
+        reading.trouble = f"it could not be read: {reading.facts.pop('preflight')}"
+        return
+    reading.distribution = treated_as(facts)
     if reading.distribution is None:
         reading.trouble = "its distribution is not known"
         return

@@ -22,9 +22,11 @@ class Fact(FactBase[T], Generic[T]):
     A shell that prints before it (a greeting in ~/.bashrc), a locale and a proxy of the host's make no difference.
 
     + program: what must be on the host; where it is not, the fact has its default. "": nothing
+    + asks: the service whose answer it is: none at all means that it does not answer. "": nothing may be the answer
     """
 
     program = ""
+    asks = ""
 
     def script(self) -> str:
         """The shell that reads; it ends with exit code 0, whatever it finds. Takes the fact's arguments."""

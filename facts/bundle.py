@@ -14,7 +14,17 @@ Questions = Mapping[str, tuple[type[Fact], Mapping[str, Any]]]  # by a name of t
 
 
 class Unread(str):
-    """In place of a fact's value: why it could not be read."""
+    """In place of a fact's value: why it could not be read.
+
+    + asks: the service that did not answer; "": that is not the reason
+    """
+
+    asks: str
+
+    def __new__(cls, why: str, asks: str = "") -> "Unread":
+        made = super().__new__(cls, why)
+        made.asks = asks
+        return made
 
 
 def command(facts: Questions) -> str:
@@ -46,6 +56,8 @@ def answers(facts: Questions, output: Iterable[str]) -> dict[str, Any]:
 def _value(fact: Fact, lines: list[str], code: str | None) -> Any:
     if code != "0":
         return Unread("the answer is cut off" if code is None else f"exit code {code}")
+    if fact.asks and not any(lines):
+        return Unread(f"{fact.asks} does not answer", fact.asks)
     try:
         return fact.understand("\n".join(lines).rstrip("\n").split("\n"))  # without the empty ones before marks
     except FactProcessError as error:

@@ -22,6 +22,7 @@ class Engine(Fact[dict]):
     """
 
     default = dict
+    asks = "docker"
     program = "docker"
 
     def script(self) -> str:

@@ -37,6 +37,7 @@ class Members(Fact[dict]):
     """
 
     default = dict
+    asks = "etcd"
 
     def script(self) -> str:
         return f"{_SHELL} e member list -w json || true"
@@ -108,6 +109,7 @@ class FlannelKeys(Fact[dict]):
     """
 
     default = dict
+    asks = "etcd"
 
     def script(self, prefix: str = "/flannel/network", api: str = "v3") -> str:
         if api == "v2":

@@ -56,6 +56,7 @@ class Nodes(Fact[dict]):
     """
 
     default = dict
+    asks = "kube-apiserver"
 
     def script(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
         k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"

@@ -19,7 +19,8 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     subnet = _first(own) if own else lease.get("FLANNEL_SUBNET", "")
     if subnet and view.runs(reading, "flanneld"):
         yield _same(reading, "dockerd --bip", subnet, engine["bip"], repair)
-        yield _same(reading, "dockerd --mtu", lease.get("FLANNEL_MTU", ""), engine["mtu"], repair)
+        if reading.knows("lease"):
+            yield _same(reading, "dockerd --mtu", lease.get("FLANNEL_MTU", ""), engine["mtu"], repair)
         if engine["bip"] == subnet:  # docker0 goes where dockerd was told to
             yield _same(reading, "docker0", subnet, engine["bridge"] or "no address", restart)
     yield _same(reading, "cgroup driver", view.settings.docker_cgroup_driver, engine["cgroup_driver"], repair)

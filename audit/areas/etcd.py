@@ -14,6 +14,10 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     """One member, as its administrator sees it."""
     if not reading.host.is_etcd or not view.runs(reading, "etcd") or not view.etcd_answers:
         return
+    if reading.knows("members"):
+        yield from _members(view, reading)
+    if not reading.knows("health"):
+        return
     health = reading.fact("health")
     healthy = "healthy" if health.get("healthy") else "it does not answer as healthy"
     yield _finding(reading, "health", "healthy", healthy, healthy == "healthy", "deploys/etcd.py")
@@ -26,7 +30,6 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     told = f"{health['database'] / 2**20:.0f} MiB of {quota}"
     near = health["database"] >= NEAR * quota * 2**20
     yield _finding(reading, "database", f"below {NEAR:.0%} of its quota", told, not near, room, "warn")
-    yield from _members(view, reading)
     others = [r.fact("health").get("revision", 0) for r in view.readings if r.fact("health")]
     behind = max(others) - health["revision"]
     journal = "journalctl -u etcd there"

@@ -16,12 +16,13 @@ RESTART = "systemctl restart flanneld there: it leases and routes anew"
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
     """A node's lease and its ways to the others'; on the first etcd member, leases that nobody has."""
     host = reading.host
-    if host == view.cluster.etcd_members[0] and view.etcd_answers:
+    if host == view.cluster.etcd_members[0] and view.knows_leases:
         yield from _stale(view, reading)
     if not host.is_node or not view.runs(reading, "flanneld"):
         return
-    if view.etcd_answers:
+    if view.knows_leases and reading.knows("lease"):
         yield from _lease(view, reading)
+    if view.knows_leases and reading.knows("ways"):
         yield from _ways(view, reading)
 
 

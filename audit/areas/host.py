@@ -11,13 +11,13 @@ SKEW = 1.0  # seconds between two clocks from which on a warning is due; 5 end a
 FULL = 0.9  # of /var: the kubelet throws pods out when 15 % are left, and images when 10 % are
 
 
-def unread(reading: Reading) -> Iterator[Finding]:
-    """Hosts that did not answer, and answers that could not be read."""
+def unread(view: View, reading: Reading) -> Iterator[Finding]:
+    """Hosts that did not answer, and answers that could not be read, unless a service that is down explains them."""
     name = reading.host.name
     if reading.trouble:
         yield Finding(name, "host", "error", "the host", "answers", reading.trouble, "start it, or mend its network")
     for fact, value in reading.facts.items():
-        if isinstance(value, Unread):
+        if isinstance(value, Unread) and (not value.asks or view.answers(reading, value.asks)):
             yield Finding(name, "host", "error", f"the fact {fact}", "an answer", str(value), "run the audit again")
 
 

@@ -19,7 +19,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     master = view.master
     if master is not None and reading is master:
         known = master.fact("nodes")
-        for node in view.cluster.nodes if master.fact("api") else ():
+        for node in view.cluster.nodes if master.knows("nodes") else ():
             yield from _node(view, node, known.get(node.name))
         for name in sorted(set(known) - {n.name for n in view.cluster.nodes}):
             found, repair = "a node that the inventory does not have", f"kubectl delete node {name}"

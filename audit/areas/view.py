@@ -46,6 +46,10 @@ class View:
         state: dict[str, Any] = reading.fact("roles").get("units", {}).get(unit, {})
         return state.get("active") == "active"
 
+    def answers(self, reading: Reading, unit: str) -> bool:
+        """Whether a host's service is active, and answered when it was asked whether it is ready."""
+        return self.runs(reading, unit) and reading.fact("roles")["ready"].get(unit, False)
+
     @cached_property
     def etcd_answers(self) -> bool:
         """Whether every etcd member was read and runs: without one, etcd itself says least."""
@@ -63,6 +67,11 @@ class View:
     def nodes(self) -> list[tuple[Host, Reading]]:
         """Nodes that answered."""
         return [(n, self.by_name[n.name]) for n in self.cluster.nodes if n.name in self.by_name]
+
+    @cached_property
+    def knows_leases(self) -> bool:
+        """Whether flannel's keys in etcd could be read."""
+        return self.etcd_answers and any(r.knows("keys") for r in self.readings)
 
     @cached_property
     def leases(self) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from audit.model import Finding, Report
 from cluster.certificates import certificate_files
 from cluster.roles.flannel import CONFIG as FLANNELD
 from cluster.settings import Cluster
+from facts.audit import questions
 from facts.bundle import Unread, answers, command
 from facts.flannel import SubnetEnv
 from facts.host import Preflight
@@ -150,6 +151,8 @@ def stop(unit: str) -> Callable[[dict[str, Any]], None]:
     return stopped
 
 
+NO_ETCD = Unread("etcd does not answer", "etcd")
+
 # Host, what happens there and to what depends on it, and the only thing that is said.
 CAUSES = {
     "etcd": ("master", "etcd", ["kube-apiserver", "kube-controller-manager", "kube-scheduler"], "deploys/etcd.py"),
@@ -171,17 +174,38 @@ def test_a_service_that_is_down_is_said_and_not_what_follows(name: str, found: d
             if step.when == "after" and unit in (*(u.name for u in role.units), "etcd"):
                 held(found, host)["steps"][step.name] = False
     if unit == "etcd":
-        found["master"].facts |= {"health": {"healthy": False}, "members": {}, "keys": {}}
+        found["master"].facts |= {"health": {"healthy": False}, "members": NO_ETCD, "keys": NO_ETCD}
     if unit in ("etcd", "kube-apiserver"):
-        found["master"].facts |= {"nodes": {}, "api": {"ready": False, "failing": [], "version": ""}}
+        silent = Unread("kube-apiserver does not answer", "kube-apiserver")
+        found["master"].facts |= {"nodes": silent, "api": {"ready": False, "failing": [], "version": ""}}
         for node in SUBNETS:
             held(found, node)["ready"]["kube-proxy"] = False
     elif unit != "flanneld":
         found["master"].facts["nodes"]["node1"] |= {"ready": False, "message": "Kubelet stopped posting node status."}
     if unit == "docker":
-        found[host].facts["engine"] = {}
+        found[host].facts["engine"] = Unread("docker does not answer", "docker")
     assert troubles(found) == [(host, "units", "drift", unit)]
     assert only(found).repair == repair
+
+
+ASKED = [
+    (host.name, fact)
+    for host in (CLUSTER.host("master"), CLUSTER.host("node1"))
+    for fact in questions(CLUSTER, host, "deb", roles(CLUSTER, host).values())
+]
+
+
+@pytest.mark.parametrize(("host", "fact"), ASKED)
+def test_what_could_not_be_read_is_an_error_and_nothing_else(host: str, fact: str, found: dict[str, Reading]) -> None:
+    found[host].facts[fact] = Unread("exit code 2")
+    assert troubles(found) == [(host, "host", "error", f"the fact {fact}")]
+    assert report(found).exit_code == 1
+
+
+def test_a_service_that_is_ready_and_does_not_answer_a_question_could_not_be_read(found: dict[str, Reading]) -> None:
+    found["master"].facts["members"] = NO_ETCD
+    assert troubles(found) == [("master", "host", "error", "the fact members")]
+    assert only(found).found == "etcd does not answer"
 
 
 def test_a_host_that_did_not_answer(found: dict[str, Reading]) -> None:
