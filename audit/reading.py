@@ -28,6 +28,7 @@ from facts import bundle
 from facts.audit import READER, questions, reader
 from facts.bundle import Questions
 from facts.host import Preflight
+from facts.inventory import groups
 from pki import Store
 
 SECONDS = 60  # that all of a host's answers may take
@@ -41,9 +42,7 @@ def open_inventory(path: Path) -> tuple[Inventory, Cluster, list[Problem]]:
     ctx_config.set(Config())
     ctx_state.set(State())  # pyinfra keeps there what file it reads
     inventory = make_inventory(str(path), cwd=os.getcwd())
-    groups = {name: [h.name for h in hosts] for name, hosts in inventory.groups.items() if name}
-    own = {n: hosts for n, hosts in groups.items() if n not in ("all", path.stem)}
-    cluster, warnings = load({h.name: h.data.dict() for h in inventory}, own)
+    cluster, warnings = load({h.name: h.data.dict() for h in inventory}, groups(inventory, path))
     return inventory, cluster, warnings
 
 

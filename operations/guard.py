@@ -1,16 +1,17 @@
-"""The settings are checked before any host is contacted."""
+"""A deploy's settings are checked before any host is contacted."""
 
 from functools import wraps
 
 from pyinfra.api.state import State
 
+from operations.command_line import runs_deploy
 from operations.inventory import the_cluster
 from operations.next_command import next_command
 from operations.report import summarise_at_end
 
 
 def guard(running: State) -> None:
-    """Check the settings after the inventory is read and before any host is contacted.
+    """Check a deploy's settings after the inventory is read and before any host is contacted.
 
     pyinfra offers no hook between the two (handlers are dropped by `State.init`), so `init` is extended on this one
     state. A refusal ends the process with exit code 1 and every error on stderr.
@@ -20,7 +21,8 @@ def guard(running: State) -> None:
     @wraps(initialise)
     def init(*args: object, **kwargs: object) -> None:
         initialise(*args, **kwargs)
-        the_cluster()
-        summarise_at_end(next_command)
+        if runs_deploy():
+            the_cluster()
+            summarise_at_end(next_command)
 
     running.init = init

@@ -1,15 +1,13 @@
 """The inventory of this run as the settings' checks have left it: the cluster, its hosts, its certificate store."""
 
-import runpy
-from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
-import click
 from pyinfra import inventory, logger
 
 from cluster.certificates import open_store
 from cluster.settings import BadSettings, Cluster, Host, load
+from facts.inventory import groups
+from operations.command_line import inventory_path
 from operations.refusal import refuse_all
 from pki import Store
 
@@ -23,7 +21,7 @@ def the_cluster() -> Cluster:
     """
     hosts = {h.name: h.data.dict() for h in inventory}
     try:
-        cluster, warnings = load(hosts, _groups())
+        cluster, warnings = load(hosts, groups(inventory, inventory_path()))
     except BadSettings as error:
         for warning in error.warnings:
             logger.warning(f"warning: {warning}")
@@ -45,17 +43,3 @@ def store() -> Store:
         return open_store(the_cluster().settings)
     except ValueError as error:
         refuse_all([str(error)], "no key")
-
-
-def _groups() -> Mapping[str, list[str]]:
-    """The inventory's groups by name, with hosts listed twice still listed twice, which pyinfra's own no longer are."""
-    groups = {name: [h.name for h in hosts] for name, hosts in inventory.groups.items() if name}
-    context = click.get_current_context(silent=True)
-    path = Path(str(context.params.get("inventory", ""))) if context else Path()
-    if path.is_file():
-        for name, value in runpy.run_path(str(path)).items():
-            listed = value[0] if isinstance(value, tuple) else value
-            if name in groups and isinstance(listed, list):
-                groups[name] = [item[0] if isinstance(item, tuple) else item for item in listed]
-    # pyinfra's own groups: every host, and one named after the inventory file.
-    return {n: hosts for n, hosts in groups.items() if n not in ("all", path.stem)}

@@ -82,7 +82,7 @@ def summarise() -> None:
     seconds = time.monotonic() - report.began
     failed = report.refused or bool(state.failed_hosts) or any(map(_is_unfinished, state.activated_hosts))
     following = f" Next: {report.next_command(failed)}" if report.next_command else ""
-    console.print(f"{seconds:.0f} s.{following}", highlight=False, soft_wrap=True)
+    console.print(f"{seconds:.0f} s.{following}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _result(host: PyinfraHost) -> str:

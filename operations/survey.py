@@ -1,10 +1,12 @@
 """The same question to all hosts at once, for decisions that need every answer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gevent
-from pyinfra import state
+from pyinfra import host, state
 from pyinfra.api import FactBase
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, all_argument_meta
 from pyinfra.context import ctx_host
 
 from cluster.topology import ROLES
@@ -22,19 +24,35 @@ def survey(fact: type[FactBase], groups: tuple[str, ...] = ROLES, **arguments: A
 
     Returns:
         The answers by host name.
+
+    Hosts are asked with the rights and the shell of the operation at hand (`_sudo=True`), as its own host is.
     """
-    key = (fact, groups, tuple(sorted(arguments.items())), state.is_executing)
+    arguments |= _of_operation()
+    key = (fact, groups, repr(sorted(arguments.items())), state.is_executing)
     if key not in _answers:
         _answers[key] = gevent.spawn(_read, fact, groups, arguments)
     return _answers[key].get()
 
 
+def _of_operation() -> dict[str, Any]:
+    """pyinfra's arguments that the operation was given; what a host's data says is that host's own affair."""
+    given: Mapping[str, Any] = host.current_op_global_arguments or {}
+    return {n: given[n] for n in CONNECTOR_ARGUMENT_KEYS if n in given and given[n] != _by_itself(n)}
+
+
+def _by_itself(argument: str) -> Any:
+    """What one of pyinfra's arguments is on the host at hand where the deploy does not give it."""
+    meta, config = all_argument_meta[argument], state.config
+    value = host.data.get(argument, meta.default(config))
+    return meta.handler(config, value) if meta.handler else value
+
+
 def _read(fact: type[FactBase], groups: tuple[str, ...], arguments: dict[str, Any]) -> dict[str, Any]:
     hosts = [h for h in state.inventory if h in state.active_hosts and any(group in h.groups for group in groups)]
 
-    def ask(host: Any) -> Any:
-        with ctx_host.use(host):
-            return host.get_fact(fact, **arguments)
+    def ask(there: Any) -> Any:
+        with ctx_host.use(there):
+            return there.get_fact(fact, **arguments)
 
     asked = {h.name: gevent.spawn(ask, h) for h in hosts}
     return {name: greenlet.get() for name, greenlet in asked.items()}

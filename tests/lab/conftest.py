@@ -76,6 +76,11 @@ class Run:
         return {host: sent.count(host) for host in set(sent)}
 
     @property
+    def following(self) -> str:
+        """The command that the run's summary says comes next."""
+        return self.err.rpartition(" Next: ")[2].splitlines()[0]
+
+    @property
     def totals(self) -> dict[str, int]:
         """pyinfra's own totals; needs --json."""
         return json.loads(self.out)["results"]["totals"]
@@ -125,6 +130,15 @@ class Lab:
         return subprocess.run(
             [*ssh.command(state.host(host)), "--", command], capture_output=True, text=True, timeout=300, check=False
         )
+
+    def here(self, command: str) -> str:
+        """Standard output of a command typed where pyinfra is, which must succeed."""
+        done = subprocess.run(
+            [*network.enter(), "sh", "-c", command],
+            cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        return done.stdout
 
     def pyinfra(self, *arguments: str, timeout: int = 900, environment: dict[str, str] | None = None) -> Run:
         """Run pyinfra where the hosts are reachable, from the repository, in this virtual environment."""

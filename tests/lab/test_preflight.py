@@ -1,5 +1,7 @@
 """Hosts that cannot be used are refused before anything is changed, and an ordinary account with sudo will do."""
 
+from pathlib import Path
+
 import pytest
 
 from lab import state
@@ -26,6 +28,15 @@ def test_sudo_will_do(lab: Lab, keeper: None) -> None:
     assert done.changes == {"node1": ["write /etc/kubernetes/ca/client.key", "write /etc/kubernetes/proxy"]}
     assert lab.ssh("node1", "stat -c '%a %U:%G' /etc/kubernetes/ca/client.key") == "600 root:root"
     assert lab.ssh("node1", "ls /tmp | grep -v ^systemd-private; true") == "", "nothing staged"
+    assert lab.here(done.following).count(" Ready ") == 3, "what the summary says to type, with the account's sudo"
+
+
+def test_sudo_of_one_operation_will_do(lab: Lab, keeper: None, tmp_path: Path) -> None:
+    """Every host is asked with it, not only the one whose turn it is."""
+    deploy = tmp_path / "deploy.py"
+    deploy.write_text("from operations import preflight\npreflight.check(name='Preflight', _sudo=True)\n")
+    done = lab.pyinfra("-y", *ACCOUNT, "lab/inventory.py", str(deploy))
+    assert done.code == 0, done.err
 
 
 def test_a_port_taken_by_another_program(lab: Lab) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from pyinfra.context import ctx_config, ctx_state
 
 from audit.answers import Reading
 from facts.audit import questions, reader
@@ -83,3 +84,26 @@ def test_an_account_that_may_not_is_told_what_to_do(there: Any, tmp_path: Path) 
     there(1000)
     made = ask(tmp_path)
     assert "run deploys/audit.py as root" in made.trouble and list(made.facts) == ["preflight"]
+
+
+@pytest.mark.parametrize("name", ["inventory.py", "nodes.py", "all.py"])
+def test_groups_are_those_somebody_has_written(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is called like the file, after which pyinfra names a group of its own."""
+    path = tmp_path / name
+    path.write_text(
+        "masters = ['master']\nnodes = [('node1', {}), ('node2', {}), ('node1', {})], {'region': 'eu'}\n"
+        "etcd = masters\n_hidden = ['x']\nothers = ['other']\n"
+    )
+    monkeypatch.setattr(reading, "load", lambda hosts, groups: ((set(hosts), groups), []))
+    try:
+        _, (hosts, groups), _ = reading.open_inventory(path)
+    finally:
+        ctx_state.reset()
+        ctx_config.reset()
+    assert hosts == {"master", "node1", "node2", "other"}
+    assert groups == {
+        "masters": ["master"],
+        "nodes": ["node1", "node2", "node1"],
+        "etcd": ["master"],
+        "others": ["other"],
+    }

@@ -21,6 +21,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from pyinfra.api import StringCommand
+from pyinfra.api.arguments import pop_global_arguments
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 import operations
@@ -677,6 +678,23 @@ def test_every_host_is_asked_once_in_each_phase(begin: Any) -> None:
             "node2",
             "node3",
         ]
+
+
+def test_every_host_is_asked_with_the_operations_own_rights(begin: Any) -> None:
+    """What a host's own data says stays that host's own."""
+    this = begin()
+    for name, own in (("master", {"_sudo": True, "_sudo_user": "root"}), ("node1", {"_su_user": "root"})):
+        for argument, value in own.items():
+            setattr(this.inventory.get_host(name).data, argument, value)
+    given = {"_sudo": True, "_sudo_password": "secret", "_su_user": "admin"}
+    for name, carried in (("master", ("_sudo_password", "_su_user")), ("node1", tuple(given))):
+        this.asked.clear()
+        host = this.inventory.get_host(name)
+        host.current_op_global_arguments = pop_global_arguments(this.state, host, dict(given))[0]
+        this.perform(preflight.check, name)
+        asked = [(n, {k: v for k, v in how.items() if k.startswith("_")}) for n, _, how in this.asked]
+        assert sorted(n for n, _ in asked) == ["master", "node1", "node2", "node3"]
+        assert all(how == {argument: given[argument] for argument in carried} for _, how in asked)
 
 
 @pytest.mark.parametrize("deploy", ["host", "pki", "audit"])

@@ -109,7 +109,23 @@ def test_a_host_listed_twice(inventory: Path, listener: Listener) -> None:
     assert listener.calls == 0
 
 
-def test_a_fact_is_not_asked_either(inventory: Path, listener: Listener) -> None:
-    done = run(inventory, "pod_network=nonsense", command=("fact", "facts.etcd.Members"))
-    assert done.returncode == 1 and "pod_network" in done.stderr
-    assert listener.calls == 0
+@pytest.mark.parametrize(
+    ("command", "calls"),
+    [
+        (("exec", "--", "uptime"), True),
+        (("fact", "facts.host.Preflight"), True),
+        (("debug-inventory",), False),
+    ],
+)
+def test_what_runs_no_deploy_asks_nothing_of_the_settings(
+    inventory: Path, listener: Listener, command: tuple[str, ...], calls: bool
+) -> None:
+    done = run(inventory, "release_files={}", "pod_network=nonsense", command=command)
+    assert "pod_network: " not in done.stderr and "not to go on" not in done.stderr, done.stderr
+    assert (listener.calls >= 4) == calls
+    assert done.returncode == (1 if calls else 0), "the listener is no host"
+
+
+def test_an_inventory_file_called_like_a_group_keeps_it(inventory: Path, listener: Listener) -> None:
+    done = run(inventory.rename(inventory.with_name("nodes.py")))
+    assert "not to go on" not in done.stderr and listener.calls >= 4, done.stderr
