@@ -8,6 +8,7 @@ from cluster.desired import File
 from cluster.distributions import Distribution
 from cluster.installation import service_group
 from cluster.settings import Cluster, Host, Settings
+from cluster.topology import NODE_USER
 from pki import KeyPair, Request, Store, is_address
 
 KUBERNETES_PKI = "/etc/kubernetes/ca"
@@ -137,7 +138,7 @@ def _master(cluster: Cluster, host: Host) -> list[Placed]:
 
 
 def _node(host: Host, *, also_master: bool) -> list[Placed]:
-    identity = f"system:node:{host.name}"
+    identity = f"{NODE_USER}{host.name}"
     serving = Request(
         f"{host.name}/kubelet", "cluster", identity, ("system:nodes",), (host.name,), (str(host.address),),
         frozenset({"server"}),

@@ -138,7 +138,10 @@ class Settings(BaseModel):
         IPv4Network("192.168.1.0/24"), "cluster addresses of services; its first address is the API server's"
     )
     service_node_ports: fields.PortRangeText = _networks(
-        "80-65535", "ports a NodePort service may take on every node", unit="ports"
+        "80-65535",
+        "ports a NodePort service may take on every node; the shipped range, the guide's, contains the cluster's own, "
+        "which no manifest may ask for",
+        unit="ports",
     )
 
     kubernetes_version: fields.Version = _versions("1.20.2", "the Kubernetes release to deploy")
@@ -245,7 +248,7 @@ class Settings(BaseModel):
         "~/.container-cloud/pki", "on this machine: authorities, their keys, every certificate. Back it up"
     )
     pki_passphrase_file: fields.ControllerPath | None = _certificates(
-        None, "a file, on this machine, whose first line encrypts the authorities' keys"
+        None, "a file, on this machine, that only its owner can read; its first line encrypts the authorities' keys"
     )
     pki_key_type: Literal["rsa-2048", "ecdsa-p256"] = _certificates("rsa-2048", "the kind of keys made from now on")
     pki_authority_days: int = _certificates(3650, "life of an authority", unit="days", ge=1, le=36500)

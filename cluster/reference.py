@@ -33,7 +33,11 @@ These belong to a host in `inventory.py`, as further arguments of `_host`:
 | `host_extra_args` | as `extra_args` | arguments for this host only; they win over `extra_args` |
 | `ssh_user`, `ssh_port`, `ssh_key`, … | pyinfra's | how pyinfra reaches the host |
 
-Names that begin with `_` (`_sudo`, `_su_user`, …) are pyinfra's too, in either file.
+Names that begin with `_` (`_sudo`, `_su_user`, …) are pyinfra's too, in either file. Any other name is data of your
+own, and left alone; one that is almost a setting's is refused.
+
+A host is called by one label or by a fully qualified domain name, in lower case, of up to 52 characters: so much a
+certificate's name has room for. /etc/hosts then has its first label, too, unless another host's is the same.
 """
 
 _KINDS: dict[object, str] = {str: "text", int: "a whole number", bool: "`True` or `False`", object: "a value"}

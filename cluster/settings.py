@@ -29,6 +29,7 @@ __all__ = [
 
 _OF_ONE_HOST = {"address": "address", "host_extra_args": "extra_args"}  # what a host's data call it, what Host does
 _PYINFRA = ("ssh_", "_")  # beginnings of the names pyinfra itself reads
+_SUDO = ("_sudo", "_sudo_user", "_sudo_password", "_su_user")  # of these, the ones written without
 
 
 def load(
@@ -61,7 +62,7 @@ def _position(problem: Problem) -> int:
 
 
 def _unknown(hosts: Mapping[str, Mapping[str, object]]) -> list[Problem]:
-    """Names that mean nothing. Their values are not shown: one may be a password."""
+    """Names almost those of settings; others are somebody's own. Values are not shown: one may be a password."""
     known = [*Settings.model_fields, *_OF_ONE_HOST]
     owners: dict[str, list[str]] = {}
     for host, data in hosts.items():
@@ -70,11 +71,9 @@ def _unknown(hosts: Mapping[str, Mapping[str, object]]) -> list[Problem]:
                 owners.setdefault(name, []).append(host)
     problems = []
     for name, where in owners.items():
-        near = nearest(name, known)
-        advice = "is no setting; " + (
-            f"did you mean {show(near)}?" if near else "docs/settings.md lists them all; take it out"
-        )
-        problems.append(Problem(name, HIDDEN, advice, host=None if len(where) == len(hosts) else ", ".join(where)))
+        if near := nearest(name, [*known, *_SUDO]):
+            advice = f"is no setting; did you mean {show(near)}? Data of your own needs a name less like it"
+            problems.append(Problem(name, HIDDEN, advice, host=None if len(where) == len(hosts) else ", ".join(where)))
     return problems
 
 

@@ -5,6 +5,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from cluster import fields
 from cluster.model import Arguments, Settings
 
+NODE_USER = "system:node:"  # what a node's user is called to Kubernetes, with the node's name behind
+
 MASTERS, NODES, ETCD = ROLES = ("masters", "nodes", "etcd")
 
 
@@ -56,6 +58,12 @@ class Cluster(BaseModel):
     def etcd_members(self) -> tuple[Host, ...]:
         """The members of etcd."""
         return tuple(host for host in self.hosts if host.is_etcd)
+
+    def short_name(self, host: Host) -> str | None:
+        """The first label of a host's fully qualified name; None when it has none, or another host has the same."""
+        label, dot, _ = host.name.partition(".")
+        others = {other.name.partition(".")[0] for other in self.hosts if other.name != host.name}
+        return label if dot and label not in others else None
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError when none with a role has it."""

@@ -16,7 +16,9 @@ pod_subnet_length = 24  # prefix length of one node's lease, in bits: /24 is 253
 pod_subnet_min = "192.168.2.0"  # first lease: leaves 192.168.1.0/24 to the services; None: flannel's choice, the second
 pod_subnet_max = None  # last lease; None: the network's last
 service_network = "192.168.1.0/24"  # cluster addresses of services; its first address is the API server's
-service_node_ports = "80-65535"  # ports a NodePort service may take on every node, first-last
+service_node_ports = (
+    "80-65535"  # ports a NodePort service may take on every node; no manifest may ask for the cluster's own
+)
 
 # --- Versions ---------------------------------------------------------------------------------------------------
 
@@ -181,7 +183,7 @@ nginx_update_period = 10  # seconds between one old pod's going and the next new
 # --- Certificates -----------------------------------------------------------------------------------------------
 
 pki_directory = "~/.container-cloud/pki"  # on this machine: authorities, their keys, every certificate. Back it up
-pki_passphrase_file = None  # a file, on this machine, whose first line encrypts the authorities' keys
+pki_passphrase_file = None  # a file, on this machine, mode 0600, whose first line encrypts the authorities' keys
 pki_key_type = "rsa-2048"  # rsa-2048 or ecdsa-p256, for keys made from now on
 pki_authority_days = 3650  # life of an authority, in days
 pki_certificate_days = 365  # life of a certificate, in days

@@ -9,8 +9,9 @@ from pyinfra import state
 from cluster.problems import show
 from cluster.workloads.documents import BadManifest
 from cluster.workloads.intent import Intent, Rolled, Scaled
-from cluster.workloads.manifests import Source, read
+from cluster.workloads.manifests import Source, read, taken_node_ports
 from cluster.workloads.objects import Labels, Manifest, Object, parse_resource, scaled_kind
+from operations.inventory import the_cluster
 from operations.refusal import refuse_all
 
 _intent = Intent()  # of this run's deploy, as far as it has been read
@@ -22,6 +23,7 @@ def written(sources: Source | Iterable[Source], values: Mapping[str, Any] | None
         manifest = read(sources if isinstance(sources, str | Path | Mapping) else list(sources), values, namespace)
     except BadManifest as bad:
         refuse_all(bad.problems, "nothing was applied")
+    end_over(taken_node_ports(manifest, the_cluster().settings))
     _intent.written.extend(manifest)
     agree()
     return manifest

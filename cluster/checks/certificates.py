@@ -1,5 +1,7 @@
 """Checks of certificates' lives and names, and of the directory on this machine that holds them."""
 
+import shlex
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,10 +36,16 @@ def keys_stay_out_of_the_repository(draft: Draft) -> Iterator[Problem]:
 
 
 @check("pki_passphrase_file")
-def passphrase_file_exists(draft: Draft) -> Iterator[Problem]:
-    path = draft.settings.pki_passphrase_file
-    if path is not None and not Path(path).expanduser().is_file():
-        yield Problem("pki_passphrase_file", path, "is no file on this machine; make it, or write None")
+def passphrase_file_is_ones_own(draft: Draft) -> Iterator[Problem]:
+    written = draft.settings.pki_passphrase_file
+    if written is None:
+        return
+    path = Path(written).expanduser()
+    if not path.is_file():
+        yield Problem("pki_passphrase_file", written, "is no file on this machine; make it, or write None")
+    elif (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
+        advice = f"has mode {mode:o}: others can read or change it; run `chmod 600 {shlex.quote(str(path))}`"
+        yield Problem("pki_passphrase_file", written, advice)
 
 
 @check("api_server_extra_names")

@@ -5,23 +5,45 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cluster.checks.registry import Draft, check
-from cluster.fields import is_label
+from cluster.fields import is_domain
 from cluster.problems import Problem, nearest, show
-from cluster.topology import ETCD, MASTERS, NODES, ROLES
+from cluster.topology import ETCD, MASTERS, NODE_USER, NODES, ROLES
+from pki import LONGEST_NAME
 
 _SYNONYMS = {"workers": NODES, "worker": NODES, "minions": NODES, "control_plane": MASTERS, "controllers": MASTERS}
 
+_LONGEST = LONGEST_NAME - len(NODE_USER)  # a node's certificate holds both
+
 
 @check()
-def names_are_dns_labels(draft: Draft) -> Iterator[Problem]:
+def names_are_dns_names(draft: Draft) -> Iterator[Problem]:
     for name in draft.names:
-        if not is_label(name):
-            fixed = re.sub(r"[^a-z0-9]+", "-", name.lower().partition(".")[0]).strip("-")
-            example = fixed if is_label(fixed) else "node1"
-            advice = f"is no DNS label; write up to 63 of a-z, 0-9 and inner dashes, for example {show(example)}"
-            yield Problem("host name", name, advice)
-        elif name == "localhost":
-            yield Problem("host name", name, 'is every host\'s own name; write another, for example "node1"')
+        if reason := _no_name(name):
+            yield Problem("host name", name, reason)
+
+
+def _no_name(name: str) -> str | None:
+    """Why a host cannot be called so."""
+    labels = [re.sub(r"[^a-z0-9]+", "-", label).strip("-") for label in name.lower().split(".")]
+    fixed = ".".join(labels)
+    if re.fullmatch(r"[0-9.]+", name):
+        return 'is an address; write a name, for example "node1", and the address after it'
+    if not is_domain(name):
+        example = fixed if is_domain(fixed) else "node1"
+        return (
+            "is no DNS name; write labels of a-z, 0-9 and inner dashes, up to 63 each, with dots between, for example "
+            f"{show(example)}"
+        )
+    if len(name) > _LONGEST:
+        advice = f"; write its first label, {show(labels[0])}" if len(labels) > 1 and len(labels[0]) <= _LONGEST else ""
+        return (
+            f"has {len(name)} characters, and a certificate of the node holds {_LONGEST}{advice or '; write a shorter'}"
+        )
+    if labels[0] == "localhost":
+        return 'is every host\'s own name; write another, for example "node1"'
+    if labels[-1] == "pem":
+        return "ends in .pem, as the certificate store's own files do; write another"
+    return None
 
 
 @check()

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from cluster import addresses, releases
 from cluster.addresses import lease_at, lease_lengths, span
 from cluster.checks.registry import Draft, check
-from cluster.ports import FIXED_PORTS, tcp_ports, udp_ports
+from cluster.ports import FIXED_PORTS, tcp_ports
 from cluster.problems import Problem, show
 from cluster.topology import NODES
 from pki import is_address
@@ -153,17 +153,6 @@ def ports_differ(draft: Draft) -> Iterator[Problem]:
         if port in taken:
             yield Problem(name, port, f"is the port of {taken[port]} too; write another")
         taken.setdefault(port, name)
-
-
-@check("service_node_ports", "etcd_client_port", "etcd_peer_port", "api_server_port", "flannel_backend")
-def node_ports_leave_the_clusters_own(draft: Draft) -> Iterator[Problem]:
-    settings = draft.settings
-    own = [*tcp_ports(settings), *udp_ports(settings)]
-    inside = sorted((port.number, port.what) for port in own if settings.node_ports.holds(port.number))
-    if inside:
-        listed = ", ".join(f"{number} ({what})" for number, what in inside)
-        advice = f'contains ports of the cluster itself; give no service {listed}, or write "30000-32767"'
-        yield Problem("service_node_ports", settings.service_node_ports, advice, severity="warning")
 
 
 @check("service_node_ports", "nginx_node_port", "etcd_client_port", "etcd_peer_port", "api_server_port")

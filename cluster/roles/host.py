@@ -65,7 +65,8 @@ def _steps(cluster: Cluster, distribution: Distribution) -> list[Step]:
 
 
 def _hosts_block(cluster: Cluster) -> Step:
-    lines = [HOSTS_BEGIN, *(f"{h.address}  {h.name}" for h in cluster.hosts), HOSTS_END]
+    names = ((h, " ".join(filter(None, (h.name, cluster.short_name(h))))) for h in cluster.hosts)
+    lines = [HOSTS_BEGIN, *(f"{h.address}  {listed}" for h, listed in names), HOSTS_END]
     block = shlex.quote("\n".join(lines))
     extract = f"sed -n '/^{HOSTS_BEGIN}/,/^{HOSTS_END}/p' /etc/hosts"
     # Without its last line the block has no known end: then only its first line goes.

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cluster.model import Settings
+from cluster.ports import tcp_ports, udp_ports
 from cluster.problems import show
 from cluster.workloads.documents import BadManifest, documents
 from cluster.workloads.objects import CONTROLLERS, Manifest, Object, mapping, selector_text, selects
@@ -53,6 +55,18 @@ def read(
     if problems:
         raise BadManifest(problems)
     return Manifest(objects)
+
+
+def taken_node_ports(objects: Iterable[Object], settings: Settings) -> list[str]:
+    """Services that ask for a port of the cluster's own: it would be lost to one of them. The server does not know."""
+    own = {("TCP", port.number): port.what for port in tcp_ports(settings)}
+    own |= {("UDP", port.number): port.what for port in udp_ports(settings)}
+    return [
+        f"{o.where}: {o}: nodePort {number} is the port of {own[protocol, number]}; write another, or leave it out"
+        for o in objects
+        for protocol, number in o.node_ports
+        if (protocol, number) in own
+    ]
 
 
 def _objects(where: str, body: Any) -> Iterator[Object | str]:

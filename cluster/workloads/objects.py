@@ -89,6 +89,14 @@ class Object:
         return mapping(written.get("matchLabels")) or None if self.kind in CONTROLLERS else None
 
     @property
+    def node_ports(self) -> list[tuple[str, int]]:
+        """Protocol and number of each port that a service asks for on every node."""
+        ports = self._spec.get("ports") if self.kind == "Service" else None
+        listed = [port for port in ports if isinstance(port, Mapping)] if isinstance(ports, list) else []
+        asked = [(str(port.get("protocol", "TCP")), port.get("nodePort")) for port in listed]
+        return [(protocol, number) for protocol, number in asked if isinstance(number, int)]
+
+    @property
     def _spec(self) -> Mapping[str, Any]:
         return mapping(self.body.get("spec"))
 

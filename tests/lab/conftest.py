@@ -72,7 +72,7 @@ class Run:
     @property
     def commands(self) -> dict[str, int]:
         """Commands sent to each host; needs -vvv."""
-        sent = re.findall(r"^\s*\[(\w+)\] +>>> ", self.err + self.out, re.MULTILINE)
+        sent = re.findall(r"^\s*\[([\w.-]+)\] +>>> ", self.err + self.out, re.MULTILINE)
         return {host: sent.count(host) for host in set(sent)}
 
     @property
@@ -99,7 +99,7 @@ class Run:
             r"(?:write|install|enable|reload|start|restart|stop|make|turn|load|set|let|give|trust|"
             r"create|change|scale|roll|delete|remove) "
         )
-        for host, line in re.findall(rf"^\s*\[(\w+)\] +({verbs}.*)$", self.err, re.MULTILINE):
+        for host, line in re.findall(rf"^\s*\[([\w.-]+)\] +({verbs}.*)$", self.err, re.MULTILINE):
             found.setdefault(host, []).append(line)
         return found
 

@@ -14,6 +14,7 @@ from cluster.desired import File
 from cluster.settings import Cluster
 from pki import Request, Store
 from tests.unit.example import DEBIAN, cluster, expected, several
+from tests.unit.test_settings import fqdn
 
 SHIPPED, SEVERAL = cluster(), several(api_server_extra_names=["k8s.example", "192.0.2.7", "localhost"])
 PKI, ETCD, FLANNEL = "/etc/kubernetes/ca", "/etc/etcd/pki", "/etc/flannel/pki"
@@ -58,6 +59,14 @@ def test_names_follow_the_settings() -> None:
     names, addresses = server_names(moved, moved.host("master"))
     assert "kubernetes.default.svc.example.internal" in names
     assert {"10.96.0.1", "192.0.2.1"} <= set(addresses)
+
+
+@pytest.mark.parametrize("name", ["node1.example.com", "n" * 52])
+def test_names_of_any_kind_and_length_a_host_may_have_fit_a_certificate(name: str) -> None:
+    found = fqdn(name, "node2", "node3")
+    assert placed(found, name)[f"{PKI}/kubelet"].common_name == f"system:node:{name}"
+    assert placed(found, name)[f"{PKI}/kubelet"].dns_names == (name,)
+    assert len(set(expected(found, found.host(name)))) == len(expected(found, found.host(name)))
 
 
 def test_certificates_of_a_master() -> None:

@@ -878,6 +878,7 @@ def test_a_dry_run_does_not_check_what_is_not_there_yet(operation: Any, name: st
 def test_the_store_is_as_the_settings_say(begin: Any, tmp_path: Path) -> None:
     secret = tmp_path / "passphrase"
     secret.write_text("correct horse\nanother line\n")
+    secret.chmod(0o600)
     this = begin(own_store=True, pki_passphrase_file=str(secret), pki_certificate_days=100, pki_authority_days=200)
     client = next(f for f in certificates(this, "master") if f.path == "/etc/kubernetes/ca/client.crt")
     certificate = x509.load_pem_x509_certificate((client.content or "").encode())
@@ -890,6 +891,7 @@ def test_the_store_is_as_the_settings_say(begin: Any, tmp_path: Path) -> None:
 def test_an_empty_passphrase_ends_the_run(begin: Any, tmp_path: Path, said: Any) -> None:
     secret = tmp_path / "passphrase"
     secret.write_text("")
+    secret.chmod(0o600)
     this = begin(own_store=True, pki_passphrase_file=str(secret))
     with pytest.raises(SystemExit):
         this.perform(pki.distribute, "master")

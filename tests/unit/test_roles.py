@@ -16,7 +16,7 @@ from cluster.roles.etcd import flannel_configuration
 from cluster.roles.flannel import DOCKER_ENV, SUBNET_ENV
 from cluster.settings import Cluster, load
 from tests.unit.example import DEBIAN, DEEPIN, PACKAGES, RELEASE_FILES, cluster, expected, roles, several
-from tests.unit.test_settings import data, groups
+from tests.unit.test_settings import data, fqdn, groups
 
 # A package of Debian 12 has these versions; the settings say them of what is a release file.
 PACKAGED = {"etcd": "3.4.23", "dockerd": "20.10.24"}
@@ -293,6 +293,15 @@ def test_the_hosts_file_has_every_host_of_the_inventory() -> None:
     (step,) = [s for s in on(SHIPPED, "node1")["host"].steps if "/etc/hosts" in s.name]
     for line in ("10.1.10.101  master", "10.1.10.102  node1", "10.1.10.103  node2", "10.1.10.104  node3"):
         assert f"\n{line}\n" in step.check and f"\n{line}\n" in step.repair
+
+
+def test_a_fully_qualified_name_is_every_services_and_its_first_label_one_more() -> None:
+    found = fqdn("node1.example.com", "node2.example.com", "node3")
+    (step,) = [s for s in on(found, "master")["host"].steps if "/etc/hosts" in s.name]
+    for line in ("10.1.10.102  node1.example.com node1", "10.1.10.103  node2.example.com node2", "10.1.10.104  node3"):
+        assert f"\n{line}\n" in step.repair
+    for daemon in ("kubelet", "kube-proxy"):
+        assert arguments(command_line(found, "node1.example.com", daemon))["hostname-override"] == "node1.example.com"
 
 
 def test_no_packaged_unit_is_overwritten() -> None:

@@ -85,16 +85,13 @@ def test_the_shipped_settings_lack_nothing_but_checksums():
 )
 def test_checksums_are_asked_for_what_is_fetched(methods, wanted):
     hosts = data(install_methods=methods, release_files=shipped()["release_files"])
-    names = [p.setting.split('"')[1] for p in refused(hosts)] if wanted else list(load(hosts, groups())[1])[1:]
+    names = [p.setting.split('"')[1] for p in refused(hosts)] if wanted else load(hosts, groups())[1]
     assert names == wanted
 
 
-def test_the_shipped_settings_warn_of_the_node_ports_alone():
-    (warning,) = load(data(), groups())[1]
-    assert warning.setting == "service_node_ports"
-    assert warning.severity == "warning"
-    for port in (2379, 2380, 6443, 8472, 10248, 10250, 10256):
-        assert str(port) in warning.advice
+def test_the_shipped_settings_give_no_warning():
+    """One that is always there teaches people to skip them all."""
+    assert load(data(), groups())[1] == []
 
 
 def test_hosts_know_their_roles(cluster):
@@ -240,8 +237,29 @@ def test_a_misspelt_name_on_one_host_names_the_host_and_hides_the_value():
     hosts = data()
     hosts["node1"]["sudo_password"] = "secret"
     (problem,) = refused(hosts)
-    assert str(problem).startswith("node1: sudo_password: is no setting")
+    assert str(problem).startswith('node1: sudo_password: is no setting; did you mean "_sudo_password"?')
     assert "secret" not in str(problem)
+
+
+def test_data_of_ones_own_is_left_alone():
+    hosts = data(region="eu", rack=3, contact={"mail": "ops@example.com"})
+    hosts["node1"]["serial"] = "A-1"
+    assert load(hosts, groups()) == load(data(), groups())
+
+
+def fqdn(*names: str) -> Cluster:
+    """The shipped cluster with nodes called so."""
+    hosts = data()
+    for old, new in zip(("node1", "node2", "node3"), names, strict=True):
+        hosts[new] = hosts.pop(old)
+    return load(hosts, groups(nodes=list(names)))[0]
+
+
+def test_a_fully_qualified_name_has_a_short_one_where_that_is_nobody_elses():
+    found = fqdn("web.example.com", "db.example.com", "db.example.org")
+    assert [found.short_name(host) for host in found.hosts] == [None, "web", None, None]
+    found = fqdn("master.example.com", "web.example.com", "web")
+    assert [found.short_name(host) for host in found.hosts] == [None] * 4
 
 
 def test_a_password_in_an_address_is_not_shown():

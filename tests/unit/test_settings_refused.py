@@ -200,6 +200,17 @@ def test_the_first_node_port_is_nginxs_and_may_not_be_the_clusters_own():
     assert str(problem).startswith("nginx_node_port = 2379: is the port of etcd")
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602])
+def test_a_passphrase_that_others_can_read(mode, tmp_path):
+    path = tmp_path / "the passphrase"
+    path.write_text("correct horse\n")
+    path.chmod(mode)
+    (problem,) = refused(data(pki_passphrase_file=str(path)))
+    assert f"mode {mode:o}" in problem.advice and f"chmod 600 '{path}'" in problem.advice
+    path.chmod(0o400)
+    assert load(data(pki_passphrase_file=str(path)), groups())[1] == []
+
+
 # What one host's own data, or the inventory, gets wrong.
 def renamed(new):
     hosts = data()
@@ -210,17 +221,28 @@ def renamed(new):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("node_1", ['host name = "node_1"', "no DNS label", '"node-1"']),
-        ("node1.example.com", ["no DNS label", '"node1"']),
-        ("-node", ["no DNS label", '"node"']),
-        ("n" * 64, ["no DNS label", "63"]),
+        ("node_1", ['host name = "node_1"', "no DNS name", '"node-1"']),
+        ("node_1.Example.com", ["no DNS name", '"node-1.example.com"']),
+        ("node1..example", ["no DNS name", '"node1"']),
+        ("-node", ["no DNS name", '"node"']),
+        ("n" * 64, ["no DNS name", "63"]),
+        ("n" * 53, ["53 characters", "holds 52", "write a shorter"]),
+        (f"node1.{'example.' * 8}com", ["characters", '"node1"']),
+        ("10.1.10.102", ["is an address", '"node1"']),
+        ("node1.pem", ["ends in .pem"]),
         ("localhost", ["every host's own name"]),
+        ("localhost.localdomain", ["every host's own name"]),
     ],
 )
-def test_a_host_name_that_is_no_dns_label(name, words):
+def test_a_host_name_that_is_no_dns_name(name, words):
     (problem,) = refused(*renamed(name))
     for word in words:
         assert word in str(problem)
+
+
+@pytest.mark.parametrize("name", ["node1.example.com", "n" * 52, "web-1.a.b"])
+def test_a_host_name_that_is_one(name):
+    assert load(*renamed(name))[0].host(name).is_node
 
 
 def test_names_that_differ_by_case_alone():
@@ -290,8 +312,7 @@ def test_bad_groups(changed, words):
 
 
 def warnings(hosts, in_groups=None):
-    found = load(hosts, in_groups or groups())[1]
-    return [str(warning) for warning in found if warning.setting != "service_node_ports"]
+    return [str(warning) for warning in load(hosts, in_groups or groups())[1]]
 
 
 def test_an_even_number_of_etcd_members_is_a_warning():
@@ -327,10 +348,6 @@ def test_an_argument_unknown_to_a_program_of_unknown_version_is_a_warning():
     assert '"snapshot-count"' in warning
     (problem,) = refused(data(extra_args=extra, package_versions={"etcd": "3.4.23+dfsg-4"}))
     assert "etcd 3.4.23+dfsg-4 has no such argument" in str(problem)
-
-
-def test_narrow_node_ports_need_no_warning():
-    assert load(data(service_node_ports="30000-32767"), groups())[1] == []
 
 
 def test_a_flannel_that_goes_deaf_is_a_warning():

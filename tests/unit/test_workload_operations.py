@@ -478,6 +478,18 @@ def test_a_service_that_would_answer_nobody_ends_a_dry_run(deploy: Deploy) -> No
     assert deploy.refuses_dry(deploy.read(kubernetes.manifest, service(app="wbe"))) == [NOBODY]
 
 
+def test_a_service_on_a_port_of_the_clusters_own_is_refused(deploy: Deploy) -> None:
+    """The shipped range of node ports contains them, and the server does not know that they are taken."""
+    asked = [{"port": 1, "nodePort": port} for port in (80, 6443, 8472)] + [
+        {"port": 2, "nodePort": 8472, "protocol": "UDP"}
+    ]
+    body = other("Service", "web", spec={"selector": {"app": "web"}, "ports": asked})
+    assert deploy.refuses(kubernetes.manifest, body) == [
+        "the manifest: Service web: nodePort 6443 is the port of the API server; write another, or leave it out",
+        "the manifest: Service web: nodePort 8472 is the port of flannel's packets; write another, or leave it out",
+    ]
+
+
 def test_a_service_that_would_answer_nobody_is_refused(deploy: Deploy) -> None:
     message = refusal(deploy.carry_out(deploy.read(kubernetes.manifest, service(app="wbe"))))
     assert message == f"{NOBODY}\nNothing was applied."
