@@ -19,8 +19,8 @@ from pyinfra_cli.inventory import make_inventory
 from audit.answers import Reading
 from cluster.certificates import certificate_files
 from cluster.desired import Role
+from cluster.machine import Machine, machine
 from cluster.ports import tcp_ports
-from cluster.preflight import treated_as
 from cluster.problems import Problem
 from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
@@ -85,12 +85,13 @@ def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> No
     if not facts:
         reading.trouble = f"it could not be read: {reading.facts.pop('preflight')}"
         return
-    reading.distribution = treated_as(facts)
-    if reading.distribution is None:
+    known = machine(facts)
+    if known is None:
         reading.trouble = "its distribution is not known"
         return
+    reading.distribution = known.distribution
     try:
-        reading.roles = _roles(cluster, reading.host, reading, store)
+        reading.roles = _roles(cluster, reading.host, known, store)
     except LookupError:
         reading.trouble = "install_methods asks for packages that its distribution does not have (deploys/host.py)"
         return
@@ -113,11 +114,9 @@ def _ask_as_account(there: Any, reading: Reading, rest: Questions) -> None:
         reading.trouble = f"not root, and may not run {READER} as these settings make it: run deploys/audit.py as root"
 
 
-def _roles(cluster: Cluster, host: Host, reading: Reading, store: Store) -> list[Role]:
-    assert reading.distribution
-    files = certificate_files(cluster, host, reading.distribution, store, write=False)
-    identifier = reading.fact("preflight")["distribution"]
-    return all_roles(cluster, host, reading.distribution, identifier, files)
+def _roles(cluster: Cluster, host: Host, known: Machine, store: Store) -> list[Role]:
+    files = certificate_files(cluster, host, known.distribution, store, write=False)
+    return all_roles(cluster, host, known, files)
 
 
 def _run(there: Any, script: str) -> list[str]:

@@ -1,14 +1,17 @@
 """A host before anything is done to it."""
 
+import json
 import re
 import time
 from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
 
+from cluster.shell import program
 from facts.base import Fact
-from facts.shell import words
 
-# Units that keep the clock, whatever package brought them.
-_TIME_SERVICES = ("systemd-timesyncd", "chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd")
+_ROUTE_KINDS = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
+_Pairs = list[tuple[str, str]]
 
 
 class Preflight(Fact[dict]):
@@ -16,12 +19,23 @@ class Preflight(Fact[dict]):
     What decides whether a host can be used at all.
 
     + ports: TCP ports whose listeners matter
+    + units: services that a run manages
 
     Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
-    /etc/machine-id, `hostname`, `date`, `df`, `systemctl`, `ss`. `managers` are the package managers there; `clock` is
-    the host's clock less this machine's, in seconds, as of the moment its answer was read; `disk` and `free_disk` are
-    what /var has and has free, in bytes; `installed` whether an earlier run brought certificates here; `time_services`
-    the units at work that keep the clock; `listeners` are program names by port.
+    /etc/machine-id, `date`, `df`, `systemctl`, `ip`, /etc/resolv.conf, /run/systemd/resolve/resolv.conf, `ss`,
+    /proc/PID, drop-ins of the units, /etc/docker/daemon.json, `iptables-save`, `nft`.
+
+    - `managers`: the package managers there. `clock`: the host's clock less this machine's, in seconds, as of the
+      moment its answer was read. `disk`, `free_disk`: what /var has and has free, in bytes. `installed`: whether an
+      earlier run brought certificates here. `time_services`, `firewalls`: units at work.
+    - `interfaces`: addresses by interface. `routes`: IPv4 routes. `resolv_conf`: whether the file is there;
+      `resolvers`: those in it; `resolved`: those that systemd-resolved has, None without it. `client`: the address from
+      which SSH is spoken to this host.
+    - `listeners`, by port: the process, its program and systemd's unit or scope of it. `units`: main process, and
+      whether the project has written a unit or a drop-in. `drop_ins`: files of others beside them, which settings each
+      sets or clears, which variables come from files it names, and, outside of /etc and /run, whose package it is.
+    - `daemon_json`: the keys of Docker's own configuration, None without one, or why it cannot be read.
+    - `iptables`, `nft`: rules for what comes in, but for those of Docker and Kubernetes.
 
     .. code:: python
 
@@ -29,51 +43,112 @@ class Preflight(Fact[dict]):
          "managers": ["apt-get"], "architecture": "x86_64",
          "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master", "clock": 0.02,
          "disk": 105089261568, "free_disk": 84003123200, "installed": True,
-         "time_services": ["chrony"], "listeners": {2379: "etcd"}}
+         "time_services": ["chrony"], "firewalls": [],
+         "interfaces": {"lo": ["127.0.0.1/8"], "eth0": ["10.1.10.101/24"]},
+         "routes": [{"to": "default", "via": "10.1.10.1", "dev": "eth0"}],
+         "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None, "client": "10.1.10.1",
+         "listeners": {2379: {"name": "etcd", "pid": 612, "unit": "etcd.service", "program": "/usr/bin/etcd"}},
+         "units": {"etcd": {"pid": 612, "ours": True}},
+         "drop_ins": [{"unit": "docker", "path": "/etc/systemd/system/docker.service.d/proxy.conf", "package": "",
+                       "sets": ["Environment"], "clears": [], "variables": []}],
+         "daemon_json": ["log-driver"], "iptables": [":INPUT ACCEPT [0:0]"], "nft": []}
     """
 
     default = dict
 
-    def script(self, ports: Iterable[int] = ()) -> str:
-        among = " or ".join(f"sport = :{port}" for port in ports)
-        listening = f"ss -Hltnp '{among}' 2>/dev/null | sed 's/^/listening=/'; " if among else ""
-        return (
-            ". /etc/os-release; "
-            'echo "distribution=$ID"; echo "like=$ID_LIKE"; echo "version=$VERSION_ID"; echo "name=$PRETTY_NAME"; '
-            'for m in apt-get dnf yum; do ! command -v $m >/dev/null || echo "manager=$m"; done; '
-            'echo "architecture=$(uname -m)"; '
-            'echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "hostname=$(hostname)"; '
-            'echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"; '
-            "[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1; "
-            'df -P -B1 /var | awk \'NR==2 {print "disk=" $2; print "free_disk=" $4}\'; '
-            f"systemctl list-units --no-legend --state=active {words(f'{s}.service' for s in _TIME_SERVICES)} "
-            "2>/dev/null | sed -n 's/^ *\\([^ ]*\\)\\.service .*/time_service=\\1/p'; "
-            f"{listening}"
-            'echo "clock=$(date +%s.%N)"'
-        )
+    def script(self, ports: Iterable[int] = (), units: Iterable[str] = ()) -> str:
+        return program("preflight", PORTS=" ".join(map(str, ports)), UNITS=" ".join(units))
 
     def read(self, lines: list[str]) -> dict:
-        pairs = [line.partition("=")[::2] for line in lines]
+        pairs: _Pairs = [line.partition("=")[::2] for line in lines]
         raw = dict(pairs)
         texts = ("distribution", "like", "version", "name", "architecture", "init", "machine_id", "hostname")
         return {
             **{key: raw.get(key, "") for key in texts},
-            "managers": [value for key, value in pairs if key == "manager"],
+            "managers": _all(pairs, "manager"),
             "root": raw.get("uid") == "0",
             "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
             "installed": "installed" in raw,
             "disk": int(raw.get("disk") or 0),
             "free_disk": int(raw.get("free_disk") or 0),
-            "time_services": [value for key, value in pairs if key == "time_service"],
-            "listeners": _listeners(value for key, value in pairs if key == "listening"),
+            "time_services": _all(pairs, "time_service"),
+            "firewalls": _all(pairs, "firewall"),
+            "interfaces": _interfaces(pairs),
+            "routes": [_route(line) for line in _all(pairs, "route")],
+            "resolv_conf": "resolv_conf" in raw,
+            "resolvers": _all(pairs, "resolver"),
+            "resolved": _all(pairs, "real_resolver") if "resolved" in raw else None,
+            "client": raw.get("client", ""),
+            "listeners": _listeners(_all(pairs, "listening"), _all(pairs, "process")),
+            "units": _units(pairs),
+            "drop_ins": _drop_ins(pairs),
+            "daemon_json": _keys(_all(pairs, "daemon")) if "daemon_json" in raw else None,
+            "iptables": _all(pairs, "iptables"),
+            "nft": _all(pairs, "nft"),
         }
 
 
-def _listeners(lines: Iterable[str]) -> dict[int, str]:
-    """Program names by port, of what `ss` prints: state, two queues, local and peer address, program."""
-    found: dict[int, str] = {}
-    for line in lines:
-        _, _, _, local, _, *program = line.split(maxsplit=5)
-        name = re.search(r'\(\("([^"]*)"', " ".join(program))
-        found.setdefault(int(local.rpartition(":")[2]), name[1] if name else "")
+def _all(pairs: _Pairs, wanted: str) -> list[str]:
+    return [value for key, value in pairs if key == wanted]
+
+
+def _interfaces(pairs: _Pairs) -> dict[str, list[str]]:
+    """Addresses by interface, of lines of `ip -o`: "2: eth0@if5: <UP> …", "2: eth0    inet 10.1.10.101/24 …"."""
+    found: dict[str, list[str]] = {line.split()[1].rstrip(":").partition("@")[0]: [] for line in _all(pairs, "link")}
+    for line in _all(pairs, "address"):
+        _, name, _, address, *_ = line.split()
+        found.setdefault(name, []).append(address)
     return found
+
+
+def _route(line: str) -> dict[str, str]:
+    """A line of `ip route`: [KIND] NETWORK KEY VALUE …."""
+    words = [word for word in line.split() if word not in _ROUTE_KINDS]
+    pairs = dict(pairwise(words[1:]))
+    return {"to": words[0], "via": pairs.get("via", ""), "dev": pairs.get("dev", "")}
+
+
+def _listeners(lines: Iterable[str], processes: Iterable[str]) -> dict[int, dict[str, Any]]:
+    """Who listens, by port, of what `ss` prints: state, two queues, local and peer address, program."""
+    known = {pid: rest for pid, *rest in (line.split(maxsplit=2) for line in processes)}
+    found: dict[int, dict[str, Any]] = {}
+    for line in lines:
+        _, _, _, local, _, *users = line.split(maxsplit=5)
+        name = re.search(r'\(\("([^"]*)",pid=(\d+)', " ".join(users))
+        unit, path, *_ = [*(known.get(name[2], ()) if name else ()), "-", ""]
+        who = {"name": name[1] if name else "", "pid": int(name[2]) if name else 0}
+        found.setdefault(int(local.rpartition(":")[2]), {**who, "unit": unit.strip("-"), "program": path})
+    return found
+
+
+def _units(pairs: _Pairs) -> dict[str, dict[str, Any]]:
+    ours, found, name = set(_all(pairs, "ours")), {}, ""
+    listed = [line.partition("=")[::2] for line in _all(pairs, "unit")]
+    # The two properties of a unit come in no order that is promised.
+    for first, second in zip(listed[::2], listed[1::2], strict=False):
+        both = dict((first, second))
+        name = both["Id"].removesuffix(".service")
+        found[name] = {"pid": int(both["MainPID"]), "ours": name in ours}
+    return found
+
+
+def _drop_ins(pairs: _Pairs) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for key, value in pairs:
+        if key == "drop_in":
+            unit, path, package = value.split(" ", 2)
+            found.append({"unit": unit, "path": path, "package": package, "sets": [], "clears": [], "variables": []})
+        elif key in ("sets", "clears", "variable") and found:
+            found[-1]["variables" if key == "variable" else key].append(value)
+    return found
+
+
+def _keys(lines: list[str]) -> list[str] | str:
+    text = "\n".join(lines)
+    if not text.strip():
+        return []  # as dockerd takes it
+    try:
+        read = json.loads(text)
+    except ValueError as error:
+        return str(error)
+    return list(read) if isinstance(read, dict) else "no object of names and values"

@@ -28,7 +28,7 @@ mappings as JSON. What a host has no answer to is `{}`.
 _NODE, _MASTER = "node1", "master"
 _HOSTS = {"flannel.SubnetEnv": _NODE, "docker": _NODE, "network": _NODE}
 _ARGUMENTS = {
-    "host.Preflight": ["ports=[2379, 6443]"],
+    "host.Preflight": ["ports=[2379, 6443]", 'units=["etcd"]'],
     "packages.Offers": ['packages=["curl"]'],
     "packages.Altered": ['packages=["curl"]'],
     "network.Reachable": ['addresses=["192.168.2.1"]'],

@@ -11,7 +11,7 @@ from cluster.roles.of_host import all_roles
 from facts.audit import READER, questions, reader
 from operations.inventory import the_cluster, this_host
 from operations.pki import issued
-from operations.preflight import distribution, identifier
+from operations.preflight import this_machine
 from operations.role import converge
 
 SUDOERS = "/etc/sudoers.d/container-cloud-audit"
@@ -29,8 +29,9 @@ def _role() -> Role:
     name = cluster.settings.audit_account
     if name is None:
         return Role(name="audit", gone=(READER, SUDOERS))
-    on = distribution()
-    asked = questions(cluster, this, on.family.name, all_roles(cluster, this, on, identifier(), issued()))
+    machine = this_machine()
+    family = machine.distribution.family.name
+    asked = questions(cluster, this, family, all_roles(cluster, this, machine, issued()))
     rule = f'Defaults!{READER} env_reset, !requiretty\n{name} ALL=(root) NOSETENV: NOPASSWD: {READER} ""\n'
     files = (File(READER, reader(asked), mode="755"), File(SUDOERS, f"{HEADER}{rule}", mode="440", test=_VISUDO))
     return Role(name="audit", files=files)

@@ -21,7 +21,7 @@ from facts.workloads import Controllers, Present, kubectl
 from operations import intent, objects, pods
 from operations.inventory import the_cluster, this_host
 from operations.pki import issued
-from operations.preflight import distribution
+from operations.preflight import distribution, this_machine
 from operations.report import announce
 from operations.role import converge
 from operations.rolling import Update
@@ -36,7 +36,7 @@ def master() -> Iterator[StringCommand]:
 @operation()
 def node() -> Iterator[StringCommand]:
     """Install, configure and start kubelet and kube-proxy."""
-    yield from converge(node_role(the_cluster(), this_host(host.name), distribution(), issued()))
+    yield from converge(node_role(the_cluster(), this_host(host.name), this_machine(), issued()))
 
 
 def manifest(

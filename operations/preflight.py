@@ -7,8 +7,11 @@ from pyinfra import host, logger
 from pyinfra.api import StringCommand, operation
 
 from cluster.distributions import Distribution
+from cluster.machine import Machine, machine
 from cluster.ports import tcp_ports
-from cluster.preflight import notices, problems, treated_as
+from cluster.preflight import judge
+from cluster.preflight.remarks import texts
+from cluster.roles import UNITS
 from cluster.topology import ROLES
 from facts.host import Preflight
 from operations.inventory import the_cluster
@@ -34,14 +37,14 @@ def begin() -> None:
 @operation()
 def check() -> Iterator[StringCommand]:
     """Read what decides whether each host can be used, and end the run if one cannot; never changes anything."""
-    found = facts()
-    refused = problems(the_cluster(), found)
-    if refused:
+    remarks = judge(the_cluster(), facts())
+    for remark in remarks:
+        if remark.weight != "refusal" and remark.text not in _told:
+            _told.add(remark.text)
+            say = logger.warning if remark.weight == "warning" else logger.info
+            say(f"{remark.weight}: {remark.text}")
+    if refused := texts(remarks, "refusal"):
         refuse_all(refused, "nothing was changed")
-    for notice in notices(found):
-        if notice not in _told:
-            _told.add(notice)
-            logger.warning(f"warning: {notice}")
     host.noop("the host can be used")
     return
     yield
@@ -49,16 +52,17 @@ def check() -> Iterator[StringCommand]:
 
 def facts() -> dict[str, Any]:
     """The preflight facts of every active host that has a role, read once in each phase."""
-    return survey(Preflight, ports=tuple(sorted(port.number for port in tcp_ports(the_cluster().settings))))
+    ports = tuple(sorted(port.number for port in tcp_ports(the_cluster().settings)))
+    return survey(Preflight, ports=ports, units=UNITS)
 
 
-def distribution() -> Distribution:
-    """The distribution of the host at hand, or the known one that it is a relative of."""
-    known = treated_as(facts()[host.name])
+def this_machine() -> Machine:
+    """The host at hand as it is."""
+    known = machine(facts()[host.name])
     assert known is not None, "the preflight refuses unknown distributions"
     return known
 
 
-def identifier() -> str:
-    """The ID by which the host at hand names its distribution."""
-    return str(facts()[host.name]["distribution"])
+def distribution() -> Distribution:
+    """The distribution of the host at hand, or the known one that it is a relative of."""
+    return this_machine().distribution

@@ -187,12 +187,12 @@ def docker_options_are_not_the_projects(draft: Draft) -> Iterator[Problem]:
             advice = f"write one word an entry: {', '.join(show(word) for word in option.split())}"
             yield Problem(setting, option, advice)
             continue
-        name = _docker_option(option)
+        name = docker_option(option)
         for advice, severity in _refusal(draft.settings, "dockerd", name):
             yield Problem(setting, option, advice, severity=severity)
 
 
-def _docker_option(option: str) -> str:
+def docker_option(option: str) -> str:
     """The long name of a dockerd option as typed: --mtu=1450, -H, -Hunix://…"""
     if option.startswith("--"):
         return option[2:].partition("=")[0]

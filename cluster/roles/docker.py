@@ -11,7 +11,8 @@ from cluster.settings import Cluster, Host
 
 CONFIG = "/etc/sysconfig/docker"
 FORWARD_SCRIPT = f"{LIBEXEC}/forward"
-_READ = (CONFIG, FORWARD_SCRIPT, DOCKER_ENV)
+DAEMON = "/etc/docker/daemon.json"  # the operator's own; dockerd reads it where it is there
+_READ = (CONFIG, DAEMON, FORWARD_SCRIPT, DOCKER_ENV)
 # As Docker's own unit has it.
 _LIMITS = ("LimitNOFILE=1048576", "LimitNPROC=infinity", "LimitCORE=infinity", "TasksMax=infinity")
 
@@ -31,7 +32,7 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
         programs=how.programs,
         packaged_units=how.acted_on,
         files=(
-            File(CONFIG, environment_file({"OPTIONS": _options(cluster, host)})),
+            File(CONFIG, environment_file({"OPTIONS": options(cluster, host)})),
             _service(how, program, inputs, keeps_command=keeps_command),
             File(FORWARD_SCRIPT, _forward_script(network), mode="755"),
         ),
@@ -63,7 +64,8 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
     )
 
 
-def _options(cluster: Cluster, host: Host) -> str:
+def options(cluster: Cluster, host: Host) -> str:
+    """dockerd's arguments, but for those that follow from flannel's lease."""
     settings = cluster.settings
     options = [
         "--exec-opt",

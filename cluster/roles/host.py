@@ -5,6 +5,7 @@ import shlex
 from cluster.desired import File, Package, Role, Step
 from cluster.distributions import Distribution
 from cluster.formats import HEADER
+from cluster.machine import Machine
 from cluster.roles.repositories import repository_files
 from cluster.settings import Cluster, Settings
 
@@ -18,16 +19,13 @@ MODULES = ("br_netfilter", "overlay")
 HOSTS_BEGIN, HOSTS_END = "# container-cloud: begin", "# container-cloud: end"
 
 
-def host_role(cluster: Cluster, distribution: Distribution, identifier: str) -> Role:
-    """The preparation every host gets, whatever its roles.
-
-    Args:
-        identifier: the host's own ID in /etc/os-release, which may be that of a relative of the distribution.
-    """
+def host_role(cluster: Cluster, machine: Machine) -> Role:
+    """The preparation every host gets, whatever its roles."""
+    distribution = machine.distribution
     service = time_service(cluster.settings, distribution)
     return Role(
         name="host",
-        sources=repository_files(cluster.settings, distribution.family.name, identifier),
+        sources=repository_files(cluster.settings, distribution.family.name, machine.identifier),
         packages=tuple(Package(name) for name in (*distribution.host, *([service] if service else []))),
         files=(
             File("/etc/modules-load.d/container-cloud.conf", HEADER + "".join(f"{m}\n" for m in MODULES)),

@@ -2,9 +2,9 @@
 
 from cluster.certificates import KUBERNETES_PKI
 from cluster.desired import File, Package, Role, Step, Unit
-from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation
+from cluster.machine import Machine
 from cluster.releases import choose
 from cluster.roles.kubernetes import (
     DIRECTORY,
@@ -22,11 +22,12 @@ from cluster.settings import Cluster, Host
 KUBELET, PROXY = "kubelet", "kube-proxy"
 
 
-def node_role(cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]) -> Role:
+def node_role(cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...]) -> Role:
     """The Kubernetes node's services on one host."""
+    distribution = machine.distribution
     how = installation(cluster.settings, distribution, "kubernetes-node")
     client = "node" if host.is_master else "client"
-    kubelet_files, kubelet = _kubelet(cluster, host, how, client)
+    kubelet_files, kubelet = _kubelet(cluster, host, how, client, machine.resolv_conf)
     proxy_files, proxy = _proxy(cluster, host, how)
     shared = [common_file(cluster, how)]
     if not host.is_master:
@@ -50,7 +51,9 @@ def _kubelet_kubeconfig(host: Host) -> str:
     return f"{DIRECTORY}/kubelet.kubeconfig" if host.is_master else KUBECONFIG
 
 
-def _kubelet(cluster: Cluster, host: Host, how: Installation, client: str) -> tuple[list[File], Unit]:
+def _kubelet(
+    cluster: Cluster, host: Host, how: Installation, client: str, resolv_conf: str | None
+) -> tuple[list[File], Unit]:
     settings = cluster.settings
     version = settings.kubernetes_version
     config = f"{DIRECTORY}/kubelet"
@@ -73,6 +76,7 @@ def _kubelet(cluster: Cluster, host: Host, how: Installation, client: str) -> tu
         "read-only-port": "0",
         "node-ip": str(host.address),
         "cluster-domain": settings.cluster_domain,
+        **({"resolv-conf": resolv_conf} if resolv_conf else {}),
     }
     variables = {
         "KUBELET_ADDRESS": only({"address": "0.0.0.0"}),

@@ -1,7 +1,7 @@
 """Every role of one host."""
 
 from cluster.desired import File, Role
-from cluster.distributions import Distribution
+from cluster.machine import Machine
 from cluster.roles.docker import docker_role
 from cluster.roles.etcd import etcd_role
 from cluster.roles.flannel import flannel_role
@@ -12,14 +12,15 @@ from cluster.roles.pki import pki_role
 from cluster.settings import Cluster, Host
 
 
-def services(cluster: Cluster, host: Host, on: Distribution, certificates: tuple[File, ...] = ()) -> list[Role]:
+def services(cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...] = ()) -> list[Role]:
     """What its groups make a host do, in the order in which it is brought about.
 
     Args:
-        on: the host's distribution.
+        machine: the host as it is.
         certificates: its certificate files, which the roles expect; none where only software matters.
     """
     roles: list[Role] = []
+    on = machine.distribution
     if host.is_etcd:
         roles.append(etcd_role(cluster, host, on, certificates))
     if host.is_node:
@@ -27,13 +28,11 @@ def services(cluster: Cluster, host: Host, on: Distribution, certificates: tuple
     if host.is_master:
         roles.append(master_role(cluster, host, on, certificates))
     if host.is_node:
-        roles.append(node_role(cluster, host, on, certificates))
+        roles.append(node_role(cluster, host, machine, certificates))
     return roles
 
 
-def all_roles(
-    cluster: Cluster, host: Host, on: Distribution, identifier: str, certificates: tuple[File, ...]
-) -> list[Role]:
-    """The services' roles, and before them those of every host. `identifier` as in `host_role`."""
-    every = [host_role(cluster, on, identifier), pki_role(on, certificates)]
-    return [*every, *services(cluster, host, on, certificates)]
+def all_roles(cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...]) -> list[Role]:
+    """The services' roles, and before them those of every host; arguments as for `services`."""
+    every = [host_role(cluster, machine), pki_role(machine.distribution, certificates)]
+    return [*every, *services(cluster, host, machine, certificates)]

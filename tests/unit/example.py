@@ -12,6 +12,7 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 from cluster.certificates import certificate_files
 from cluster.desired import File, Role
 from cluster.distributions import TABLE, Distribution
+from cluster.machine import Machine
 from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
 from facts.role import RoleState
@@ -24,6 +25,27 @@ DEBIAN, DEEPIN = (next(d for d in TABLE if d.name == name) for name in ("Debian"
 PACKAGES = dict.fromkeys(("etcd", "flannel", "docker", "kubernetes"), "packages")
 RELEASE_FILES = dict.fromkeys(PACKAGES, "release files")
 BARE: dict[str, dict[str, Any]] = {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
+
+# What the preflight finds on a host before its first run, but for what every host has of its own.
+GOOD: dict[str, Any] = {
+    "distribution": "debian", "like": "", "version": "12", "managers": ["apt-get"],
+    "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
+    "root": True, "init": "systemd", "clock": 0.0, "free_disk": 80 * 2**30, "installed": False,
+    "time_services": [], "firewalls": [], "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None,
+    "client": "10.1.10.1", "listeners": {}, "units": {}, "drop_ins": [], "daemon_json": None, "iptables": [], "nft": [],
+}  # fmt: skip
+
+
+def good(host: Host, number: int) -> dict[str, Any]:
+    """What the preflight finds on one of several good hosts."""
+    network = [{"to": "default", "via": "10.1.10.1", "dev": "eth0"}, {"to": "10.1.10.0/24", "via": "", "dev": "eth0"}]
+    return {
+        **GOOD,
+        "hostname": host.name,
+        "machine_id": f"{number:032x}",
+        "interfaces": {"lo": ["127.0.0.1/8"], "eth0": [f"{host.address}/24"]},
+        "routes": network,
+    }
 
 
 def cluster(in_groups: Mapping[str, list[str]] | None = None, **changes: Any) -> Cluster:
@@ -46,7 +68,7 @@ def roles(
 ) -> dict[str, Role]:
     """Every role of a host by name, in the order in which they are brought about."""
     files = expected(cluster, host, on) if certificates is None else certificates
-    listed = all_roles(cluster, host, on, on.ids[0], files)
+    listed = all_roles(cluster, host, Machine(on, on.ids[0]), files)
     return {role.name: role for role in listed}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from cluster.distributions import TABLE, Distribution, distribution_of, relative_of
 from cluster.installation import installation, package_names
+from cluster.machine import Machine
 from cluster.releases import Packaged
 from cluster.roles.host import host_role, time_service
 from tests.unit.example import DEBIAN, DEEPIN, PACKAGES, RELEASE_FILES, cluster, expected, roles
@@ -184,7 +185,7 @@ def test_etcds_keys_stay_roots() -> None:
 
 
 def repository_files(distribution: Distribution, identifier: str, **changes: Any) -> dict[str, str]:
-    role = host_role(cluster(**changes), distribution, identifier)
+    role = host_role(cluster(**changes), Machine(distribution, identifier))
     return {f.path: f.content or "" for f in role.sources}
 
 
@@ -259,7 +260,7 @@ def test_each_family_has_its_own_repositories() -> None:
 def test_what_keeps_the_clock(wanted: str | None, distribution: Distribution, package: str, unit: str) -> None:
     found = cluster(time_service=wanted)
     assert time_service(found.settings, distribution) == package
-    role = host_role(found, distribution, distribution.ids[0])
+    role = host_role(found, Machine(distribution, distribution.ids[0]))
     assert (package in [p.name for p in role.packages]) is (package is not None)
     assert [s.name for s in role.steps if s.name.startswith("start ")] == ([f"start {unit}"] if unit else [])
 
@@ -293,7 +294,7 @@ def test_selinux_becomes_permissive_now_and_at_boot(
     now: int | None, at_boot: str | None, due: bool, tmp_path: Path
 ) -> None:
     """On the files as an EL 7 host has them: this kernel has no SELinux."""
-    (step,) = [s for s in host_role(cluster(), DEEPIN, "deepin").steps if "SELinux" in s.name]
+    (step,) = [s for s in host_role(cluster(), Machine(DEEPIN, "deepin")).steps if "SELinux" in s.name]
     enforce, config = tmp_path / "enforce", tmp_path / "config"
     if now is not None:
         enforce.write_text(f"{now}\n")

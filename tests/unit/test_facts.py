@@ -6,6 +6,7 @@ A data file that begins with "Recorded" holds what a real host or program printe
 import importlib
 import inspect
 import pkgutil
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -65,7 +66,16 @@ class Bare:
     """A fact's own script and reading, without what all facts have around them: what a data file is about."""
 
     def __init__(self, fact: Fact) -> None:
-        self.name, self.command, self.process, self.requires_command = fact.name, fact.script, fact.read, None
+        self.name, self.process, self.requires_command = fact.name, fact.read, None
+        module = inspect.getmodule(fact)
+        # Of a shell program its name and values, not its text.
+        self.command = (
+            patch.object(module, "program", called)(fact.script) if hasattr(module, "program") else fact.script
+        )
+
+
+def called(name: str, **values: str | int) -> str:
+    return f"{name}.sh {' '.join(f'{key}={shlex.quote(str(value))}' for key, value in values.items())}"
 
 
 def bare(fact: type) -> Any:

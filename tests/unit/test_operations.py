@@ -37,7 +37,7 @@ from operations.inventory import store, the_cluster
 from operations.report import Report
 from operations.role import write_files
 from pki import Store
-from tests.unit.example import BARE, DEBIAN, SEVERAL, Run, converged, on_disk, roles
+from tests.unit.example import BARE, DEBIAN, SEVERAL, Run, converged, good, on_disk, roles
 
 # The operations that bring a host to a role, with that role's name.
 CONVERGING = {
@@ -60,12 +60,6 @@ OTHERS = {
 }
 # Those on workloads: tests/unit/test_workload_operations.py.
 ON_WORKLOADS = {kubernetes._manifest, kubernetes._absent, kubernetes._scale, kubernetes._rolling_update}
-GOOD = {
-    "distribution": "debian", "like": "", "version": "12", "managers": ["apt-get"],
-    "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
-    "root": True, "init": "systemd", "clock": 0.0, "free_disk": 10**11, "installed": False, "time_services": [],
-    "listeners": {},
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +80,9 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
         forget()
         directory = tmp_path / "pki" if own_store else stores / ("several" if in_groups else "shipped")
         made = Run(in_groups, pki_directory=str(directory), pki_key_type="ecdsa-p256", **settings)
-        for number, name in enumerate(made.inventory.hosts):
-            made.answers[name, Preflight] = {**GOOD, "hostname": name, "machine_id": f"{number:032x}"}
-            made.answers[name, RoleState] = BARE
+        for number, member in enumerate(made.cluster.hosts):
+            made.answers[member.name, Preflight] = good(member, number)
+            made.answers[member.name, RoleState] = BARE
         return made
 
     monkeypatch.setattr("operations.survey._answers", {})

@@ -4,15 +4,20 @@ from typing import Any
 
 import pytest
 
+from cluster.machine import Machine, machine
 from cluster.ports import tcp_ports
-from cluster.preflight import notices, problems
-from tests.unit.example import PACKAGES, SEVERAL, cluster, several
+from cluster.preflight import judge
+from cluster.preflight.remarks import texts
+from cluster.roles.node import node_role
+from cluster.settings import Cluster
+from tests.unit.example import PACKAGES, SEVERAL, cluster, expected, good, several
 
 SHIPPED = cluster()
 RUNNING = {
-    "master": {2379: "etcd", 2380: "etcd", 6443: "kube-apiserver", 10257: "kube-controller", 10259: "kube-scheduler"},
+    "master": {2379: "etcd", 2380: "etcd", 6443: "kube-apiserver", 10257: "kube-controller-manager",
+               10259: "kube-scheduler"},
     "node1": {10250: "kubelet", 10248: "kubelet", 10249: "kube-proxy", 10256: "kube-proxy"},
-}
+}  # fmt: skip
 
 
 KNOWN = (
@@ -22,38 +27,38 @@ KNOWN = (
 ROCKY = {"distribution": "rocky", "like": "rhel centos fedora", "version": "9.2", "managers": ["dnf", "yum"]}
 
 
-def good() -> dict[str, dict[str, Any]]:
+def good_hosts() -> dict[str, dict[str, Any]]:
     """What the preflight finds on four hosts before the first run."""
+    return {h.name: good(h, number) | {"clock": 0.1 * number} for number, h in enumerate(SHIPPED.hosts, start=1)}
+
+
+def problems(cluster: Cluster, found: dict[str, dict[str, Any]]) -> list[str]:
+    return texts(judge(cluster, found), "refusal")
+
+
+def listener(name: str, pid: int = 612) -> dict[str, Any]:
+    """The kernel keeps 15 characters of a program's name."""
+    return {"name": name[:15], "pid": pid, "unit": f"{name}.service", "program": f"/usr/bin/{name}"}
+
+
+def running(name: str, *, ours: bool) -> dict[str, Any]:
+    """The cluster's programs at work on a host, as services of their names."""
+    programs = RUNNING.get(name, RUNNING["node1"])
+    pids = {program: number for number, program in enumerate(dict.fromkeys(programs.values()), start=600)}
     return {
-        host.name: {
-            "distribution": "debian",
-            "like": "",
-            "version": "12",
-            "managers": ["apt-get"],
-            "name": "Debian GNU/Linux 12 (bookworm)",
-            "architecture": "x86_64",
-            "root": True,
-            "init": "systemd",
-            "machine_id": f"{number:032x}",
-            "hostname": host.name,
-            "clock": 0.1 * number,
-            "free_disk": 80 * 2**30,
-            "installed": False,
-            "time_services": [],
-            "listeners": {},
-        }
-        for number, host in enumerate(SHIPPED.hosts, start=1)
+        "listeners": {port: listener(program, pids[program]) for port, program in programs.items()},
+        "units": {program: {"pid": pid, "ours": ours} for program, pid in pids.items()},
     }
 
 
 def test_good_hosts() -> None:
-    assert problems(SHIPPED, good()) == []
+    assert problems(SHIPPED, good_hosts()) == []
 
 
 def test_hosts_that_run_the_cluster_already() -> None:
-    found = good()
+    found = good_hosts()
     for name in found:
-        found[name] |= {"installed": True, "listeners": RUNNING.get(name, RUNNING["node1"])}
+        found[name] |= {"installed": True, **running(name, ours=True)}
     assert problems(SHIPPED, found) == []
 
 
@@ -78,11 +83,11 @@ def test_hosts_that_run_the_cluster_already() -> None:
             "node1: /var has 4.9 GiB free, minimum_free_disk_gib asks for 5: make room, or lower the setting",
         ),
         (
-            {"listeners": {10250: "nginx"}},
-            "node1: port 10250 is taken by nginx; kubelet needs it: stop that one",
+            {"listeners": {10250: listener("nginx")}},
+            "node1: port 10250 is taken by nginx (/usr/bin/nginx, nginx.service); kubelet needs it: stop that one",
         ),
         (
-            {"listeners": {10256: ""}},
+            {"listeners": {10256: {"name": "", "pid": 0, "unit": "", "program": ""}}},
             "node1: port 10256 is taken by another program; kube-proxy needs it: stop that one",
         ),
         (
@@ -107,18 +112,18 @@ def test_hosts_that_run_the_cluster_already() -> None:
     ],
 )
 def test_one_reason(change: dict[str, Any], message: str) -> None:
-    found = good()
+    found = good_hosts()
     found["node1"] |= change
     assert problems(SHIPPED, found) == [message]
 
 
 def test_a_host_that_was_not_read_is_not_judged_further() -> None:
-    found: dict[str, dict[str, Any]] = good() | {"node1": {}}
+    found: dict[str, dict[str, Any]] = good_hosts() | {"node1": {}}
     assert problems(SHIPPED, found) == ["node1: could not be read; look above for why"]
 
 
 def test_every_reason_is_said_at_once() -> None:
-    found = good()
+    found = good_hosts()
     found["master"] |= {"root": False, "init": "bash", "free_disk": 0}
     found["node3"] |= {"architecture": "aarch64", "hostname": "node2"}
     lines = problems(SHIPPED, found)
@@ -126,19 +131,19 @@ def test_every_reason_is_said_at_once() -> None:
 
 
 def test_relatives_of_known_distributions() -> None:
-    found = good()
+    found = good_hosts()
     found["node1"] |= {"distribution": "linuxmint", "like": "ubuntu debian"}
     found["node1"]["name"] = "Linux Mint 21"
     found["node2"] |= {"distribution": "ubuntu"}
     assert problems(SHIPPED, found) == []
-    assert notices(found) == ["node1: Linux Mint 21 is not known, and treated as Ubuntu"]
+    assert texts(judge(SHIPPED, found), "warning") == ["node1: Linux Mint 21 is not known, and treated as Ubuntu"]
 
 
 # --- What the distribution has packages of --------------------------------------------------------------------------
 
 
 def test_a_component_the_distribution_has_no_package_of() -> None:
-    found = good()
+    found = good_hosts()
     found["node1"] |= ROCKY
     (line,) = problems(SHIPPED, found)
     assert line == (
@@ -151,7 +156,7 @@ def test_a_component_the_distribution_has_no_package_of() -> None:
 
 
 def test_packages_are_asked_of_hosts_that_need_them() -> None:
-    lines = problems(cluster(install_methods=PACKAGES), good())
+    lines = problems(cluster(install_methods=PACKAGES), good_hosts())
     settings = {(line.split(":")[0], line.split("[")[1].split("]")[0]) for line in lines}
     assert settings == {
         ("master", '"kubernetes"'),
@@ -160,7 +165,7 @@ def test_packages_are_asked_of_hosts_that_need_them() -> None:
 
 
 def test_a_time_service_the_family_does_not_have() -> None:
-    found = good()
+    found = good_hosts()
     found["node1"] |= ROCKY
     settings = {"install_methods": {"docker": "release files"}}
     assert problems(cluster(time_service="systemd-timesyncd", **settings), found) == [
@@ -175,20 +180,20 @@ def test_a_time_service_the_family_does_not_have() -> None:
 
 
 def test_a_disk_just_large_enough() -> None:
-    found = good()
+    found = good_hosts()
     found["node1"]["free_disk"] = 5 * 2**30
     assert problems(SHIPPED, found) == []
 
 
 def test_the_disk_is_asked_about_before_the_first_installation_only() -> None:
     """Images fill it later: that is no reason to refuse a repair."""
-    found = good()
+    found = good_hosts()
     found["node1"] |= {"free_disk": 0, "installed": True}
     assert problems(SHIPPED, found) == []
 
 
 def test_the_disk_is_a_setting() -> None:
-    found = good()
+    found = good_hosts()
     found["node1"]["free_disk"] = 2**30
     assert problems(cluster(minimum_free_disk_gib=1), found) == []
     assert len(problems(cluster(minimum_free_disk_gib=100), found)) == 4
@@ -198,9 +203,9 @@ def test_the_disk_is_a_setting() -> None:
 
 
 def test_a_port_matters_only_to_the_role_that_needs_it() -> None:
-    found = good()
-    found["node1"]["listeners"] = {2379: "nginx", 6443: "nginx", 10257: "nginx"}
-    found["master"]["listeners"] = {10250: "nginx", 10256: "nginx"}
+    found = good_hosts()
+    found["node1"]["listeners"] = dict.fromkeys((2379, 6443, 10257), listener("nginx"))
+    found["master"]["listeners"] = dict.fromkeys((10250, 10256), listener("nginx"))
     assert problems(SHIPPED, found) == []
     lines = problems(several(), found)
     assert {line.partition(" is taken")[0] for line in lines} == {
@@ -210,18 +215,34 @@ def test_a_port_matters_only_to_the_role_that_needs_it() -> None:
 
 @pytest.mark.parametrize("name", ["master", "node1"])
 def test_every_port_of_a_host_is_looked_at(name: str) -> None:
-    found = good()
-    found[name]["listeners"] = dict.fromkeys((port.number for port in tcp_ports(SHIPPED.settings)), "nginx")
+    found = good_hosts()
+    found[name]["listeners"] = dict.fromkeys((p.number for p in tcp_ports(SHIPPED.settings)), listener("nginx"))
     taken = {int(line.split("port ")[1].split(" ")[0]) for line in problems(SHIPPED, found)}
     assert taken == set(RUNNING[name])
 
 
-def test_the_cluster_itself_may_listen_but_not_in_anothers_place() -> None:
-    """`ss` shows the first 15 characters of a name: kube-controller-manager is kube-controller there."""
-    found = good()
-    found["master"]["listeners"] = {10257: "kube-scheduler", 10259: "kube-scheduler"}
+def test_one_of_the_clusters_programs_in_anothers_place() -> None:
+    found = good_hosts()
+    found["master"] |= running("master", ours=True)
+    found["master"]["listeners"][10257] = found["master"]["listeners"][10259]
     (line,) = problems(SHIPPED, found)
-    assert line.startswith("master: port 10257 is taken by kube-scheduler; kube-controller")
+    assert line.startswith("master: port 10257 is taken by kube-scheduler (/usr/bin/kube-scheduler, kube-scheduler")
+
+
+def test_programs_of_somebody_elses_cluster_have_our_names() -> None:
+    """A package's etcd that nobody has configured; an API server in a pod of kubeadm's."""
+    found = good_hosts()
+    found["master"] |= running("master", ours=False)
+    found["master"]["listeners"] = {
+        2379: found["master"]["listeners"][2379],
+        6443: {**listener("kube-apiserver", 99), "unit": "docker-4f1c.scope"},
+    }
+    assert problems(SHIPPED, found) == [
+        "master: port 2379 is taken by etcd (/usr/bin/etcd, etcd.service); it is not of this cluster: save what it "
+        "holds, then `systemctl disable --now etcd`",
+        "master: port 6443 is taken by kube-apiserver (/usr/bin/kube-apiserver, docker-4f1c.scope); kube-apiserver "
+        "needs it: stop that one",
+    ]
 
 
 def test_ports_follow_the_settings() -> None:
@@ -234,7 +255,7 @@ def test_ports_follow_the_settings() -> None:
 
 
 def test_all_that_share_a_machine_id_are_named() -> None:
-    found = good()
+    found = good_hosts()
     for name in ("node1", "node2", "node3"):
         found[name]["machine_id"] = "ab" * 16
     (line,) = problems(SHIPPED, found)
@@ -242,20 +263,33 @@ def test_all_that_share_a_machine_id_are_named() -> None:
 
 
 def test_missing_machine_ids_are_not_the_same_one() -> None:
-    found = good()
+    found = good_hosts()
     for name in ("node1", "node2"):
         found[name]["machine_id"] = ""
     assert [line.partition(":")[0] for line in problems(SHIPPED, found)] == ["node1", "node2"]
 
 
 def test_clocks_within_five_seconds() -> None:
-    found = good()
+    found = good_hosts()
     found["master"]["clock"], found["node3"]["clock"] = -2.0, 2.9
     assert problems(SHIPPED, found) == []
 
 
+@pytest.mark.parametrize(("away", "how"), [(-600.0, "ahead of"), (600.0, "behind")])
+def test_this_machines_own_clock(away: float, how: str) -> None:
+    found = good_hosts()
+    for number, facts in enumerate(found.values()):
+        facts["clock"] = away + number / 10
+    (line,) = problems(SHIPPED, found)
+    assert line.startswith("this machine's clock is 60") and f"{how} every host's; certificates" in line
+    assert "set this machine's clock by NTP" in line
+    for facts in found.values():
+        facts["clock"] /= 20
+    assert problems(SHIPPED, found) == []
+
+
 def test_clocks_that_were_not_read() -> None:
-    found = good()
+    found = good_hosts()
     for facts in found.values():
         facts["clock"] = None
     assert problems(SHIPPED, found) == []
@@ -263,5 +297,273 @@ def test_clocks_that_were_not_read() -> None:
 
 def test_only_the_hosts_of_this_run_are_judged() -> None:
     """With --limit, others are not read."""
-    found = {"node1": good()["node1"]}
+    found = {"node1": good_hosts()["node1"]}
     assert problems(cluster(SEVERAL, api_server_address="api.example"), found) == []
+
+
+# --- The network that is there --------------------------------------------------------------------------------------
+
+LEASES = "what flannel may lease (192.168.2.0-192.168.255.255)"
+SERVICES = "service_network (192.168.1.0/24)"
+ADVICE = "write other networks as pod_network and service_network, or move pod_subnet_min and pod_subnet_max"
+# As ours leaves them on a node: docker0 on the lease, flannel's ways to the others, ipvs' service addresses.
+OWN_INTERFACES = {
+    "docker0": ["192.168.5.1/24"], "flannel.1": ["192.168.5.0/32"], "kube-ipvs0": ["192.168.1.1/32"], "veth1a2b": [],
+}  # fmt: skip
+OWN_ROUTES = [
+    {"to": "192.168.5.0/24", "via": "", "dev": "docker0"},
+    {"to": "192.168.14.0/24", "via": "192.168.14.0", "dev": "flannel.1"},
+    {"to": "192.168.0.0/16", "via": "", "dev": "flannel0"},
+    {"to": "192.168.22.0/24", "via": "10.1.10.103", "dev": "eth0"},
+]
+
+
+def on_node1(*, interfaces: Any = None, routes: Any = (), **facts: Any) -> dict[str, dict[str, Any]]:
+    found = good_hosts()
+    found["node1"]["interfaces"] |= interfaces or {}
+    found["node1"]["routes"] = [*found["node1"]["routes"], *routes]
+    found["node1"] |= facts
+    return found
+
+
+def remarks(found: dict[str, dict[str, Any]], **settings: Any) -> list[str]:
+    return [f"{remark.weight}: {remark.text}" for remark in judge(cluster(**settings), found)]
+
+
+def test_an_address_that_no_interface_has() -> None:
+    found = on_node1(interfaces={"eth0": ["10.1.10.201/24", "10.2.0.1/16"], "docker0": ["172.17.0.1/16"], "eth1": []})
+    assert problems(SHIPPED, found) == [
+        "node1: no interface has 10.1.10.102 (eth0 has 10.1.10.201 and 10.2.0.1): write as its address in inventory.py "
+        "the one at which the other hosts reach it"
+    ]
+    assert problems(SHIPPED, on_node1(interfaces={"eth0": []}))[0].startswith(
+        "node1: no interface has 10.1.10.102 (none has an address)"
+    )
+
+
+def test_a_host_without_ip_is_not_judged_by_it() -> None:
+    found = good_hosts()
+    found["node1"] |= {"interfaces": {}, "routes": []}
+    assert remarks(found, flannel_interface="eth0") == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ("lo", "it leads to no other host"),
+        ("docker0", "it leads to no other host"),
+        ("eth1", "it has no IPv4 address"),
+        ("eth9", "there is no such interface"),
+    ],
+)
+def test_an_interface_that_nodes_do_not_meet_on(wanted: str, why: str) -> None:
+    found = on_node1(interfaces={"eth1": [], "docker0": ["172.17.0.1/16"], "eth2": ["10.7.0.2/24"]})
+    lines = problems(cluster(flannel_interface=wanted), found)
+    assert (
+        f'node1: flannel_interface = "{wanted}": {why}; write one of eth0, eth2, or None for the one with 10.1.10.102'
+    ) in lines
+    assert not any(line.startswith("master: flannel") for line in lines), "only nodes have flannel"
+    assert problems(cluster(flannel_interface="eth0"), found) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        (
+            {"interfaces": {"virbr0": ["192.168.122.1/24"]}},
+            f"192.168.122.1/24 of its interface virbr0 lies in {LEASES}: whatever is reached through it would be lost",
+        ),
+        (
+            {"interfaces": {"eth1": ["192.168.1.7/24"]}},
+            f"192.168.1.7/24 of its interface eth1 lies in {SERVICES}: whatever is reached through it would be lost",
+        ),
+        (
+            {"interfaces": {"eth1": ["192.168.0.7/16"]}},
+            f"192.168.0.7/16 of its interface eth1 lies in {LEASES}: whatever is reached through it would be lost",
+        ),
+        (
+            {"routes": [{"to": "192.168.40.0/24", "via": "10.1.10.1", "dev": "eth0"}]},
+            f"its route 192.168.40.0/24 via 10.1.10.1 lies in {LEASES}: it would be lost",
+        ),
+        (
+            {"routes": [{"to": "192.168.40.7", "via": "", "dev": "tun0"}]},
+            f"its route 192.168.40.7 to tun0 lies in {LEASES}: it would be lost",
+        ),
+        ({"resolvers": ["192.168.2.1"]}, f"its resolver 192.168.2.1 lies in {LEASES}: it would be lost"),
+        (
+            {"resolvers": ["127.0.0.53"], "resolved": ["192.168.1.2"]},
+            f"its resolver 192.168.1.2 lies in {SERVICES}: it would be lost",
+        ),
+        (
+            {"client": "192.168.2.50"},
+            f"this run comes from 192.168.2.50, which lies in {LEASES}: the way back would be lost",
+        ),
+    ],
+)
+def test_what_lies_where_pods_or_services_shall_live(there: dict[str, Any], message: str) -> None:
+    lines = remarks(on_node1(**there))
+    assert f"refusal: node1: {message}; {ADVICE}" in lines
+    assert all(line.startswith("refusal: node1: ") and ("lies in" in line) for line in lines)
+
+
+def test_a_wide_route_only_warns() -> None:
+    """Somebody's way to a whole company's network, of which pods may have a part."""
+    wide = [
+        {"to": "192.168.0.0/16", "via": "10.1.10.9", "dev": "eth0"},
+        {"to": "128.0.0.0/1", "via": "", "dev": "tun0"},
+    ]
+    assert remarks(on_node1(routes=wide)) == [
+        f"warning: node1: its route 192.168.0.0/16 via 10.1.10.9 covers {what}: what is reached through it there no "
+        "longer is"
+        for what in (LEASES, SERVICES)
+    ]
+
+
+def test_a_wide_network_that_carries_the_cluster_itself() -> None:
+    found = good_hosts()
+    for name, facts in found.items():
+        facts["interfaces"]["eth0"] = [f"{SHIPPED.host(name).address}/8"]
+        facts["routes"] = [{"to": "10.0.0.0/8", "via": "", "dev": "eth0"}]
+    assert remarks(found, pod_network="10.244.0.0/16", pod_subnet_min=None) == []
+
+
+def test_the_clusters_own_interfaces_and_routes() -> None:
+    assert remarks(on_node1(interfaces=OWN_INTERFACES, routes=OWN_ROUTES, installed=True)) == []
+    gone = [{"to": "192.168.30.0/24", "via": "10.1.10.109", "dev": "eth0"}]
+    assert remarks(on_node1(routes=gone, installed=True)) == [], "flannel's, to a node that is no more"
+    assert remarks(on_node1(resolvers=["192.168.1.10"], installed=True)) == [], "the cluster's own DNS"
+
+
+def test_hosts_without_pods_may_have_any_network() -> None:
+    found = good_hosts()
+    found["master"]["interfaces"]["virbr0"] = ["192.168.122.1/24"]
+    found["master"] |= {"client": "192.168.2.50", "resolv_conf": False}
+    assert remarks(found) == []
+
+
+# --- Resolvers ------------------------------------------------------------------------------------------------------
+
+STUB = {"resolvers": ["127.0.0.53"], "resolved": ["10.1.10.1"]}
+
+
+def test_pods_get_the_resolvers_behind_systemd_resolveds_stub() -> None:
+    assert remarks(on_node1(**STUB)) == []
+    role = node_role(SHIPPED, SHIPPED.host("node1"), known(**STUB), expected(SHIPPED, SHIPPED.host("node1")))
+    (kubelet,) = [f.content for f in role.files if f.path == "/etc/kubernetes/kubelet"]
+    assert " --resolv-conf=/run/systemd/resolve/resolv.conf" in str(kubelet)
+    for other in ({}, {**STUB, "resolvers": ["10.1.10.1"]}, {**STUB, "resolved": None}):
+        assert known(**other).resolv_conf is None
+
+
+def known(**facts: Any) -> Machine:
+    found = machine(good(SHIPPED.host("node1"), 1) | facts)
+    assert found
+    return found
+
+
+def test_resolvers_that_pods_cannot_reach() -> None:
+    for local in ({"resolvers": ["127.0.0.1"]}, {**STUB, "resolved": None}):
+        (line,) = remarks(on_node1(**local))
+        assert line.startswith(
+            f"warning: node1: /etc/resolv.conf names {local['resolvers'][0]}, which pods cannot reach"
+        )
+    assert remarks(on_node1(resolvers=["127.0.0.1"]), extra_args={"kubelet": {"resolv-conf": "/etc/resolv.pods"}}) == []
+
+
+def test_no_resolv_conf_at_all() -> None:
+    (line,) = remarks(on_node1(resolv_conf=False, resolvers=[]))
+    assert line.startswith("refusal: node1: there is no /etc/resolv.conf, without which no pod starts; write")
+    assert remarks(on_node1(resolvers=[])) == [], "an empty one will do"
+
+
+# --- What others have configured ------------------------------------------------------------------------------------
+
+
+def drop_in(unit: str, name: str, **found: Any) -> dict[str, Any]:
+    path = f"/etc/systemd/system/{unit}.service.d/{name}"
+    return {"unit": unit, "path": path, "package": "", "sets": [], "clears": [], "variables": []} | found
+
+
+KUBEADM = drop_in(
+    "kubelet", "10-kubeadm.conf", sets=["Environment", "EnvironmentFile", "ExecStart"], clears=["ExecStart"],
+    variables=["KUBELET_KUBEADM_ARGS"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "touched"),
+    [
+        (KUBEADM, "ExecStart of kubelet"),
+        (drop_in("docker", "override.conf", sets=["ExecStart", "LimitNOFILE"]), "ExecStart of docker"),
+        (drop_in("docker", "env.conf", clears=["EnvironmentFile"]), "EnvironmentFile of docker"),
+        (
+            drop_in("docker", "env.conf", sets=["EnvironmentFile"], variables=["HTTP_PROXY", "OPTIONS"]),
+            "OPTIONS of docker",
+        ),
+        (drop_in("flanneld", "a.conf", sets=["Type", "User"]), "Type, User of flanneld"),
+    ],
+)
+def test_a_drop_in_that_changes_what_the_project_sets(found: dict[str, Any], touched: str) -> None:
+    assert remarks(on_node1(drop_ins=[found])) == [
+        f"refusal: node1: {found['path']} changes {touched}, which the project sets: move the file to another directory"
+    ]
+
+
+def test_a_drop_in_that_leaves_the_projects_lines_alone() -> None:
+    proxy = drop_in("docker", "proxy.conf", sets=["Environment", "Environment"])
+    file = drop_in("docker", "file.conf", sets=["EnvironmentFile"], variables=["HTTP_PROXY"])
+    assert remarks(on_node1(drop_ins=[proxy, file])) == [
+        "note: node1: /etc/systemd/system/docker.service.d/proxy.conf is not the project's, and stays: it sets "
+        "Environment",
+        "note: node1: /etc/systemd/system/docker.service.d/file.conf is not the project's, and stays: it sets "
+        "EnvironmentFile",
+    ]
+
+
+def test_drop_ins_of_packages() -> None:
+    """Those beside their own units belong there; a third package's clashes like anybody's."""
+    path = "/usr/lib/systemd/system/docker.service.d/flannel.conf"
+    own = drop_in("docker", "", path=path, package="docker.io", clears=["EnvironmentFile"])
+    harmless = drop_in("docker", "", path=path, package="other", sets=["Environment"])
+    assert remarks(on_node1(drop_ins=[own, harmless])) == []
+    kubeadm = KUBEADM | {"path": "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "package": "kubeadm"}
+    assert len(problems(SHIPPED, on_node1(drop_ins=[kubeadm]))) == 1
+
+
+def test_drop_ins_of_units_that_a_host_does_not_get() -> None:
+    found = good_hosts()
+    found["master"]["drop_ins"] = [KUBEADM]
+    assert remarks(found) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("exec-opts", "write docker_cgroup_driver in group_data/all.py"),
+        ("bip", "that follows from flannel's lease"),
+        ("hosts", "that is the project's own"),
+        ("log-opts", "docker_options or extra_args pass that, too: leave it to them"),
+        ("registry-mirrors", "write registry_mirrors in group_data/all.py"),
+        ("debug", "docker_options or extra_args pass that, too: leave it to them"),
+    ],
+)
+def test_a_key_of_dockers_file_that_is_also_an_argument(key: str, instead: str) -> None:
+    """dockerd does not start on such a pair."""
+    settings: dict[str, Any] = {
+        "docker_options": ["--log-opt", "max-size=50m", "-D"], "registry_mirrors": ["https://mirror.example"],
+    }  # fmt: skip
+    assert remarks(on_node1(daemon_json=["data-root", key]), **settings) == [
+        f'refusal: node1: /etc/docker/daemon.json has "{key}"; {instead}, and take it out there'
+    ]
+
+
+def test_a_file_of_dockers_that_does_not_clash() -> None:
+    assert remarks(on_node1(daemon_json=["log-opts", "registry-mirrors"])) == [
+        "note: node1: /etc/docker/daemon.json is not the project's, and stays: it sets log-opts, registry-mirrors"
+    ]
+    assert remarks(on_node1(daemon_json=[])) == []
+
+
+def test_a_file_of_dockers_that_is_no_json() -> None:
+    (line,) = remarks(on_node1(daemon_json="Expecting value: line 1 column 1 (char 0)"))
+    assert line.startswith("refusal: node1: /etc/docker/daemon.json cannot be read (Expecting value: line 1")

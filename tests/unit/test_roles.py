@@ -12,6 +12,7 @@ from cluster import releases
 from cluster.desired import File, Role, Unit
 from cluster.distributions import Distribution
 from cluster.roles import UNITS, kubernetes, master, node
+from cluster.roles.docker import DAEMON
 from cluster.roles.etcd import flannel_configuration
 from cluster.roles.flannel import DOCKER_ENV, SUBNET_ENV
 from cluster.settings import Cluster, load
@@ -544,7 +545,7 @@ def test_inputs_are_every_file_a_unit_reads(found: Cluster, name: str) -> None:
 def test_inputs_are_files_that_somebody_writes(found: Cluster, name: str) -> None:
     """A misspelt one would be absent for ever, and its change never seen."""
     for role, unit in units_on(found, name):
-        known = {f.path for f in (*role.files, *role.expects)} | {DOCKER_ENV}
+        known = {f.path for f in (*role.files, *role.expects)} | {DOCKER_ENV, DAEMON}
         assert set(unit.inputs) <= known, unit.name
         assert len(unit.inputs) == len(set(unit.inputs)), unit.name
 

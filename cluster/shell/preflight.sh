@@ -1,0 +1,146 @@
+#!/bin/sh
+# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing.
+#
+# PORTS  TCP ports whose listeners matter
+# UNITS  services that a run manages, without ".service"
+
+ID='' ID_LIKE='' VERSION_ID='' PRETTY_NAME=''
+# shellcheck disable=SC1091
+[ ! -r /etc/os-release ] || . /etc/os-release
+echo "distribution=$ID"
+echo "like=$ID_LIKE"
+echo "version=$VERSION_ID"
+echo "name=$PRETTY_NAME"
+for manager in apt-get dnf yum; do
+    ! command -v $manager >/dev/null || echo "manager=$manager"
+done
+uid=$(id -u)
+echo "architecture=$(uname -m)"
+echo "uid=$uid"
+echo "init=$(cat /proc/1/comm)"
+echo "hostname=$(uname -n)"
+echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
+[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1
+df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
+
+# What keeps the clock, whatever package brought it, and which firewalls are at work.
+active() {
+    key=$1
+    shift
+    systemctl list-units --no-legend --state=active "$@" 2>/dev/null | sed -n "s/^ *\([^ ]*\)\.service .*/$key=\1/p"
+}
+active time_service systemd-timesyncd.service chrony.service chronyd.service ntp.service ntpd.service ntpsec.service \
+    openntpd.service
+active firewall firewalld.service ufw.service
+
+# The network as it is: interfaces, addresses, routes, resolvers, and where whoever sent this comes from.
+ip -o link show 2>/dev/null | sed 's/^/link=/'
+ip -o -4 addr show 2>/dev/null | sed 's/^/address=/'
+ip -4 route show table all 2>/dev/null | grep -Ev '^(local|broadcast|multicast) ' | head -n 1000 | sed 's/^/route=/'
+servers() {
+    sed -n "s/^[[:space:]]*nameserver[[:space:]]\{1,\}\([^[:space:]]*\).*/$1=\1/p" "$2"
+}
+if [ -e /etc/resolv.conf ]; then
+    echo resolv_conf=1
+    servers resolver /etc/resolv.conf
+fi
+if [ -e /run/systemd/resolve/resolv.conf ]; then
+    echo resolved=1
+    servers real_resolver /run/systemd/resolve/resolv.conf
+fi
+# sudo takes SSH_CONNECTION away: one of the processes above still has it.
+client() {
+    process=$$ steps=0
+    while [ "${process:-0}" -gt 1 ] && [ $steps -lt 12 ]; do
+        from=$(tr '\0' '\n' <"/proc/$process/environ" | sed -n 's/^SSH_CONNECTION=//p')
+        [ -z "$from" ] || break
+        process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status")
+        steps=$((steps + 1))
+    done
+    echo "client=${from%% *}"
+}
+client 2>/dev/null
+
+# Who listens on the cluster's ports: the process, its program, and where systemd has it.
+if [ -n "$PORTS" ]; then
+    among=''
+    for port in $PORTS; do
+        among="$among or sport = :$port"
+    done
+    listening=$(ss -ltnp "${among# or }" 2>/dev/null | sed -n '/^LISTEN/p')
+    [ -z "$listening" ] || echo "$listening" | sed 's/^/listening=/'
+    for pid in $(echo "$listening" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | sort -u); do
+        where=$(sed -n 's|.*/\([^/:]*\.\(service\|scope\)\).*|\1|p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)
+        echo "process=$pid ${where:--} $(readlink "/proc/$pid/exe")"
+    done
+fi
+
+# The services as they are, and what others have written beside them. Of values nothing is shown but whether there is one.
+names=''
+for unit in $UNITS; do
+    names="$names $unit.service"
+    if [ -e "/etc/systemd/system/$unit.service.d/container-cloud.conf" ] ||
+        grep -qs /run/container-cloud/ "/etc/systemd/system/$unit.service"; then
+        echo "ours=$unit"
+    fi
+done
+# shellcheck disable=SC2086
+[ -z "$names" ] || systemctl show -p Id,MainPID $names 2>/dev/null | sed -n '/=/s/^/unit=/p'
+drop_in() {
+    case $2 in
+    /etc/* | /run/*) owner='' ;;
+    *) owner=$({ dpkg -S "$2" || rpm -qf --qf '%{NAME}:' "$2"; } 2>/dev/null | sed -n 's/^\([^: ]*\):.*/\1/p') ;;
+    esac
+    echo "drop_in=$1 $2 $owner"
+    awk '
+        /\\$/ { sub(/\\$/, ""); held = held $0; next }
+        { line = held $0; held = "" }
+        line ~ /^[ \t]*[A-Za-z]+[ \t]*=/ {
+            key = line; sub(/[ \t]*=.*/, "", key); sub(/^[ \t]*/, "", key)
+            value = line; sub(/^[^=]*=[ \t]*/, "", value)
+            print (value == "" ? "clears=" : "sets=") key
+        }' "$2"
+    sed -n 's/^[[:space:]]*EnvironmentFile=-\{0,1\}\(.\{1,\}\)/\1/p' "$2" | while IFS= read -r file; do
+        sed -n 's/^[[:space:]]*\([A-Za-z_][A-Za-z0-9_]*\)=.*/variable=\1/p' "$file" 2>/dev/null
+    done
+}
+for unit in $UNITS; do
+    seen=' container-cloud.conf '
+    for above in /etc/systemd/system /etc/systemd/system.control /run/systemd/system.control /run/systemd/system \
+        /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+        for path in "$above/$unit.service.d"/*.conf; do
+            [ -e "$path" ] || continue
+            # Of one name the first counts.
+            case $seen in *" ${path##*/} "*) continue ;; esac
+            seen="$seen${path##*/} "
+            drop_in "$unit" "$path"
+        done
+    done
+done
+if [ -e /etc/docker/daemon.json ]; then
+    echo daemon_json=1
+    # Without the passwords that addresses of proxies may have.
+    sed -e 's|://[^/@"]*@|://|g' -e 's/^/daemon=/' /etc/docker/daemon.json 2>/dev/null
+    echo
+fi
+
+# The rules for what comes in, of firewalls that are neither of the above: all of iptables' but what the cluster's own
+# parts write, and nft's tables that are not iptables'.
+if [ "$uid" = 0 ]; then
+    saved=no
+    if command -v iptables-save >/dev/null; then
+        saved=yes
+        iptables-save 2>/dev/null | awk '
+            /^\*/ { filter = $0 == "*filter" }
+            filter && /^(:|-A )/ && !/^(:|-A )(KUBE-|DOCKER|CNI-|FLANNEL|LIBVIRT|FORWARD |OUTPUT )/ { print "iptables=" $0 }
+        ' | head -n 2000
+    fi
+    ! command -v nft >/dev/null || nft list tables 2>/dev/null | while read -r _ family name; do
+        case $saved/$family/$name in
+        */ip/nat | */ip/mangle | */ip/raw | */ip/security | */ip/kube-proxy | yes/ip/filter) ;;
+        */ip/* | */inet/*) nft list table "$family" "$name" 2>/dev/null ;;
+        esac
+    done | head -n 2000 | sed 's/^[[:space:]]*/nft=/'
+fi
+
+echo "clock=$(date +%s.%N)"
