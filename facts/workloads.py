@@ -7,6 +7,7 @@ from typing import Any
 
 from pyinfra.api.exceptions import FactProcessError
 
+from cluster.shell import program
 from cluster.workloads import controllers
 from cluster.workloads.differences import differences
 from cluster.workloads.objects import Manifest, label, selector_text
@@ -72,36 +73,14 @@ class Differences(Fact[dict]):
     default = dict
 
     def script(self, namespace: str | None = None) -> str:
-        k = kubectl(namespace)
-        dry = f"{k} {APPLY} --dry-run=server -o"
-        # A message about a malformed Secret quotes what is beside the fault.
-        quiet = "sed 's/, error found in .*//'"
-        return f"""{k} get --raw /readyz >/dev/null 2>&1 || {{ echo silent; exit 0; }}
-exec 3>&1; objects=
-while IFS=' ' read -r what body; do case $what in
-object) objects="$objects$body
-";;
-secret)
-    say() {{ printf '%s\\n' "$body" | "$@"; }}
-    digest() {{ say "$@" 2>/dev/null | sha256sum | cut -c1-64; }}
-    if shown=$(say {dry} 'jsonpath={{.metadata.name}} {{.metadata.namespace}} {_MANAGERS}' 2>/dev/null)
-    then
-        set -- $shown
-        held() {{ {k} get secret "$name" -n "$place" --ignore-not-found -o "jsonpath=$1"; }}
-        ours() {{ printf '%s\\n' $1 | grep -cx {MANAGER}; }}
-        name=$1 place=$2; shift 2
-        echo "secret $(digest held '{_SECRET}') $(digest {dry} 'jsonpath={_SECRET}') $name $place" \\
-            "$(ours "$(held '{_MANAGERS}' 2>/dev/null)") $(ours "$*")"
-    else say {dry} name 2>&1 | {quiet} | sed 's/^/error /'
-    fi;;
-esac; done
-[ -n "$objects" ] || exit 0
-say() {{ printf '%s' "$objects" | "$@"; }}
-say {k} get --ignore-not-found -f - -o json 2>/dev/null
-echo; echo wanted
-errors=$(say {dry} json 2>&1 >&3)
-printf '%s\\n' "$errors" | sed 's/^./error &/'
-"""
+        return program(
+            "differences",
+            KUBECTL=kubectl(namespace),
+            APPLY=APPLY,
+            MANAGER=MANAGER,
+            MANAGERS=_MANAGERS,
+            SECRET=_SECRET,
+        )
 
     def read(self, lines: list[str]) -> dict:
         if "silent" in lines:
