@@ -14,6 +14,7 @@ from cluster.workloads.objects import Labels, Manifest, Object, parse_resource, 
 from operations.inventory import the_cluster
 from operations.refusal import refuse_all
 
+NOTHING_APPLIED = "nothing was applied"
 _intent = Intent()  # of this run's deploy, as far as it has been read
 
 
@@ -22,8 +23,9 @@ def written(sources: Source | Iterable[Source], values: Mapping[str, Any] | None
     try:
         manifest = read(sources if isinstance(sources, str | Path | Mapping) else list(sources), values, namespace)
     except BadManifest as bad:
-        refuse_all(bad.problems, "nothing was applied")
-    end_over(taken_node_ports(manifest, the_cluster().settings))
+        refuse_all(bad.problems, NOTHING_APPLIED)
+    if taken := list(taken_node_ports(manifest, the_cluster().settings)):
+        refuse_all(taken, NOTHING_APPLIED)
     _intent.written.extend(manifest)
     agree()
     return manifest
@@ -37,14 +39,15 @@ def rolled(old: str | Labels, new: Object, *, rollback: bool) -> None:
 
 def scaled(controller: str, replicas: int, namespace: str) -> None:
     """Note that a controller is scaled; the name of what cannot be scaled ends the run."""
-    refuse_bad(scaled_kind, controller)
+    _read_all(scaled_kind, controller)
     _intent.scaled.append(Scaled(controller, replicas, namespace))
     agree()
 
 
 def agree() -> None:
     """End the run if what was asked for contradicts itself."""
-    end_over(list(_intent.contradictions()))
+    if told := list(_intent.contradictions()):
+        refuse_all(told, NOTHING_APPLIED)
 
 
 def earlier() -> tuple[Object, ...]:
@@ -55,13 +58,15 @@ def earlier() -> tuple[Object, ...]:
 def check(**numbers: object) -> None:
     """End the run over arguments that are no whole numbers, 0 or more."""
     bad = {n: v for n, v in numbers.items() if not isinstance(v, int) or isinstance(v, bool) or v < 0}
-    end_over([f"{name} = {show(value)}: write a whole number, 0 or more" for name, value in bad.items()])
+    if bad:
+        told = [f"{name} = {show(value)}: write a whole number, 0 or more" for name, value in bad.items()]
+        refuse_all(told, NOTHING_APPLIED)
 
 
 def resources(texts: Iterable[str]) -> tuple[str, ...]:
     """Objects named as kubectl names them; a bad name ends the run."""
     listed = tuple(texts)
-    refuse_bad(parse_resource, *listed)
+    _read_all(parse_resource, *listed)
     return listed
 
 
@@ -73,18 +78,13 @@ def coming(controller: str, before: Iterable[Object], namespace: str) -> int | N
     return 1 if made[-1].replicas is None else made[-1].replicas  # the server's default is 1
 
 
-def refuse_bad(parse: Callable[[str], object], *texts: str) -> None:
-    """End the run over texts that cannot be read."""
+def _read_all(parse: Callable[[str], object], *texts: str) -> None:
+    """Read each text; those that cannot be read end the run."""
     told = []
     for text in texts:
         try:
             parse(text)
         except ValueError as error:
             told.append(str(error))
-    end_over(told)
-
-
-def end_over(reasons: list[str]) -> None:
-    """End the run over these reasons, if there are any."""
-    if reasons:
-        refuse_all(reasons, "nothing was applied")
+    if told:
+        refuse_all(told, NOTHING_APPLIED)

@@ -22,6 +22,7 @@ from operations import intent, objects, pods
 from operations.inventory import the_cluster, this_host
 from operations.pki import issued
 from operations.preflight import distribution, this_machine
+from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge
 from operations.rolling import Update
@@ -72,7 +73,7 @@ def _manifest(
 ) -> Iterator[StringCommand]:
     found = objects.compare(wanted, namespace, before)
     if found.errors:
-        yield objects.refuse_all_of(found.errors)
+        yield refuse(*found.errors, verdict=intent.NOTHING_APPLIED)
         return
     if found.lines:
         announce(host, found.lines)
@@ -112,9 +113,9 @@ def absent(
 @operation()
 def _absent(resources: tuple[str, ...], namespace: str, deadline: int) -> Iterator[StringCommand]:
     found = host.get_fact(Present, resources=resources, namespace=namespace)
-    errors = found["errors"] if found.get("answers") else objects.silent()
+    errors = found["errors"] if found.get("answers") else objects.without_server()
     if errors:
-        yield objects.refuse_all_of(errors)
+        yield refuse(*errors, verdict=intent.NOTHING_APPLIED)
     elif found.get("present"):
         announce(host, [f"delete {name}" for name in found["present"]])
         yield StringCommand(
@@ -149,11 +150,11 @@ def _scale(
     answer = host.get_fact(Controllers, names=[controller], namespace=namespace)
     found = [c["replicas"] for c in answer.get("controllers", {}).values()]
     now = found[0] if found else intent.coming(controller, before, namespace)
-    errors = [] if answer.get("answers") else objects.silent()
+    errors = [] if answer.get("answers") else objects.without_server()
     if now is None and answer.get("answers"):
         errors = [f"{controller}: there is none in {namespace}: apply its manifest first"]
     if errors:
-        yield objects.refuse_all_of(errors)
+        yield refuse(*errors, verdict=intent.NOTHING_APPLIED)
         return
     if now != replicas:
         announce(host, [f"scale {controller} {'?' if now is None else now} -> {replicas}"])

@@ -10,7 +10,6 @@ from pyinfra.api import StringCommand
 from cluster.workloads.differences import summary
 from cluster.workloads.objects import Manifest, Object, label, selector_text, selects
 from facts.workloads import APPLY, Controllers, Differences, Pods, asked, kubectl, stream
-from operations.refusal import refuse, refuse_all
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
     """
     found = host.get_fact(Differences, namespace=namespace, _stdin=asked(manifest))
     if not found.get("answers"):
-        return Comparison([f"create {o}" for o in manifest], manifest, silent(), False)
+        return Comparison([f"create {o}" for o in manifest], manifest, without_server(), False)
     made = {o.name for o in (manifest if state.is_executing else before) if o.kind == "Namespace"}
     errors = [e for e in found["errors"] if not any(f'namespaces "{name}" not found' in e for name in made)]
     changed, lines, fields = [], [], {}
@@ -81,7 +80,7 @@ def _changes(o: Object, changes: list[str]) -> str:
     return summary(changes) + ("; the pods it has stay as they are" if keeps else "")
 
 
-def silent() -> list[str]:
+def without_server() -> list[str]:
     """Why nothing can be done without an API server: no reason in a dry run, which may come before there is one."""
     return (
         [f"the API server on {host.name} does not answer: run deploys/cluster.py first"] if state.is_executing else []
@@ -96,7 +95,7 @@ def _selects_nothing(service: Object, before: Iterable[Object]) -> str | None:
         return None
     answer = host.get_fact(Controllers, namespace=service.place)
     if not answer.get("answers"):
-        return next(iter(silent()), None)
+        return next(iter(without_server()), None)
     made = [c["pod_labels"] for c in answer["controllers"].values()]
     there = host.get_fact(Pods, labels=selector, namespace=service.place)
     if there or any(selects(selector, labels) for labels in made):
@@ -105,13 +104,6 @@ def _selects_nothing(service: Object, before: Iterable[Object]) -> str | None:
         f"{service.where}: {service}: its selector {selector_text(selector)} matches no pods and no controller's "
         "template: correct it, or apply what it selects before it, or with it"
     )
-
-
-def refuse_all_of(reasons: list[str]) -> StringCommand:
-    """Nothing is applied: in a dry run the whole run ends, otherwise this host fails; every reason is said."""
-    if not state.is_executing:
-        refuse_all(reasons, "nothing was applied")
-    return refuse("\n".join([*reasons, "Nothing was applied."]))
 
 
 def apply(manifest: Manifest, namespace: str | None) -> StringCommand:

@@ -2,21 +2,32 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import gevent
-from pyinfra import logger
+from pyinfra import logger, state
 from pyinfra.api import QuoteString, StringCommand
 
 from operations.report import cut_short
 
 
-def refuse(reason: str) -> StringCommand:
-    """A command that fails this host, with the reason as its message."""
-    return StringCommand("echo", QuoteString(reason), ">&2; exit 1")
+def refuse(*reasons: str, verdict: str = "") -> StringCommand:
+    """A command that fails this host, with the reasons as its message.
+
+    While a run is planned, and in a dry run, no command is carried out: there the whole run ends instead.
+
+    Args:
+        reasons: what is wrong, and what to do about it, a line each.
+        verdict: what was therefore not done, as "nothing was applied".
+    """
+    if not state.is_executing:
+        refuse_all(reasons, verdict or "nothing was changed")
+    told = [*reasons, f"{verdict.capitalize()}."] if verdict else reasons
+    return StringCommand("echo", QuoteString("\n".join(told)), ">&2; exit 1")
 
 
-def refuse_all(reasons: list[str], verdict: str) -> NoReturn:
+def refuse_all(reasons: Sequence[str], verdict: str) -> NoReturn:
     """End the whole run, on every host and in every phase, with its reasons on stderr and exit code 1."""
     for reason in reasons:
         logger.error(reason)

@@ -14,6 +14,7 @@ from cluster.workloads.objects import Labels, Manifest, Object, label, selector_
 from cluster.workloads.rolling import Delete, Wait, next_step, start, steps
 from facts.workloads import Controllers, kubectl
 from operations import intent, objects, pods
+from operations.refusal import refuse, refuse_all
 from operations.report import announce
 
 _KIND = "ReplicationController"
@@ -53,7 +54,8 @@ class Update:
             told.append(f"{new[0].where}: {new[0]}: has no spec.replicas: write how many pods there shall be")
         if rollback and not isinstance(old, str):
             told.append(f"old = {show(old)}: a rollback returns to one controller: write its name")
-        intent.end_over(told)
+        if told:
+            refuse_all(told, intent.NOTHING_APPLIED)
         target = str(old) if rollback else new[0].name
         return cls(target, old, new[0], intent.earlier(), namespace, update_period, deadline, rollback)
 
@@ -72,9 +74,9 @@ class Update:
         old = [pods.controller(o) for o in found.values()]
         replicas = new["replicas"] if new else start(old, self.desired)
         applied = objects.compare(Manifest([self.written.with_replicas(replicas)]), self.namespace, self.before)
-        refused = applied.errors or self._refusals(new, found) or self._scaled_meanwhile(applied)
-        if refused:
-            yield objects.refuse_all_of(refused)
+        reasons = applied.errors or self._obstacles(new, found) or self._scaled_meanwhile(applied)
+        if reasons:
+            yield refuse(*reasons, verdict=intent.NOTHING_APPLIED)
             return
         begin = pods.controller(new) if new else Controller(_KIND, self.target, replicas, 0, 0, 0, False)
         lines = [*([] if self.rollback else applied.lines), *self._lines(begin, old)]
@@ -111,8 +113,8 @@ class Update:
 
     def _unanswered(self) -> Iterator[StringCommand]:
         """Without an API server a run fails; a dry run takes it as one that is to come, with nothing on it."""
-        if refused := objects.silent():
-            yield objects.refuse_all_of(refused)
+        if reasons := objects.without_server():
+            yield refuse(*reasons, verdict=intent.NOTHING_APPLIED)
         else:
             announce(host, [f"roll back to rc/{self.target}" if self.rollback else f"create {self.written}"])
             yield StringCommand("true")
@@ -127,7 +129,7 @@ class Update:
             return None
         return {c["name"]: c for c in found["controllers"].values() if c["kind"] == _KIND}
 
-    def _refusals(self, new: Any, old: dict[str, Any]) -> list[str]:
+    def _obstacles(self, new: Any, old: dict[str, Any]) -> list[str]:
         """Why it cannot be begun."""
         if self.rollback and not new:
             return [f"{self.target} is gone: roll to its manifest instead, with old={show(self.written.name)}"]
