@@ -151,19 +151,35 @@ def flags(daemon: str, version: str) -> frozenset[str]:
     A Kubernetes release needs a list of its own. Of flannel, etcd and Docker, whose arguments change seldom, the
     newest list that is not newer than the version serves.
 
-    Raises LookupError when there is no such list.
+    Raises LookupError when there is no such list, and FileNotFoundError when there ought to be one.
     """
     wanted = release(version)
     for line in reversed(listed(daemon)):
         if line == wanted or (line < wanted and daemon not in KUBERNETES_DAEMONS):
             return _read(line, daemon)
+    if daemon in KUBERNETES_DAEMONS and _is_supported(wanted):
+        raise _lost(daemon, version)
     raise LookupError(f"no list of the arguments of {daemon} {version}")
+
+
+def _is_supported(line: tuple[int, int]) -> bool:
+    return "{}.{}".format(*line) in KUBERNETES
+
+
+def _lost(name: str, version: str) -> FileNotFoundError:
+    """Without its list, every argument would pass for a known one."""
+    return FileNotFoundError(
+        f"{_LISTS}: no list of {name} {version}: this installation is not complete, install it anew"
+    )
 
 
 @cache
 def listed(daemon: str) -> list[tuple[int, int]]:
     """The release lines whose arguments are known for a daemon, the oldest first."""
-    return sorted(release(path.parent.name) for path in _LISTS.glob(f"*/{daemon}.txt"))
+    lines = sorted(release(path.parent.name) for path in _LISTS.glob(f"*/{daemon}.txt"))
+    if not lines:
+        raise _lost(daemon, "of any release")
+    return lines
 
 
 def known(daemon: str, flag: str, version: str) -> bool:
@@ -195,6 +211,8 @@ def admission_plugins(version: str) -> frozenset[str]:
     try:
         return _read(release(version), "admission-plugins")
     except FileNotFoundError as error:
+        if _is_supported(release(version)):
+            raise _lost("admission-plugins", version) from error
         raise LookupError(f"no list of the admission plugins of Kubernetes {version}") from error
 
 

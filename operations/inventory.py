@@ -26,6 +26,8 @@ def the_cluster() -> Cluster:
         for warning in error.warnings:
             logger.warning(f"warning: {warning}")
         refuse_all([f"error: {p}" for p in error.problems], "refused; no host was contacted")
+    except FileNotFoundError as error:
+        refuse_all([str(error)], "no host was contacted")
     for warning in warnings:
         logger.warning(f"warning: {warning}")
     return cluster

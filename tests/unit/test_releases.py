@@ -1,10 +1,14 @@
 """Which release knows which argument and plugin."""
 
+import shutil
+
 import pytest
 
 from cluster import releases
 from cluster.checks.arguments import OWNED
 from cluster.releases import Releases, choose, flags, known, plugin_known, release
+from cluster.settings import load
+from tests.unit.test_settings import data, groups
 
 
 def test_versions():
@@ -82,6 +86,24 @@ def test_flannel_takes_the_newest_list_not_newer():
 def test_kubernetes_needs_a_list_of_its_own():
     with pytest.raises(LookupError):
         flags("kubelet", "1.21.0")
+
+
+@pytest.mark.parametrize("name", ["kubelet", "flanneld", "admission-plugins"])
+def test_a_list_that_is_lost_is_an_error(name, tmp_path, monkeypatch):
+    """Otherwise every argument would pass for a known one."""
+    shutil.copytree(releases._LISTS, tmp_path / "flags")
+    for path in tmp_path.glob(f"flags/*/{name}.txt"):
+        path.unlink()
+    monkeypatch.setattr(releases, "_LISTS", tmp_path / "flags")
+    forget = (releases.listed.cache_clear, releases._read.cache_clear)
+    for clear in forget:
+        clear()
+    try:
+        with pytest.raises(FileNotFoundError, match=f"no list of {name} .* not complete"):
+            load(data(extra_args={"kubelet": {"no-such": "x"}, "flanneld": {"no-such": "x"}}), groups())
+    finally:
+        for clear in forget:
+            clear()
 
 
 def test_every_flannel_release_reads_one_etcd_api():
