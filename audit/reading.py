@@ -1,6 +1,7 @@
 """Reading all hosts at once: two commands a host, one where it cannot be told what it runs."""
 
 import os
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,12 @@ def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> No
     reading.distribution = known.distribution
     try:
         reading.roles = _roles(cluster, reading.host, known, store)
+        # What an account may ask does not change with what is at work on the host.
+        every = _roles(cluster, reading.host, replace(known, time_services=()), store)
     except LookupError:
         reading.trouble = "install_methods asks for packages that its distribution does not have (deploys/host.py)"
         return
-    rest = questions(cluster, reading.host, reading.distribution.family.name, reading.roles)
+    rest = questions(cluster, reading.host, reading.distribution.family.name, every)
     if facts["root"]:
         reading.facts |= bundle.answers(rest, _run(there, bundle.command(rest)))
     else:

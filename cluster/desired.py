@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 RECORD_DIRECTORY = "/run/container-cloud"
+ASIDE = "/var/lib/container-cloud/set-aside"  # somebody else's files, by their own paths, where ours took their place
+SYSTEMD = "/etc/systemd/system"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Step:
     """A state of the host that a shell condition tells and a shell command brings about.
 
     `check` exits 0 when nothing is to be done. `repair` is safe to run again at any time; it also runs when one of
-    the files it `follows` is written. It runs before the role's units are started, or after they are ready.
+    the files it `follows` is written. It runs before the role's units are started, or after they are ready. One that
+    `downloads` may go through the host's proxy.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Step:
     repair: str
     when: Literal["before", "after"] = "before"
     follows: tuple[str, ...] = ()
+    downloads: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,18 @@ class Role:
     programs: tuple[Program, ...] = ()
     files: tuple[File, ...] = ()
     gone: tuple[str, ...] = ()  # files of an installation of another kind, which would stand before this one's
+    owns: tuple[str, ...] = ()  # patterns of paths: a file of ours that matches and is none of the role's goes
     expects: tuple[File, ...] = ()  # files that another role writes and this one's units read
     steps: tuple[Step, ...] = ()
     units: tuple[Unit, ...] = ()
     followers: tuple[Unit, ...] = ()  # other roles' services that read what this one's write: restarted if they run
     packaged_units: tuple[str, ...] = ()  # units that the packages would start or restart by themselves
+
+    @property
+    def takes_over(self) -> tuple[str, ...]:
+        """Paths at which there may be somebody else's file, which is kept aside: whole units, repositories."""
+        whole = [f.path for f in self.files if f.path.rpartition("/")[0] == SYSTEMD]
+        return (*self.gone, *(f.path for f in self.sources), *whole)
 
     @property
     def paths(self) -> tuple[str, ...]:

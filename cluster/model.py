@@ -165,6 +165,9 @@ class Settings(BaseModel):
     package_names: dict[str, dict[str, list[fields.PackageName]]] = _sources(
         {}, "packages of a component by family, where they are called otherwise than the distribution calls them"
     )
+    replace_packages: list[fields.PackageName] = _sources(
+        [], "packages that a run may remove from a host where they are in the way of what it installs; no other goes"
+    )
     apt_repositories: list[AptRepository] = _sources([], "package repositories to add on deb hosts")
     yum_repositories: list[YumRepository] = _sources(
         GUIDE_REPOSITORIES, "package repositories of rpm hosts; a file is written whole, with all its sections"
@@ -264,7 +267,8 @@ class Settings(BaseModel):
     disable_swap: bool = _hosts(True, "turn swap off now and in /etc/fstab")
     time_service: Literal["distribution", "systemd-timesyncd", "chrony"] | None = _hosts(
         "distribution",
-        "what keeps the clock; distribution: systemd-timesyncd on deb hosts, chrony on rpm hosts; None: something else",
+        "what keeps the clock; distribution: what keeps it already, else systemd-timesyncd on deb hosts, chrony on rpm "
+        "hosts; None: something else",
     )
     minimum_free_disk_gib: int = _hosts(
         5, "preflight: free space that /var must have before the first installation", unit="GiB", ge=0

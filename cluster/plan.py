@@ -1,10 +1,13 @@
 """What must change on a host for a role: the difference between what it shall hold and what was read from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any
 
-from cluster.desired import File, Package, Program, Role, Step, Unit
+from cluster.desired import ASIDE, SYSTEMD, File, Package, Program, Role, Step, Unit
+
+_OURS = {"ours": True}  # of a file that is not there
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,14 @@ class Start:
 
 @dataclass(frozen=True)
 class Plan:
-    """The changes a role needs, in the order they are made."""
+    """The changes a role needs, in the order they are made.
 
+    + aside: files that somebody else wrote, kept below ASIDE before they are replaced or go
+    + gone: files that go
+    + removes: packages that go so that others can come; a plan knows none by itself (`facts.packages.Removals`)
+    """
+
+    aside: tuple[str, ...]
     sources: tuple[File, ...]
     packages: tuple[Package, ...]
     programs: tuple[Program, ...]
@@ -39,16 +48,20 @@ class Plan:
     reload: bool
     starts: tuple[Start, ...]
     after: tuple[Step, ...]
+    removes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """One line a change, in the words of the announcement and of the closing summary."""
         starts = [line for s in self.starts for line in s.lines()]
+        way = ", ".join(p.name for p in self.packages)
         return [
+            *(f"set aside {path} (-> {ASIDE}{path})" for path in self.aside),
             *(f"write {f.path}" for f in self.sources),
+            *(f"remove {name} (in the way of {way})" for name in self.removes),
             *(f"install {p.name}{f' {p.version}' if p.version else ''}" for p in self.packages),
             *(f"install {p.path}" for p in self.programs),
             *(f"write {f.path}" for f in self.files),
-            *(f"remove {path}" for path in self.gone),
+            *(f"remove {path}" for path in self.gone if path not in self.aside),
             *(s.name for s in self.before),
             *(f"enable {name}" for name in self.enable),
             *(starts or (["reload systemd"] if self.reload else [])),
@@ -71,15 +84,17 @@ def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozen
     sources, files = (
         tuple(f for f in listed if _differs(f, found["files"].get(f.path))) for listed in (role.sources, role.files)
     )
-    gone = tuple(path for path in role.gone if path in found["files"])
+    gone = tuple(_gone(role, found["files"]))
     packages = tuple(p for p in role.packages if not _installed(p, found["packages"]))
     programs = tuple(p for p in role.programs if found["programs"].get(p.path) != p.sha256)
-    new = bool(packages), {p.path for p in programs}
     written = {f.path for f in files}
     failed = [s for s in role.steps if not found["steps"].get(s.name, False) or written.intersection(s.follows)]
-    starts = [_start(u, role, found, _replaced(u, role, *new)) for u in role.units]
+    due = {p.name for p in packages}, {p.path for p in programs}
+    starts = [_start(u, role, found, _replaced(u, role, found, *due)) for u in role.units]
     starts += [_follow(u, role, found) for u in role.followers]
+    changed = {*gone, *written, *(f.path for f in sources)}
     return Plan(
+        aside=tuple(p for p in role.takes_over if p in changed and not found["files"].get(p, _OURS)["ours"]),
         sources=sources,
         files=files,
         gone=gone,
@@ -87,7 +102,7 @@ def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozen
         programs=tuple(p for p in programs if p.path not in arriving),
         before=tuple(s for s in failed if s.when == "before"),
         enable=tuple(u.name for u in role.units if found["units"].get(u.name, {}).get("enabled") != "enabled"),
-        reload=_reload(role, found, (*(f.path for f in files), *gone)),
+        reload=_reload(role, found, changed),
         starts=tuple(s for s in starts if s),
         after=tuple(s for s in failed if s.when == "after"),
     )
@@ -97,17 +112,30 @@ def _differs(file: File, found: Mapping[str, str] | None) -> bool:
     return found is None or (found["sha256"], found["mode"], found["owner"]) != (file.digest, file.mode, file.owner)
 
 
+def _gone(role: Role, files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What the role says is gone, and what an earlier run of ours wrote that the role has no more."""
+    own = {*role.gone, *(f.path for f in (*role.sources, *role.files))}
+    yield from (path for path in role.gone if path in files)
+    for path, file in files.items():
+        if path not in own and file["ours"] and any(fnmatch(path, pattern) for pattern in role.owns):
+            yield path
+
+
 def _installed(package: Package, found: Mapping[str, str]) -> bool:
+    """Whether a package is there in its version: one without an epoch or a release has any.
+
+    "1.20.2" is that of "1.20.2-1.el7" and of "1:1.20.2-1.el7".
+    """
     version = found.get(package.name)
     if version is None or package.version is None:
         return version is not None
-    # A version without its release ("1.20.2") is that of every release of it ("1.20.2-1.el7").
-    return package.version in (version, version.rpartition("-")[0])
+    forms = (version, version.partition(":")[2] or version)
+    return package.version in {form for v in forms for form in (v, v.rpartition("-")[0])}
 
 
-def _reload(role: Role, found: Mapping[str, Any], changed: tuple[str, ...]) -> bool:
+def _reload(role: Role, found: Mapping[str, Any], changed: set[str]) -> bool:
     stale = any(found["units"].get(u.name, {}).get("needs_reload") for u in role.units)
-    return stale or any(path.startswith("/etc/systemd/system/") for path in changed)
+    return stale or any(path.startswith(f"{SYSTEMD}/") for path in changed)
 
 
 def unmet(role: Role, found: Mapping[str, Any]) -> list[str]:
@@ -115,10 +143,15 @@ def unmet(role: Role, found: Mapping[str, Any]) -> list[str]:
     return [f.path for f in role.expects if _differs(f, found["files"].get(f.path))]
 
 
-def _replaced(unit: Unit, role: Role, packages: bool, programs: set[str]) -> bool:
-    """Whether the unit's program is about to be installed, as a release file or with the role's packages."""
-    packaged = unit.program not in {p.path for p in role.programs}
-    return packages if packaged else unit.program in programs
+def _replaced(unit: Unit, role: Role, found: Mapping[str, Any], packages: set[str], programs: set[str]) -> bool:
+    """Whether the unit's program is about to be installed: as a release file, or with the package that holds it.
+
+    Where none of the role's packages is known to hold it, any of them may bring it.
+    """
+    if unit.program in {p.path for p in role.programs}:
+        return unit.program in programs
+    holder = found["holders"].get(unit.program)
+    return holder in packages if holder else bool(packages)
 
 
 def _start(unit: Unit, role: Role, found: Mapping[str, Any], replaced: bool) -> Start | None:

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable
 
+from cluster.desired import Package
+from cluster.families import FamilyName
+from cluster.shell import program
 from facts.base import Fact
 from facts.shell import words
 
@@ -55,6 +58,15 @@ class Offers(Fact[dict]):
         return found
 
 
+_APT_READING = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1"
+# A copy of the host's lists, by hard links where that is possible, and options that make the manager use it.
+_COPY = (
+    "pm=$(command -v dnf || command -v yum); d=$(mktemp -d -p /var/tmp); own=/var/cache/${pm##*/}; "
+    "cp -al $own/. $d 2>/dev/null || cp -a $own/. $d 2>/dev/null; [ ${pm##*/} = dnf ] && c=$d || "
+    "c=$d/'$basearch/$releasever'; o=\"--setopt=cachedir=$c --setopt=persistdir=$d --setopt=logdir=$d\"; "
+)
+
+
 def _apt(names: str, refresh: bool) -> str:
     """Asked anew, into lists of its own: the host's stay as they are, for to read is to change nothing."""
     if not refresh:
@@ -69,13 +81,45 @@ def _dnf(names: str, refresh: bool) -> str:
     version = "%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}"
     how = "clean expire-cache >/dev/null 2>&1; $pm -q $o" if refresh else "-C"
     return (
-        "pm=$(command -v dnf || command -v yum); d=$(mktemp -d -p /var/tmp); own=/var/cache/${pm##*/}; "
-        "cp -al $own/. $d 2>/dev/null || cp -a $own/. $d 2>/dev/null; [ ${pm##*/} = dnf ] && c=$d || "
-        "c=$d/'$basearch/$releasever'; o=\"--setopt=cachedir=$c --setopt=persistdir=$d --setopt=logdir=$d\"; "
-        f"rpm -q {names} --qf 'installed %{{NAME}} {version}\\n' | grep ^installed; "
+        f"{_COPY}rpm -q {names} --qf 'installed %{{NAME}} {version}\\n' | grep ^installed; "
         # Three columns, which a long one breaks over two lines.
         f"$pm -q $o {how} check-update {names} 2>/dev/null | sed '/^Obsoleting/,$d' | xargs -n3 echo newer; rm -rf $d"
     )
+
+
+def specifications(family: FamilyName, packages: Iterable[Package]) -> list[str]:
+    """Packages as the family's manager is told of them: with their versions, where they have any."""
+    between = {"deb": "=", "rpm": "-"}[family]
+    return [f"{p.name}{between}{p.version}" if p.version else p.name for p in packages]
+
+
+class Removals(Fact[dict]):
+    """
+    Packages that would go from a host if others came, with the versions they have.
+
+    + packages: those that would come, with or without a version, as the family's manager is told of them
+    + family: deb or rpm
+
+    Source: `apt-get -s install`, or `dnf --assumeno install` (`yum`), from the host's own copy of the repositories'
+    lists; what they do not have tells nothing.
+
+    .. code:: python
+
+        {"docker-ce": "5:20.10.24~3-0~debian-bookworm", "containerd.io": "1.6.20-1"}
+    """
+
+    default = dict
+
+    def script(self, packages: Iterable[str], family: str = "deb") -> str:
+        names = words(packages)
+        if family == "deb":
+            apt = program("apt", READING=_APT_READING)
+            return f'{apt}k=$(known {names})\n[ -z "$k" ] || removals $k | sed "s/^/goes /"; true'
+        return f'{_COPY}READING="-C $o"; {program("dnf")}removals {names} | sed "s/^/goes /"; rm -rf $d'
+
+    def read(self, lines: list[str]) -> dict:
+        listed = (line.split() for line in lines)
+        return {rest[0]: rest[1] for kind, *rest in listed if kind == "goes"}
 
 
 class Altered(Fact[dict]):

@@ -1,14 +1,17 @@
 """Everything one role needs to know of a host, in one command."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cluster.desired import Role, Step
 from cluster.families import FamilyName
+from cluster.formats import HEADER
+from cluster.shell import program
 from facts.base import Fact
 from facts.shell import FIND_PROGRAMS, parse_units, read_units, words
 
 PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
+_OWN = HEADER.partition(";")[0]  # how a file of ours begins, in one of its first lines; or its name says so
 
 
 class RoleState(Fact[dict]):
@@ -19,20 +22,25 @@ class RoleState(Fact[dict]):
     + packages: names of distribution packages, or of what they provide
     + programs: paths of programs installed from release files
     + files: paths of files
+    + owned: patterns of further paths, of files that may be there
+    + holders: programs of which to tell which of the packages holds them
     + units: names of services, without ".service"
     + steps: shell conditions by name
     + ready: shell conditions by unit, each asking the service itself
     + seconds: how long to wait for those to be true
 
-    Source: `dpkg-query` or `rpm`, `stat`, `sha256sum` and the units' own records (see `facts.units.Units`). A
+    Source: `dpkg-query` or `rpm`, `stat`, `sha256sum`, `grep` and the units' own records (see `facts.units.Units`). A
     program's digest is taken from its record in /var/lib/container-cloud/programs as long as size, change time and
-    inode are those of its installation; otherwise the file is read. The digest of one from an archive is the archive's.
+    inode are those of its installation; otherwise the file is read, and is the same one if its own digest is the
+    recorded. The digest of one from an archive is the archive's. A file is `ours` if it says that this project wrote
+    it, or has its name.
 
     .. code:: python
 
         {"packages": {"etcd-server": "3.4.23+dfsg-4"},
          "programs": {"/usr/local/bin/kubelet": "0b2d…"},
-         "files": {"/etc/etcd/etcd.conf": {"mode": "644", "owner": "root:root", "sha256": "9f86…"}},
+         "holders": {"/usr/bin/etcd": "etcd-server"},
+         "files": {"/etc/etcd/etcd.conf": {"mode": "644", "owner": "root:root", "sha256": "9f86…", "ours": True}},
          "units": {"etcd": {…}},
          "steps": {"turn swap off": True},
          "ready": {"etcd": True}}
@@ -44,6 +52,8 @@ class RoleState(Fact[dict]):
         packages: Iterable[str] = (),
         programs: Iterable[str] = (),
         files: Iterable[str] = (),
+        owned: Iterable[str] = (),
+        holders: Iterable[str] = (),
         units: Iterable[str] = (),
         steps: Mapping[str, str] | None = None,
         ready: Mapping[str, str] | None = None,
@@ -51,9 +61,9 @@ class RoleState(Fact[dict]):
     ) -> str:
         parts = [
             FIND_PROGRAMS,
-            packages and _PACKAGES[family](packages),
+            packages and _PACKAGES[family](packages, holders),
             programs and _read_programs(programs),
-            files and _read_files(files),
+            (files or owned) and _read_files(files, owned),
             units and read_units(units),
             *(_condition("step", name, check) for name, check in (steps or {}).items()),
             seconds and f"end=$(($(date +%s) + {seconds}))",
@@ -62,7 +72,7 @@ class RoleState(Fact[dict]):
         return "; ".join([part for part in parts if part] + ["echo end"])
 
     def default(self) -> dict:
-        return {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
+        return {"packages": {}, "holders": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
 
     def read(self, lines: list[str]) -> dict:
         found = self.default()
@@ -73,19 +83,25 @@ class RoleState(Fact[dict]):
                 if status[1:] == "i":  # whatever is wanted of it: a package on hold is installed too
                     # What is there in two versions is the half of an upgrade, and of neither.
                     found["packages"][name] = "" if name in found["packages"] else version[0]
+            elif kind == "holds":
+                name, path = rest.split(" ", 1)
+                found["holders"][path] = name
             elif kind == "program":
                 digest, path = rest.split(" ", 1)
                 found["programs"][path] = digest
             elif kind == "file":
                 mode, owner, path = rest.split(" ", 2)
-                found["files"].setdefault(path, {}).update(mode=mode, owner=owner)
+                own = "container-cloud" in path
+                found["files"].setdefault(path, {}).update(mode=mode, owner=owner, ours=own)
             elif kind == "sum":
                 found["files"].setdefault(rest[66:], {})["sha256"] = rest[:64]
+            elif kind == "ours":
+                found["files"].setdefault(rest, {})["ours"] = True
             elif kind in ("step", "ready"):
                 code, name = rest.split(" ", 1)
                 found[f"{kind}s" if kind == "step" else kind][name] = code == "0"
         found["units"] = parse_units(lines)
-        found["files"] = {path: f for path, f in found["files"].items() if len(f) == 3}
+        found["files"] = {path: f for path, f in found["files"].items() if len(f) == 4}
         return found
 
 
@@ -103,6 +119,8 @@ def asked(roles: Iterable[Role], family: FamilyName) -> dict[str, Any]:
         "packages": _once(p.name for r in listed for p in r.packages),
         "programs": _once(p.path for r in listed for p in r.programs),
         "files": _once(path for r in listed for path in r.paths),
+        "owned": _once(pattern for r in listed for pattern in r.owns),
+        "holders": _once(path for r in listed for path in _packaged_programs(r)),
         "units": _once(u.name for u in units),
         "steps": {
             **{s.name: _check(s, r) for r in listed for s in r.steps},
@@ -110,6 +128,13 @@ def asked(roles: Iterable[Role], family: FamilyName) -> dict[str, Any]:
         },
         "ready": {u.name: u.ready for r in listed for u in r.units},
     }
+
+
+def _packaged_programs(role: Role) -> Iterator[str]:
+    """Programs of a role's units that one of several packages holds."""
+    released = {p.path for p in role.programs}
+    if len(role.packages) > 1:
+        yield from (u.program for u in role.units if u.program and u.program not in released)
 
 
 def _once(names: Iterable[str]) -> list[str]:
@@ -123,30 +148,38 @@ def _check(step: Step, role: Role) -> str:
     return f"systemctl is-active -q {' '.join(u.name for u in role.units)} && {{ {step.check}; }}"
 
 
-def _read_debs(names: Iterable[str]) -> str:
-    return f"dpkg-query -W -f 'package ${{Package}} ${{db:Status-Abbrev}} ${{Version}}\\n' {words(names)} 2>/dev/null"
+def _read_debs(names: Iterable[str], holders: Iterable[str]) -> str:
+    query = f"dpkg-query -W -f 'package ${{Package}} ${{db:Status-Abbrev}} ${{Version}}\\n' {words(names)} 2>/dev/null"
+    if not holders:
+        return query
+    info = "/var/lib/dpkg/info"
+    lists = " ".join(f"{info}/{n}.list {info}/{n}:*.list" for n in names)
+    sought = " ".join(f"-e {path}" for path in holders)
+    return f"{query}; grep -sHxF {sought} {lists} | sed 's|^{info}/|holds |; s|\\(:[a-z0-9]*\\)*[.]list:| |'"
 
 
-def _read_rpms(names: Iterable[str]) -> str:
+def _read_rpms(names: Iterable[str], holders: Iterable[str]) -> str:
     version = "%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}"
-    query = f"--qf \"package $n ii {version}\\n\" 2>/dev/null | grep ' ii '"
-    return f"for n in {words(names)}; do rpm -q $n {query} || rpm -q --whatprovides $n {query} | head -n1; done"
+    files = "[holds $n %{FILENAMES}\\n]" if holders else ""
+    sought = "".join(f" -e ' {path}$'" for path in holders)
+    query = f"--qf \"package $n ii {version}\\n{files}\" 2>/dev/null | grep -e ' ii '{sought}"
+    first = "awk '/^package/ && n++ {exit} 1'"  # of several that provide it
+    return f"for n in {words(names)}; do rpm -q $n {query} || rpm -q --whatprovides $n {query} | {first}; done"
 
 
 _PACKAGES = {"deb": _read_debs, "rpm": _read_rpms}
 
 
 def _read_programs(paths: Iterable[str]) -> str:
+    return f"{program('digests', RECORDS=PROGRAM_RECORDS)}\ndigests {words(paths)}"
+
+
+def _read_files(paths: Iterable[str], patterns: Iterable[str]) -> str:
+    listed = " ".join([words(paths), *patterns]).strip()
     return (
-        f"for p in {words(paths)}; do s=$(stat -c '%s:%Z:%i' $p 2>/dev/null) || continue; "
-        f'd=$(sed -n "s|^\\([0-9a-f]*\\) $s $p$|\\1|p" {PROGRAM_RECORDS}/* 2>/dev/null); '
-        '[ -n "$d" ] || d=$(sha256sum <$p | cut -c1-64); echo "program $d $p"; done'
+        f"stat -L -c 'file %a %U:%G %n' {listed} 2>/dev/null; sha256sum {listed} 2>/dev/null | sed 's/^/sum /'; "
+        f"grep -ls '^{_OWN}' {listed} | sed 's/^/ours /'"
     )
-
-
-def _read_files(paths: Iterable[str]) -> str:
-    listed = words(paths)
-    return f"stat -L -c 'file %a %U:%G %n' {listed} 2>/dev/null; sha256sum {listed} 2>/dev/null | sed 's/^/sum /'"
 
 
 def _condition(kind: str, name: str, check: str, *, wait: bool = False) -> str:

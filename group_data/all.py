@@ -50,6 +50,10 @@ install_methods = {
 # otherwise than docs/distributions.md says: {"docker": {"rpm": ["docker-ce", "docker-ce-cli", "containerd.io"]}}
 package_names = {}
 
+# Packages that a run may remove from a host where they are in the way of what it installs; no other ever goes:
+# ["docker-ce", "containerd.io"].
+replace_packages = []
+
 # Package repositories to add on deb hosts, beside those the host already has. One entry:
 #   {"name": "example", "uri": "http://mirror.example/debian", "suite": "bookworm", "components": ["main"],
 #    "key": None, "trusted": False}
@@ -194,8 +198,9 @@ pki_renew_days = 30  # a certificate with fewer days left is issued again
 disable_firewall = True  # stop and disable firewalld and ufw where present
 selinux = "permissive"  # permissive or enforcing (then the policy is yours); no effect where there is no SELinux
 disable_swap = True  # now and in /etc/fstab
-time_service = "distribution"  # what keeps the clock: systemd-timesyncd on deb and chrony on rpm hosts; or one of these
-# two by name; or None (something else does)
+# What keeps the clock. "distribution": what keeps it already, else systemd-timesyncd on deb and chrony on rpm hosts; or
+# one of these two; None: something else does.
+time_service = "distribution"
 minimum_free_disk_gib = 5  # preflight: free space in GiB that /var must have before the first installation
 audit_account = None  # an account on every host that deploys/audit.py lets audit it without being root; None: none
 start_timeout = 180  # seconds a service may take to become ready before the run stops

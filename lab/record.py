@@ -31,6 +31,7 @@ _ARGUMENTS = {
     "host.Preflight": ["ports=[2379, 6443]", 'units=["etcd"]'],
     "packages.Offers": ['packages=["curl"]'],
     "packages.Altered": ['packages=["curl"]'],
+    "packages.Removals": ['packages=["curl"]'],
     "network.Reachable": ['addresses=["192.168.2.1"]'],
     "network.Answers": ['urls=["http://10.1.10.102:80/"]'],
     "role.RoleState": ['packages=["curl"]', 'files=["/etc/hosts"]', 'units=["etcd"]', 'steps={"swap is off": "true"}'],
@@ -41,7 +42,7 @@ _ARGUMENTS = {
     "workloads.Present": ['resources=["rc/nginx-v1", "service/other"]'],
 }
 _NOT_ASKED = ("workloads.Differences",)  # reads a manifest on standard input: only deploys ask it
-_MAY_BE_EMPTY = ("packages.Altered",)  # and is, where all is well
+_MAY_BE_EMPTY = ("packages.Altered", "packages.Removals")  # and are, where all is well
 _MOST = 2  # entries of a list or mapping that are shown, of an answer that has more
 _LONGEST = 60  # characters of a text that are shown
 

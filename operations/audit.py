@@ -1,6 +1,7 @@
 """What lets an account without root's rights audit a host: one file that reads, and the right to run it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
@@ -31,7 +32,7 @@ def _role() -> Role:
         return Role(name="audit", gone=(READER, SUDOERS))
     machine = this_machine()
     family = machine.distribution.family.name
-    asked = questions(cluster, this, family, all_roles(cluster, this, machine, issued()))
+    asked = questions(cluster, this, family, all_roles(cluster, this, replace(machine, time_services=()), issued()))
     rule = f'Defaults!{READER} env_reset, !requiretty\n{name} ALL=(root) NOSETENV: NOPASSWD: {READER} ""\n'
     files = (File(READER, reader(asked), mode="755"), File(SUDOERS, f"{HEADER}{rule}", mode="440", test=_VISUDO))
     return Role(name="audit", files=files)

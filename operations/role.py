@@ -1,21 +1,25 @@
 """Bringing a host to what a role asks for, whatever the role."""
 
 import base64
+import json
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand
 
-from cluster.desired import RECORD_DIRECTORY, File, Role
+from cluster.desired import ASIDE, RECORD_DIRECTORY, File, Role, Step
 from cluster.families import FamilyName
 from cluster.plan import Plan, Start, plan, unmet
+from cluster.shell import program
+from facts.packages import Removals, specifications
 from facts.role import RoleState, asked
-from facts.shell import FIND_PROGRAMS, words
+from facts.shell import DIRECT, FIND_PROGRAMS, words
 from operations.inventory import the_cluster
 from operations.packages import install_packages, install_programs
 from operations.preflight import distribution
-from operations.refusal import refuse
+from operations.refusal import refuse, refuse_all
 from operations.report import announce, arriving
 
 _PATIENCE = 60  # seconds: after etcd was down, an API server has needed 30
@@ -34,6 +38,11 @@ def converge(role: Role) -> Iterator[StringCommand]:
     if not changes.lines() and _answer(changes.starts):
         host.noop(f"{role.name} is as configured")
         return
+    changes = _with_removals(changes, family)
+    unwanted = [name for name in changes.removes if name not in the_cluster().settings.replace_packages]
+    if unwanted:
+        yield _refuse_removal(changes, unwanted)
+        return
     announce(host, changes.lines(), changes.installs())
     missing = unmet(role, found)
     if not state.is_executing and (missing or any(f.content is None for f in changes.files)):
@@ -42,6 +51,26 @@ def converge(role: Role) -> Iterator[StringCommand]:
         yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
         yield from _commands(role, changes, family)
+
+
+def _with_removals(changes: Plan, family: FamilyName) -> Plan:
+    """With the packages that would go if others came; only where others come is the host asked."""
+    if not changes.packages:
+        return changes
+    going = host.get_fact(Removals, packages=specifications(family, changes.packages), family=family)
+    return replace(changes, removes=tuple(going))
+
+
+def _refuse_removal(changes: Plan, unwanted: list[str]) -> StringCommand:
+    """No package goes unless the settings say so: before anything is changed, if the run is still being planned."""
+    wanted, going = (", ".join(names) for names in ([p.name for p in changes.packages], unwanted))
+    reason = (
+        f"installing {wanted} would remove {going}. If the run may, write replace_packages = {json.dumps(unwanted)}; "
+        "otherwise remove what is in the way yourself, or, to keep it, name it in package_names"
+    )
+    if not state.is_executing:
+        refuse_all([f"{host.name}: {reason}"], "nothing was changed")
+    return refuse(reason)
 
 
 def _answer(waits: tuple[Start, ...]) -> bool:
@@ -62,54 +91,59 @@ def answer(ready: Mapping[str, str], seconds: int) -> bool:
 
 
 def _commands(role: Role, changes: Plan, family: FamilyName) -> Iterator[StringCommand]:
+    if changes.aside:
+        keep = [f"keep {words([path])} || exit 1" for path in changes.aside]
+        yield shell("\n".join([program("aside", ASIDE=ASIDE), *keep]))
     if changes.sources:
         yield write_files(changes.sources)
     if changes.packages:
-        yield _shell(install_packages(family, changes.packages, role.packaged_units))
+        script = install_packages(family, changes.packages, role.packaged_units, changes.removes)
+        yield shell(script, downloads=True)
     if changes.programs:
-        yield _shell(install_programs(changes.programs))
+        yield shell(install_programs(changes.programs), downloads=True)
     if changes.files:
         yield write_files(changes.files)
     if changes.gone:
-        yield _shell(f"rm -f {words(changes.gone)}")
-    for step in changes.before:
-        yield _shell(step.repair)
+        yield shell(f"rm -f {words(changes.gone)}")
+    yield from map(_repair, changes.before)
     if changes.reload or changes.starts or changes.enable:
-        yield _shell(" && ".join(_reload(role, changes)))
+        yield shell(" && ".join(_reload(role, changes)))
     if changes.starts:
         yield _start(changes.starts)
-    for step in changes.after:
-        yield _shell(step.repair)
+    yield from map(_repair, changes.after)
 
 
-def _shell(script: str) -> StringCommand:
-    return StringCommand("sh", "-c", QuoteString(f"{FIND_PROGRAMS}; {script}"))
+def shell(script: str, *, downloads: bool = False) -> StringCommand:
+    """A command that runs a script: in English, and past any proxy of the host's unless it downloads something."""
+    environment = "export LC_ALL=C" if downloads else DIRECT
+    return StringCommand("sh", "-c", QuoteString(f"{environment}; {FIND_PROGRAMS}; {script}"))
+
+
+def _repair(step: Step) -> StringCommand:
+    return shell(step.repair, downloads=step.downloads)
 
 
 def write_files(files: tuple[File, ...]) -> StringCommand:
     """One command that writes files atomically, each with its final owner and mode from the start.
 
-    The contents travel on standard input only: not in an argument list, a log, a diff or a temporary directory.
+    The contents travel on standard input only: not in an argument list, a log, a diff or a temporary directory. Only
+    a script that was carried out to its last line has written all of them.
     """
-    script = ["set -eu; umask 077"]
+    script = [program("write")]
     for file in files:
         if file.content is None:
             raise ValueError(f"the content of {file.path} is not known")
         encoded = base64.b64encode(file.content.encode()).decode()
-        new = f"{file.path}.container-cloud"
-        directory = file.path.rpartition("/")[0]
-        script += [
-            f"[ -d '{directory}' ] || (umask 022; mkdir -p '{directory}')",
-            f"printf %s '{encoded}' | base64 -d > '{new}'",
-            *([_accepted(file.test, new, file.path)] if file.test else []),
-            f"chown {file.owner} '{new}' && chmod {file.mode} '{new}' && mv -f '{new}' '{file.path}'",
-        ]
-    return StringCommand("sh", "-s", _stdin=["\n".join(script)])
-
-
-def _accepted(test: str, new: str, path: str) -> str:
-    refusal = f"echo {shlex.quote(f'{path} is left as it is: {test} does not accept the new one')} >&2"
-    return f"{test} '{new}' >&2 || {{ rm -f '{new}'; {refusal}; exit 1; }}"
+        test = [file.test] if file.test else []
+        script.append(f"put {words([file.path, file.owner, file.mode, str(file.digest), encoded, *test])}")
+    script.append("echo written")
+    return StringCommand(
+        "said=$(LC_ALL=C sh -s) || exit 1;",
+        '[ "$said" = written ] || {',
+        "echo 'not all was written: standard input did not arrive, which _su_password takes for itself; use _sudo, or "
+        "connect as root' >&2; exit 1; }",
+        _stdin=["\n".join(script)],
+    )
 
 
 def _reload(role: Role, changes: Plan) -> Iterator[str]:
@@ -122,57 +156,26 @@ def _reload(role: Role, changes: Plan) -> Iterator[str]:
 
 
 def _start(starts: tuple[Start, ...]) -> StringCommand:
-    """Start or restart units together, in systemd's order, then wait until each service itself answers.
-
-    Each may take `start_timeout` seconds; one that dies five times meanwhile does not need them all to be called
-    broken. The message of a failure has the unit's last log lines and the likely cause.
-    """
+    """Start or restart units together, in systemd's order, then wait until each service itself answers."""
     seconds = the_cluster().settings.start_timeout
     waits = [
         f"ready() {{ {s.unit.ready}; }}\n"
         f'await {s.unit.name} {shlex.quote(s.unit.hint)} "${{deaths{n}:-0}}" "${{old{n}:-}}"'
         for n, s in enumerate(starts)
     ]
-    return _shell(f"""
-deploying={RECORD_DIRECTORY}/deploying
-mkdir -p {RECORD_DIRECTORY} && touch $deploying
-trap 'rm -f $deploying' EXIT
-show() {{ systemctl show -p $1 $2 | cut -d= -f2-; }}
-start() {{ s=$(show InvocationID $1); echo ${{s:-$(show InactiveExitTimestampMonotonic $1)}}; }}
-deaths() {{ d=$(show NRestarts $1); echo ${{d:-0}}; }}
-await() {{
-    end=$(($(date +%s) + {seconds}))
-    until new=$(start $1); [ "$new" != "$4" ] && systemctl is-active -q $1 && ( ready ) >/dev/null 2>&1; do
-        died=0 why=
-        [ "$new" = "$4" ] || died=$(deaths $1)
-        [ $died -lt $3 ] || died=$((died - $3))
-        [ $died -lt 5 ] || why="died $died times"
-        [ $(date +%s) -lt $end ] || why="is not ready after {seconds} s"
-        if [ -n "$why" ]; then
-            echo "$1 $why. Its last log lines:"
-            journalctl -u $1 -n 400 --no-pager -o cat | grep -vE '{_NOISE}' | tail -n 15 | cut -c1-400
-            echo "Likely cause: $2"
-            exit 1
-        fi >&2
-        sleep 0.2
-    done
-}}
-{_act(starts)}
-{chr(10).join(waits)}
-""")
+    functions = program("start", RECORDS=RECORD_DIRECTORY, PATIENCE=seconds, NOISE=_NOISE)
+    return shell("\n".join([functions, *_act(starts), *waits]))
 
 
-def _act(starts: tuple[Start, ...]) -> str:
-    lines = []
+def _act(starts: tuple[Start, ...]) -> Iterator[str]:
     for number, start in enumerate(starts):
         name = start.unit.name
         # A new process's count begins anew; until then, those of before are not its own.
-        lines.append(f"deaths{number}=$(deaths {name})")
+        yield f"deaths{number}=$(deaths {name})"
         if start.verb == "restart":
             # Until systemd has begun a new one, it is the old process that would answer.
-            lines.append(f"old{number}=$(start {name})")
+            yield f"old{number}=$(invocation {name})"
     for verb in ("start", "restart"):
         if names := " ".join(s.unit.name for s in starts if s.verb == verb):
             reset = f"systemctl reset-failed {names} 2>/dev/null; " if verb == "start" else ""
-            lines.append(f"{reset}systemctl {verb} --no-block {names} || exit 1")
-    return "\n".join(lines)
+            yield f"{reset}systemctl {verb} --no-block {names} || exit 1"

@@ -1,13 +1,14 @@
 """A host made ready for any role: repositories, names, kernel settings, firewall, swap, time."""
 
-import shlex
+from collections.abc import Collection
 
 from cluster.desired import File, Package, Role, Step
 from cluster.distributions import Distribution
 from cluster.formats import HEADER
 from cluster.machine import Machine
-from cluster.roles.repositories import repository_files
+from cluster.roles.repositories import REPOSITORIES, repository_files
 from cluster.settings import Cluster, Settings
+from cluster.shell import program
 
 SYSCTL_FILE = "/etc/sysctl.d/90-container-cloud.conf"
 SYSCTLS = {
@@ -22,26 +23,33 @@ HOSTS_BEGIN, HOSTS_END = "# container-cloud: begin", "# container-cloud: end"
 def host_role(cluster: Cluster, machine: Machine) -> Role:
     """The preparation every host gets, whatever its roles."""
     distribution = machine.distribution
-    service = time_service(cluster.settings, distribution)
+    service = time_service(cluster.settings, distribution, machine.time_services)
     return Role(
         name="host",
         sources=repository_files(cluster.settings, distribution.family.name, machine.identifier),
+        owns=REPOSITORIES[distribution.family.name],
         packages=tuple(Package(name) for name in (*distribution.host, *([service] if service else []))),
         files=(
             File("/etc/modules-load.d/container-cloud.conf", HEADER + "".join(f"{m}\n" for m in MODULES)),
             File(SYSCTL_FILE, HEADER + "".join(f"{k} = {v}\n" for k, v in SYSCTLS.items())),
         ),
-        steps=tuple(_steps(cluster, distribution)),
+        steps=tuple(_steps(cluster, distribution, service)),
     )
 
 
-def time_service(settings: Settings, distribution: Distribution) -> str | None:
-    """The package that keeps the clock; None: something else does."""
+def time_service(settings: Settings, distribution: Distribution, running: Collection[str] = ()) -> str | None:
+    """The package that keeps the clock; None: something else does.
+
+    Args:
+        running: units that keep it already; unless the settings name another, they go on.
+    """
     wanted = settings.time_service
-    return next(iter(distribution.family.time_services)) if wanted == "distribution" else wanted
+    if wanted != "distribution":
+        return wanted
+    return None if running else next(iter(distribution.family.time_services))
 
 
-def _steps(cluster: Cluster, distribution: Distribution) -> list[Step]:
+def _steps(cluster: Cluster, distribution: Distribution, package: str | None) -> list[Step]:
     settings = cluster.settings
     steps = [_hosts_block(cluster), _modules(), _sysctls()]
     if settings.disable_firewall:
@@ -50,7 +58,7 @@ def _steps(cluster: Cluster, distribution: Distribution) -> list[Step]:
         steps.append(_selinux())
     if settings.disable_swap:
         steps.append(_swap())
-    if package := time_service(settings, distribution):
+    if package:
         service = distribution.family.time_services[package]
         steps.append(
             Step(
@@ -65,17 +73,8 @@ def _steps(cluster: Cluster, distribution: Distribution) -> list[Step]:
 def _hosts_block(cluster: Cluster) -> Step:
     names = ((h, " ".join(filter(None, (h.name, cluster.short_name(h))))) for h in cluster.hosts)
     lines = [HOSTS_BEGIN, *(f"{h.address}  {listed}" for h, listed in names), HOSTS_END]
-    block = shlex.quote("\n".join(lines))
-    extract = f"sed -n '/^{HOSTS_BEGIN}/,/^{HOSTS_END}/p' /etc/hosts"
-    # Without its last line the block has no known end: then only its first line goes.
-    last = f"grep -q '^{HOSTS_END}' /etc/hosts && echo ',/^{HOSTS_END}/'"
-    rest = f'sed "/^{HOSTS_BEGIN}/$({last})d" /etc/hosts'
-    new = "/etc/hosts.container-cloud"
-    return Step(
-        "write the cluster's names to /etc/hosts",
-        f'[ "$({extract})" = {block} ]',
-        f"{{ {rest}; printf '%s\\n' {block}; }} > {new} && chmod 644 {new} && mv -f {new} /etc/hosts",
-    )
+    script = program("hosts", FILE="/etc/hosts", BLOCK="\n".join(lines), FIRST=HOSTS_BEGIN, LAST=HOSTS_END)
+    return Step("write the cluster's names to /etc/hosts", f"{script}check", f"{script}repair")
 
 
 def _modules() -> Step:

@@ -1,5 +1,7 @@
 """A node: kubelet and kube-proxy."""
 
+import shlex
+
 from cluster.certificates import KUBERNETES_PKI
 from cluster.desired import File, Package, Role, Step, Unit
 from cluster.formats import arguments, environment_file
@@ -18,6 +20,7 @@ from cluster.roles.kubernetes import (
 )
 from cluster.roles.services import foreign_path
 from cluster.settings import Cluster, Host
+from cluster.shell import program
 
 KUBELET, PROXY = "kubelet", "kube-proxy"
 
@@ -130,14 +133,10 @@ def _pause_image(cluster: Cluster) -> tuple[Step, ...]:
         return ()
     directory, image = "/var/lib/container-cloud", cluster.settings.pause_image
     path, loaded = f"{directory}/pause.tar", f"{directory}/pause.sha256"
-    load = f"""
-mkdir -p {directory} && curl -fsSL --retry 3 --connect-timeout 20 -o {path} '{archive.url}' || exit 1
-if ! echo '{archive.sha256}  {path}' | sha256sum -c --status; then
-    echo "{archive.url} has SHA-256 $(sha256sum < {path} | cut -c1-64)" >&2
-    echo "the settings say {archive.sha256}: not loaded" >&2
-    exit 1
-fi
-docker load -q -i {path} && docker image inspect {image} >/dev/null && echo {archive.sha256} > {loaded} && rm {path}
-"""
+    fetched = f"{program('fetch')}download {shlex.quote(archive.url)} {archive.sha256} {path}"
+    load = (
+        f"{fetched} && docker load -q -i {path} && docker image inspect {image} >/dev/null && "
+        f"echo {archive.sha256} > {loaded} && rm {path}"
+    )
     check = f"grep -qx {archive.sha256} {loaded} && docker image inspect {image}"
-    return (Step(f"load the image {image}", check, load),)
+    return (Step(f"load the image {image}", check, load, downloads=True),)

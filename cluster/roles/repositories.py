@@ -9,6 +9,12 @@ from cluster.families import FamilyName
 from cluster.formats import HEADER
 from cluster.settings import AptRepository, Settings, YumRepository
 
+# Where a repository that was in the settings once may be: those files go that say to be ours.
+REPOSITORIES: dict[FamilyName, tuple[str, ...]] = {
+    "deb": ("/etc/apt/sources.list.d/container-cloud-*.sources", "/etc/apt/keyrings/container-cloud-*"),
+    "rpm": ("/etc/yum.repos.d/*.repo", "/etc/pki/rpm-gpg/RPM-GPG-KEY-container-cloud-*"),
+}
+
 
 def repository_files(settings: Settings, family: FamilyName, identifier: str) -> tuple[File, ...]:
     """The repositories of a host.

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 
-from cluster.desired import File
+from cluster.desired import SYSTEMD, File
 from cluster.formats import unit_file
 from cluster.installation import Installation
-
-SYSTEMD = "/etc/systemd/system"
 
 
 def unit_path(name: str, how: Installation) -> str:

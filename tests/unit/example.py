@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ SEVERAL = {"masters": ["master", "node1"], "nodes": ["node1", "node2", "node3"],
 DEBIAN, DEEPIN = (next(d for d in TABLE if d.name == name) for name in ("Debian", "Deepin Server"))
 PACKAGES = dict.fromkeys(("etcd", "flannel", "docker", "kubernetes"), "packages")
 RELEASE_FILES = dict.fromkeys(PACKAGES, "release files")
-BARE: dict[str, dict[str, Any]] = {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
+BARE: dict[str, dict[str, Any]] = {
+    "packages": {}, "holders": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {},
+}  # fmt: skip
 
 # What the preflight finds on a host before its first run, but for what every host has of its own.
 GOOD: dict[str, Any] = {
@@ -77,7 +80,7 @@ def converged(role: Role) -> dict[str, dict[str, Any]]:
     files = on_disk(*role.sources, *role.files, *role.expects)
     acted_on = (*role.units, *role.followers)
     for path in (p for u in acted_on for p in u.inputs):
-        files.setdefault(path, {"mode": "644", "owner": "root:root", "sha256": "cd" * 32})
+        files.setdefault(path, {"mode": "644", "owner": "root:root", "sha256": "cd" * 32, "ours": True})
     running = {"loaded": "loaded", "active": "active", "sub": "running", "enabled": "enabled", "pid": 1}
     units = {
         u.name: running
@@ -87,6 +90,7 @@ def converged(role: Role) -> dict[str, dict[str, Any]]:
     conditions = [name for u in acted_on for name in u.conditions]
     return {
         "packages": {p.name: p.version or "1.0" for p in role.packages},
+        "holders": {u.program: role.packages[0].name for u in role.units if u.program and role.packages},
         "programs": {p.path: p.sha256 for p in role.programs},
         "files": files,
         "units": units,
@@ -96,8 +100,8 @@ def converged(role: Role) -> dict[str, dict[str, Any]]:
 
 
 def on_disk(*files: File) -> dict[str, dict[str, Any]]:
-    """Files as `facts.role.RoleState` says they are."""
-    return {f.path: {"mode": f.mode, "owner": f.owner, "sha256": f.digest} for f in files}
+    """Files of ours as `facts.role.RoleState` says they are."""
+    return {f.path: {"mode": f.mode, "owner": f.owner, "sha256": f.digest, "ours": True} for f in files}
 
 
 class Run:
@@ -129,7 +133,10 @@ class Run:
             self.asked.append((host, fact, arguments))
             answer = self.answers[host, fact]
             if fact is RoleState:
-                return {kind: {k: v for k, v in answer[kind].items() if k in arguments.get(kind, ())} for kind in BARE}
+                told = {kind: {k: v for k, v in answer[kind].items() if k in arguments.get(kind, ())} for kind in BARE}
+                patterns = arguments.get("owned", ())
+                matching = {p: f for p, f in answer["files"].items() if any(fnmatch(p, o) for o in patterns)}
+                return told | {"files": told["files"] | matching}
             return answer(**arguments) if callable(answer) else answer
 
         return get_fact

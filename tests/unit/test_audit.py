@@ -29,7 +29,7 @@ BEGAN = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SUBNETS = {"node1": "192.168.13.0/24", "node2": "192.168.14.0/24", "node3": "192.168.22.0/24"}
 MACS = {"node1": "d2:00:00:00:00:01", "node2": "d2:00:00:00:00:02", "node3": "d2:00:00:00:00:03"}
 ADDRESSES = {"node1": "10.1.10.102", "node2": "10.1.10.103", "node3": "10.1.10.104"}
-LISTS = ("packages", "programs", "files", "units", "steps", "ready")
+LISTS = ("packages", "holders", "programs", "files", "units", "steps", "ready")
 
 
 @pytest.fixture(scope="module")

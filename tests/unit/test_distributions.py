@@ -265,6 +265,16 @@ def test_what_keeps_the_clock(wanted: str | None, distribution: Distribution, pa
     assert [s.name for s in role.steps if s.name.startswith("start ")] == ([f"start {unit}"] if unit else [])
 
 
+@pytest.mark.parametrize("wanted", ["distribution", "chrony"])
+def test_what_keeps_the_clock_already_goes_on(wanted: str) -> None:
+    """Unless the settings name one."""
+    role = host_role(cluster(time_service=wanted), Machine(DEBIAN, "debian", ("openntpd",)))
+    named = wanted == "chrony"
+    assert ("chrony" in [p.name for p in role.packages]) is named
+    assert "systemd-timesyncd" not in [p.name for p in role.packages]
+    assert [s.name for s in role.steps if s.name.startswith("start ")] == (["start chrony"] if named else [])
+
+
 SELINUX_CONFIG = """\
 # This file controls the state of SELinux on the system.
 # SELINUX= can take one of these three values:

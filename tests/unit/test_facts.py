@@ -30,7 +30,7 @@ with patch("gevent.monkey.patch_all"):  # pyinfra's command line would replace t
 
 DATA = Path(__file__).parent / "facts"
 NOTHING_OF_A_ROLE: dict[str, Any] = {
-    "packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {},
+    "packages": {}, "holders": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {},
 }  # fmt: skip
 BANNER = "Last login: Mon Nov 23 13:00:00 2026 = from 10.1.10.1"
 
@@ -125,6 +125,7 @@ def ask() -> Iterator[Any]:
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "packages.Offers": {"packages": ["etcd"]},
     "packages.Altered": {"packages": ["etcd"]},
+    "packages.Removals": {"packages": ["etcd"]},
     "network.Answers": {"urls": ["http://10.1.10.102:80/"]},
     "network.Reachable": {"addresses": ["192.168.2.1"]},
 }

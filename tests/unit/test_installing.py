@@ -61,8 +61,8 @@ def test_a_program_by_itself(host: Any, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "bin/kubelet").read_text() == "this is kubelet\n"
     assert (tmp_path / "bin/kubelet").stat().st_mode & 0o777 == 0o755
-    digest, _, path = (tmp_path / "records/programs/kubelet").read_text().split()
-    assert (digest, path) == (sha256(source), str(tmp_path / "bin/kubelet"))
+    digest, _, path, own = (tmp_path / "records/programs/kubelet").read_text().split()
+    assert (digest, path, own) == (sha256(source), str(tmp_path / "bin/kubelet"), sha256(source))
 
 
 def test_programs_of_an_archive(host: Any, tmp_path: Path, archive: Path) -> None:
@@ -103,6 +103,7 @@ def test_what_cannot_be_fetched_is_named(host: Any, tmp_path: Path) -> None:
 MANAGER = """\
 #!/bin/sh
 db=$(dirname "$0")/../db
+case " $* " in *" --assumeno "*) cat $db/../table; exit 1;; esac
 echo "${0##*/} $*" >> $db/../told
 while :; do case $1 in -*) shift;; *) break;; esac; done
 verb=${1:-remove}
@@ -129,14 +130,18 @@ exit $rc
 """
 
 
-TOOLS = ("sh", "mkdir", "flock", "sort", "uniq", "grep", "cat", "tail", "mv", "dirname")
+TOOLS = ("sh", "mkdir", "flock", "sort", "uniq", "grep", "cat", "tail", "mv", "dirname", "awk")
 
 
 @pytest.fixture
 def rpm(tmp_path: Path) -> Any:
     """Carries out an installation where packages are installed and offered; returns it and what is installed then."""
 
-    def carry_out(manager: str, packages: list[Package], *, installed: dict[str, str], offered: dict[str, str]) -> Any:
+    def carry_out(
+        manager: str, packages: list[Package], *, installed: dict[str, str], offered: dict[str, str], table: str = "",
+        removes: tuple[str, ...] = (),
+    ) -> Any:  # fmt: skip
+        (tmp_path / "table").write_text(table)
         for directory, content in (("db", installed), ("repository", offered), ("bin", {})):
             (tmp_path / directory).mkdir()
             for name, version in content.items():
@@ -146,7 +151,9 @@ def rpm(tmp_path: Path) -> Any:
             (tmp_path / "bin" / name).chmod(0o755)
         for name in TOOLS:  # and nothing else: this machine may have a dnf of its own
             (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
-        script = install_packages("rpm", packages).replace("/run/container-cloud", str(tmp_path / "run"))
+        script = install_packages("rpm", packages, removes=removes).replace(
+            "/run/container-cloud", str(tmp_path / "run")
+        )
         env = {"PATH": f"{tmp_path}/bin"}
         done = subprocess.run(
             ["/bin/sh", "-c", script], env=env, capture_output=True, text=True, timeout=60, check=False
@@ -191,3 +198,117 @@ def test_a_package_nobody_has_is_named(rpm: Any) -> None:
     done, found, _ = rpm("dnf", [Package("flannel", "0.26.7")], installed={}, offered={})
     assert done.returncode == 1 and "No match for argument: flannel-0.26.7" in done.stderr
     assert found == {}
+
+
+# As dnf 4 shows it.
+TABLE = """\
+Dependencies resolved.
+===========================================================================================================
+ Package                    Architecture   Version                  Repository                        Size
+===========================================================================================================
+Installing:
+ docker-engine              x86_64         20.10.24-1               base                              28 M
+     replacing  docker-ce.x86_64 3:18.09.0-1
+Installing dependencies:
+ runc                       x86_64         1.1.5-1                  base                             2.7 M
+Removing dependent packages:
+ docker-compose             noarch         1.22.0-4                 @extras                          1.1 M
+
+Transaction Summary
+===========================================================================================================
+Install  2 Packages
+Remove   1 Package
+"""
+
+
+@pytest.mark.parametrize("manager", ["dnf", "yum"])
+def test_packages_that_would_go_are_refused(manager: str, rpm: Any) -> None:
+    wanted, there, offered = [Package("docker-engine")], {"docker-ce": "18.09.0-1"}, {"docker-engine": "20.10.24-1"}
+    done, found, told = rpm(manager, wanted, installed=there, offered=offered, table=TABLE)
+    assert done.returncode == 1
+    assert done.stderr.startswith("nothing was installed, for it would remove docker-ce docker-compose: ")
+    assert "replace_packages" in done.stderr
+    assert found == {"docker-ce": ["18.09.0-1"]} and not [line for line in told if " install " in line]
+
+
+def test_packages_that_may_go_are_no_reason(rpm: Any) -> None:
+    removes = ("docker-ce", "docker-compose")
+    done, found, _ = rpm(
+        "dnf", [Package("docker-engine")], installed={}, offered={"docker-engine": "1"}, table=TABLE, removes=removes
+    )
+    assert (done.returncode, done.stderr) == (0, "") and "docker-engine" in found
+
+
+# --- Packages of the deb family -------------------------------------------------------------------------------------
+
+# Packages are offered in one version; what they are in conflict with would go.
+APT_GET = """\
+#!/bin/sh
+here=$(dirname "$0")/..
+case " $* " in
+    *" -s "*) sed 's/^/Remv /' $here/conflicts;;
+    *" update "*) ;;
+    *" --no-remove "*) [ ! -s $here/conflicts ] || exit 100;;
+esac
+case " $* " in *" -s "* | *" update "*) exit;; esac
+echo "$*" >> $here/installed
+"""
+APT_CACHE = """\
+#!/bin/sh
+echo " $2 | 1:3.4.23+dfsg-4 | http://mirror bookworm/main amd64 Packages"
+echo " $2 | 1:3.4.20-1 | http://mirror bookworm/main amd64 Packages"
+"""
+
+
+@pytest.fixture
+def deb(tmp_path: Path) -> Any:
+    """Carries out an installation that is in conflict with packages; returns it and what apt was told to install."""
+
+    def carry_out(*packages: Package, conflicts: str = "", removes: tuple[str, ...] = ()) -> Any:
+        (tmp_path / "conflicts").write_text(conflicts)
+        (tmp_path / "bin").mkdir()
+        for name, text in (("apt-get", APT_GET), ("apt-cache", APT_CACHE)):
+            (tmp_path / "bin" / name).write_text(text)
+            (tmp_path / "bin" / name).chmod(0o755)
+        script = install_packages("deb", packages, removes=removes).replace("/run/container-cloud", f"{tmp_path}/run")
+        script = script.replace("/var/lib/dpkg/updates", f"{tmp_path}/bin")  # nothing is half installed
+        env = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+        done = subprocess.run(
+            ["/bin/sh", "-c", script.replace(f"ls -A {tmp_path}/bin", "true")],
+            env=env, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        installed = tmp_path / "installed"
+        return done, installed.read_text().splitlines() if installed.exists() else []
+
+    return carry_out
+
+
+CHRONY = "chrony [4.3-2+deb12u1]\n"
+
+
+def test_a_package_that_would_go_is_refused(deb: Any) -> None:
+    done, installed = deb(Package("systemd-timesyncd"), conflicts=CHRONY)
+    assert (done.returncode, installed) == (1, [])
+    assert done.stderr.startswith("nothing was installed, for it would remove chrony: ")
+
+
+def test_a_package_that_may_go_is_no_reason(deb: Any) -> None:
+    done, installed = deb(Package("systemd-timesyncd"), conflicts=CHRONY, removes=("chrony",))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert installed[0].split()[-1] == "systemd-timesyncd" and "--no-remove" not in installed[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("3.4.23+dfsg", "etcd-server=1:3.4.23+dfsg-4"),
+        ("1:3.4.20", "etcd-server=1:3.4.20-1"),
+        ("3.4.20-1", "etcd-server=1:3.4.20-1"),
+        ("3.4.99", "etcd-server=3.4.99"),
+    ],
+)
+def test_a_version_is_told_as_the_repositories_write_it(wanted: str, told: str, deb: Any) -> None:
+    """One that none of them has is left to apt to name."""
+    done, installed = deb(Package("etcd-server", wanted))
+    assert done.returncode == 0, done.stderr
+    assert installed[0].split()[-1] == told

@@ -6,7 +6,6 @@ pyinfra-testing's data files cannot carry these: they give a host no data, no in
 import base64
 import importlib
 import logging
-import os
 import pkgutil
 import re
 import runpy
@@ -31,6 +30,7 @@ from facts.flannel import SubnetEnv
 from facts.host import Preflight
 from facts.kubernetes import Nodes
 from facts.network import Answers, Reachable
+from facts.packages import Removals
 from facts.role import RoleState
 from operations import audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight
 from operations.inventory import store, the_cluster
@@ -83,6 +83,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
         for number, member in enumerate(made.cluster.hosts):
             made.answers[member.name, Preflight] = good(member, number)
             made.answers[member.name, RoleState] = BARE
+            made.answers[member.name, Removals] = {}
         return made
 
     monkeypatch.setattr("operations.survey._answers", {})
@@ -412,6 +413,83 @@ def test_a_dry_run_says_once_what_is_installed(begin: Any, said: Any) -> None:
     assert not [line for line in this.lines(said.records, "node1") if line.startswith("install ")]
 
 
+# --- What is in the way ---------------------------------------------------------------------------------------------
+
+IN_THE_WAY = {"docker-ce": "5:20.10.24~3-0~debian-bookworm", "containerd.io": "1.6.20-1"}
+
+
+def test_no_package_goes_unless_the_settings_say_so(begin: Any, said: Any) -> None:
+    this = begin()
+    this.answers["node1", Removals] = IN_THE_WAY
+    message = refusal(this.perform(host.install, "node1"))
+    assert message.startswith("installing docker.io, conntrack, ")
+    assert "would remove docker-ce, containerd.io. " in message
+    assert 'replace_packages = ["docker-ce", "containerd.io"]' in message and "package_names" in message
+    assert this.lines(said.records, "node1") == [], "nothing is announced that is not done"
+
+
+def test_a_run_that_would_remove_a_package_ends_while_it_is_planned(begin: Any, said: Any) -> None:
+    this = begin(replace_packages=["docker-ce"])
+    this.answers["node1", Removals] = IN_THE_WAY
+    with pytest.raises(SystemExit) as ended:
+        this.perform(host.install, "node1", executing=False)
+    assert ended.value.code == 1
+    errors = [record.getMessage() for record in said.records if record.levelno == logging.ERROR]
+    assert errors[0].startswith("node1: installing docker.io, ") and "would remove containerd.io. " in errors[0]
+
+
+def test_a_package_that_the_settings_let_go_is_announced(begin: Any, said: Any) -> None:
+    this = begin(replace_packages=["docker-ce", "containerd.io", "podman"])
+    this.answers["node1", Removals] = IN_THE_WAY
+    install, _ = this.perform(host.install, "node1")
+    assert "REMOVES='docker-ce containerd.io'\n" in script_of(install)
+    assert [line.partition(" (")[0] for line in this.lines(said.records, "node1")][:3] == [
+        "remove docker-ce", "remove containerd.io", "install docker.io",
+    ]  # fmt: skip
+    said.clear()
+    this.perform(host.install, "node1", executing=False)
+    assert "remove docker-ce" in this.lines(said.records, "node1")[0]
+
+
+def test_only_a_host_that_gets_packages_is_asked_which_would_go(begin: Any) -> None:
+    this = begin()
+    this.answers["node1", RoleState] = converged(all_roles(this, "node1")["software"])
+    this.perform(host.install, "node1")
+    assert Removals not in {fact for _, fact, _ in this.asked}
+
+
+def test_what_keeps_the_clock_already_is_kept(begin: Any, said: Any) -> None:
+    this = begin()
+    this.answers["node1", Preflight] |= {"time_services": ["chrony"]}
+    this.perform(host.prepare, "node1")
+    assert not [line for line in this.lines(said.records, "node1") if "timesyncd" in line]
+
+
+def test_somebody_elses_unit_is_kept_before_anything_else(begin: Any, said: Any) -> None:
+    this = begin()
+    path = "/etc/systemd/system/docker.service"
+    found = converged(all_roles(this, "node1")["docker"])
+    found["files"][path] = {"mode": "644", "owner": "root:root", "sha256": "00" * 32, "ours": False}
+    this.answers["node1", RoleState] = found
+    keep, remove, *_ = map(script_of, this.perform(docker.engine, "node1"))
+    assert keep.endswith(f"keep {path} || exit 1") and remove.endswith(f"rm -f {path}")
+    kept = f"set aside {path} (-> /var/lib/container-cloud/set-aside{path})"
+    assert this.lines(said.records, "node1") == [kept, "reload systemd"]
+
+
+def test_only_downloads_may_go_through_a_proxy(begin: Any) -> None:
+    """The cluster itself is asked past any, and everything in English."""
+    archive = {"url": "http://mirror.example/pause.tar", "sha256": "ab" * 32}
+    this = begin(pause_image_archive=archive)
+    this.answers["node1", RoleState] = BARE | {"files": on_disk(*certificates(this, "node1"))}
+    scripts = [script_of(c) for op in (host.prepare, host.install, docker.engine, kubernetes.node)
+               for c in this.perform(op, "node1") if script_of(c)]  # fmt: skip
+    through = {script for script in scripts if "no_proxy" not in script.partition(";")[0]}
+    assert through == {s for s in scripts if re.search(r"^(install_packages|fetch|download) ", s, re.M)}
+    assert len(through) > 3 and len(through) < len(scripts)
+    assert all(script.startswith("export LC_ALL=C") for script in scripts)
+
+
 # --- Certificates that are not in place -----------------------------------------------------------------------------
 
 NEEDING = [(etcd.member, "master"), (flannel.lease, "node1"), (kubernetes.master, "master"), (kubernetes.node, "node1")]
@@ -468,24 +546,11 @@ def written(command: StringCommand) -> list[tuple[str, str, str, str]]:
     """Path, content, mode and owner of each file a command writes, read from its standard input."""
     (script,) = command.connector_arguments["_stdin"]
     files = []
-    for encoded, new in re.findall(r"^printf %s '([^']*)' \| base64 -d > '([^']*)'$", script, re.M):
-        moved = re.search(rf"^chown (\S+) '{new}' && chmod (\d+) '{new}' && mv -f '{new}' '([^']*)'$", script, re.M)
-        assert moved, f"{new} is not put in place"
-        files.append((moved[3], base64.b64decode(encoded).decode(), moved[2], moved[1]))
+    for line in script.splitlines():
+        if line.startswith("put "):
+            path, owner, mode, _, encoded, *_ = shlex.split(line)[1:]
+            files.append((path, base64.b64decode(encoded).decode(), mode, owner))
     return files
-
-
-def test_a_file_that_its_reader_does_not_accept_never_takes_its_place(tmp_path: Path) -> None:
-    path = tmp_path / "rule"
-    path.write_text("good\n")
-    owner = f"{os.getuid()}:{os.getgid()}"
-    for content, code in (("bad\n", 1), ("good\nbetter\n", 0)):
-        command = write_files((File(str(path), content, "600", owner, test="grep -q good"),))
-        (script,) = command.connector_arguments["_stdin"]
-        done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True)
-        assert done.returncode == code
-        assert path.read_text() == (content if code == 0 else "good\n") and list(tmp_path.iterdir()) == [path]
-        assert (f"{path} is left as it is: grep -q good does not accept the new one" in done.stderr) == (code == 1)
 
 
 @pytest.mark.parametrize("name", ["master", "node1"])
@@ -537,7 +602,7 @@ def test_a_start_asks_the_service_itself_and_knows_the_likely_cause(name: str, b
             seen.append(unit.name)
             assert unit.ready in starting and shlex.quote(unit.hint) in starting
             assert re.search(rf"systemctl start --no-block [\w -]*\b{unit.name}\b", starting)
-            assert "not ready after 77 s" in starting
+            assert "PATIENCE=77\n" in starting
     assert seen
 
 
@@ -746,7 +811,9 @@ def test_an_account_that_may_audit_gets_its_file_and_its_rule(begin: Any, said: 
     assert found[reader][1:] == ("755", "root:root") and found[rule][1:] == ("440", "root:root")
     assert found[rule][0].splitlines()[-1] == f'auditor ALL=(root) NOSETENV: NOPASSWD: {reader} ""', "and no arguments"
     (script,) = write.connector_arguments["_stdin"]
-    assert f"visudo -cf '{rule}.container-cloud'" in script, "a rule that cannot be read would lock everybody out"
+    assert re.search(rf"^put {rule} .* '/usr/sbin/visudo -cf'$", script, re.M), (
+        "a rule that cannot be read would lock everybody out"
+    )
     assert subprocess.run(["sh", "-n"], input=found[reader][0], text=True, check=False).returncode == 0
 
 
@@ -754,7 +821,7 @@ def test_without_the_setting_both_are_taken_back(begin: Any, said: Any) -> None:
     this = begin()
     assert this.perform(audit.account, "node1") == []
     paths = ("/usr/local/libexec/container-cloud/audit", "/etc/sudoers.d/container-cloud-audit")
-    there = {path: {"mode": "755", "owner": "root:root", "sha256": "00" * 32} for path in paths}
+    there = on_disk(*(File(path, "former", mode="755") for path in paths))
     this.answers["node1", RoleState] = BARE | {"files": there}
     (remove,) = this.perform(audit.account, "node1")
     assert all(path in script_of(remove) for path in paths)

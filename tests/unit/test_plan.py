@@ -10,6 +10,7 @@ import pytest
 
 from cluster.desired import Cause, File, Package, Program, Role, Step, Unit, recorder, software
 from cluster.plan import plan
+from tests.unit.example import BARE, on_disk
 
 SOURCE = File("/etc/repository", "x")
 CONFIG = File("/etc/x/x.conf", "a = 1\n")
@@ -30,11 +31,11 @@ def converged() -> dict[str, Any]:
     """A host that holds all of ROLE."""
     return {
         "packages": {"x-server": "1.0"},
+        "holders": {},
         "programs": {"/usr/local/bin/x": "ab" * 32},
         "files": {
-            "/etc/repository": {"mode": "644", "owner": "root:root", "sha256": SOURCE.digest},
-            "/etc/x/x.conf": {"mode": "644", "owner": "root:root", "sha256": CONFIG.digest},
-            "/run/lease": {"mode": "644", "owner": "root:root", "sha256": "cd" * 32},
+            **on_disk(SOURCE, CONFIG),
+            "/run/lease": {"mode": "644", "owner": "root:root", "sha256": "cd" * 32, "ours": True},
         },
         "units": {
             "x": {
@@ -55,8 +56,7 @@ def test_nothing_on_a_converged_host() -> None:
 
 
 def test_everything_on_a_bare_host() -> None:
-    bare = {"packages": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
-    assert plan(ROLE, bare).lines() == [
+    assert plan(ROLE, BARE).lines() == [
         "write /etc/repository",
         "install x-server",
         "install /usr/local/bin/x",
@@ -177,6 +177,24 @@ def test_another_package_version_only_when_one_is_set() -> None:
     assert plan(Role(name="x", packages=(Package("x-server", "1.0"),)), found).lines() == []
 
 
+@pytest.mark.parametrize(
+    ("holders", "restarts"),
+    [({"/usr/bin/x": "x-server"}, False), ({"/usr/bin/x": "x-client"}, True), ({}, True)],
+    ids=["another package's", "that package's", "nobody's"],
+)
+def test_only_the_package_that_holds_the_program_restarts_it(holders: dict[str, str], restarts: bool) -> None:
+    unit = Unit("x", inputs=(), ready="true", hint="none", program="/usr/bin/x")
+    role = Role(name="x", packages=(Package("x-server"), Package("x-client")), units=(unit,))
+    found = converged() | {"holders": holders}
+    restart = ["restart x (/usr/bin/x was replaced)"] if restarts else []
+    assert plan(role, found).lines() == ["install x-client", *restart]
+
+
+def test_packages_that_go_are_said() -> None:
+    changes = replace(plan(ROLE, BARE), removes=("chrony",))
+    assert changes.lines()[1:3] == ["remove chrony (in the way of x-server)", "install x-server"]
+
+
 def test_software_is_all_roles_packages_once() -> None:
     both = software([ROLE, Role(name="y", packages=(Package("x-server"), Package("y")))])
     assert [p.name for p in both.packages] == ["x-server", "y"]
@@ -206,9 +224,42 @@ def test_recorder_names_the_start(own: str, tmp_path: Path) -> None:
 
 def test_a_file_of_the_other_kind_of_installation_goes() -> None:
     found = converged()
-    found["files"][ROLE.gone[0]] = {"mode": "644", "owner": "root:root", "sha256": "00" * 32}
+    found["files"] |= on_disk(File(ROLE.gone[0], "ours"))
     changes = plan(ROLE, found)
     assert changes.lines() == [f"remove {ROLE.gone[0]}", "reload systemd"]
+    assert changes.gone == ROLE.gone and changes.aside == ()
+
+
+FOREIGN = {"mode": "644", "owner": "root:root", "sha256": "00" * 32, "ours": False}
+
+
+def test_somebody_elses_unit_is_kept_aside() -> None:
+    """Whether it goes or ours takes its place; and a repository's file, but no other: packages bring those."""
+    unit = File("/etc/systemd/system/x.service", "[Service]")
+    found = converged()
+    found["files"] |= {ROLE.gone[0]: FOREIGN, SOURCE.path: FOREIGN, CONFIG.path: FOREIGN}
+    kept = "/var/lib/container-cloud/set-aside"
+    changes = plan(ROLE, found)
+    assert changes.lines() == [
+        f"set aside {ROLE.gone[0]} (-> {kept}{ROLE.gone[0]})",
+        f"set aside {SOURCE.path} (-> {kept}{SOURCE.path})",
+        f"write {SOURCE.path}",
+        f"write {CONFIG.path}",
+        "reload systemd",
+    ]
+    assert changes.gone == ROLE.gone
+    found = converged() | {"files": {unit.path: FOREIGN}}
+    assert plan(Role(name="x", files=(unit,)), found).lines() == [
+        f"set aside {unit.path} (-> {kept}{unit.path})", f"write {unit.path}", "reload systemd",
+    ]  # fmt: skip
+
+
+def test_a_repository_that_is_no_longer_in_the_settings_goes() -> None:
+    """Ours alone: what others wrote beside it is theirs."""
+    role = Role(name="x", sources=(File("/etc/yum.repos.d/a.repo", "a"),), owns=("/etc/yum.repos.d/*.repo",))
+    former = File("/etc/yum.repos.d/former.repo", "former")
+    found = converged() | {"files": on_disk(*role.sources, former) | {"/etc/yum.repos.d/theirs.repo": FOREIGN}}
+    assert plan(role, found).lines() == [f"remove {former.path}"]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +273,11 @@ def test_a_file_of_the_other_kind_of_installation_goes() -> None:
         ("3.4.23+dfsg-4", "3.4.23+dfsg-4", False),
         ("2:18.09.0", "2:18.09.0-316", False),
         ("1.20.2", "", True),
+        ("1.20.2", "1:1.20.2-1", False),
+        ("1.20.2-1", "1:1.20.2-1", False),
+        ("1:1.20.2", "1:1.20.2-1", False),
+        ("2:1.20.2", "1:1.20.2-1", True),
+        ("1.20.2", "1:1.20.3-1", True),
     ],
 )
 def test_versions_are_those_that_are_pinned(wanted: str | None, there: str, due: bool) -> None:

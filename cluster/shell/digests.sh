@@ -1,0 +1,15 @@
+# shellcheck shell=sh
+# Prints the digest of each program: the one that the settings name, while the file is the one that was placed.
+# A file that is known by size, change time and inode is not read; one restored from an image is, once a question.
+digests() {  # PATH...
+    for path; do
+        known=$(stat -c '%s:%Z:%i' "$path" 2>/dev/null) || continue
+        digest='' as='' of='' own=''
+        [ ! -r "$RECORDS/${path##*/}" ] || read -r digest as of own <"$RECORDS/${path##*/}"
+        if [ "$of" != "$path" ] || [ "$as" != "$known" ]; then
+            now=$(sha256sum <"$path" | cut -c1-64)
+            [ "$of" = "$path" ] && [ "$own" = "$now" ] || digest=$now
+        fi
+        echo "program $digest $path"
+    done
+}

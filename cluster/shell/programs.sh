@@ -1,0 +1,43 @@
+# shellcheck shell=sh
+# Installs release files, side by side; behind fetch.sh. `begin` comes first, then `fetch` and `unpack`, then `end`.
+begin() {
+    failed=$RECORDS/.failed
+    mkdir -p "$RECORDS" && rm -f "$failed"
+}
+
+end() {
+    wait
+    [ ! -e "$failed" ]
+}
+
+# The record: the digest that the settings name, by what the file is known for as it was placed, and its own digest.
+place() {  # FILE PATH SHA256
+    own=$(sha256sum <"$1" | cut -c1-64) && chown root:root "$1" && chmod 755 "$1" && mv -f "$1" "$2" &&
+        echo "$3 $(stat -c '%s:%Z:%i' "$2") $2 $own" >"$RECORDS/${2##*/}"
+}
+
+fetch() (  # URL SHA256 PATH
+    rm -f "$3".new.*
+    new=$3.new.$$
+    trap 'rm -f "$new"' EXIT
+    { download "$1" "$2" "$new" && place "$new" "$3" "$2"; } || touch "$failed"
+)
+
+place_all() {  # PATH...
+    for path; do
+        file=$(find "$unpacked" -type f -name "${path##*/}" | head -n1)
+        [ -n "$file" ] || {
+            echo "$url has no ${path##*/} in it" >&2
+            return 1
+        }
+        place "$file" "$path" "$sum" || return 1
+    done
+}
+
+unpack() (  # URL SHA256 PATH...
+    url=$1 sum=$2 unpacked=${3%/*}/.new.$2
+    shift 2
+    rm -rf "$unpacked"
+    trap 'rm -rf "$unpacked"' EXIT
+    { download "$url" "$sum" "$unpacked/archive" && tar -xf "$unpacked/archive" -C "$unpacked" && place_all "$@"; } || touch "$failed"
+)
