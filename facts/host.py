@@ -31,9 +31,10 @@ class Preflight(Fact[dict]):
     - `interfaces`: addresses by interface. `routes`: IPv4 routes. `resolv_conf`: whether the file is there;
       `resolvers`: those in it; `resolved`: those that systemd-resolved has, None without it. `client`: the address from
       which SSH is spoken to this host.
-    - `listeners`, by port: the process, its program and systemd's unit or scope of it. `units`: main process, and
-      whether the project has written a unit or a drop-in. `drop_ins`: files of others beside them, which settings each
-      sets or clears, which variables come from files it names, and, outside of /etc and /run, whose package it is.
+    - `listeners`, by port: the process, and, where it is not the main one of a unit, its program and where systemd has
+      it. `units`: main process, and whether the project has written a unit or a drop-in. `drop_ins`: files of others
+      beside them, which settings each sets or clears, which variables come from files it names, and, outside of /etc
+      and /run, whose package it is.
     - `daemon_json`: the keys of Docker's own configuration, None without one, or why it cannot be read.
     - `iptables`, `nft`: rules for what comes in, but for those of Docker and Kubernetes.
 
@@ -47,7 +48,7 @@ class Preflight(Fact[dict]):
          "interfaces": {"lo": ["127.0.0.1/8"], "eth0": ["10.1.10.101/24"]},
          "routes": [{"to": "default", "via": "10.1.10.1", "dev": "eth0"}],
          "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None, "client": "10.1.10.1",
-         "listeners": {2379: {"name": "etcd", "pid": 612, "unit": "etcd.service", "program": "/usr/bin/etcd"}},
+         "listeners": {2379: {"name": "nginx", "pid": 99, "unit": "nginx.service", "program": "/usr/sbin/nginx"}},
          "units": {"etcd": {"pid": 612, "ours": True}},
          "drop_ins": [{"unit": "docker", "path": "/etc/systemd/system/docker.service.d/proxy.conf", "package": "",
                        "sets": ["Environment"], "clears": [], "variables": []}],

@@ -24,14 +24,9 @@ echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
 
 # What keeps the clock, whatever package brought it, and which firewalls are at work.
-active() {
-    key=$1
-    shift
-    systemctl list-units --no-legend --state=active "$@" 2>/dev/null | sed -n "s/^ *\([^ ]*\)\.service .*/$key=\1/p"
-}
-active time_service systemd-timesyncd.service chrony.service chronyd.service ntp.service ntpd.service ntpsec.service \
-    openntpd.service
-active firewall firewalld.service ufw.service
+systemctl list-units --no-legend --state=active systemd-timesyncd.service chrony.service chronyd.service ntp.service \
+    ntpd.service ntpsec.service openntpd.service firewalld.service ufw.service 2>/dev/null |
+    sed -n 's/^ *\(firewalld\|ufw\)\.service .*/firewall=\1/p; t; s/^ *\([^ ]*\)\.service .*/time_service=\1/p'
 
 # The network as it is: interfaces, addresses, routes, resolvers, and where whoever sent this comes from.
 ip -o link show 2>/dev/null | sed 's/^/link=/'
@@ -61,31 +56,35 @@ client() {
 }
 client 2>/dev/null
 
-# Who listens on the cluster's ports: the process, its program, and where systemd has it.
+# The services as they are, whether the project has written its part of each, and who listens on the cluster's ports:
+# the process, and, where it is no such service's, its program and where systemd has it.
+names='' files=''
+for unit in $UNITS; do
+    names="$names $unit.service"
+    files="$files /etc/systemd/system/$unit.service"
+    [ ! -e "/etc/systemd/system/$unit.service.d/container-cloud.conf" ] || echo "ours=$unit"
+done
+# shellcheck disable=SC2086
+{
+    [ -z "$files" ] || grep -ls /run/container-cloud/ $files | sed 's|.*/\(.*\)\.service|ours=\1|'
+    services=$([ -z "$names" ] || systemctl show -p Id,MainPID $names 2>/dev/null | sed -n '/=/s/^/unit=/p')
+}
+[ -z "$services" ] || echo "$services"
 if [ -n "$PORTS" ]; then
     among=''
     for port in $PORTS; do
         among="$among or sport = :$port"
     done
-    listening=$(ss -ltnp "${among# or }" 2>/dev/null | sed -n '/^LISTEN/p')
-    [ -z "$listening" ] || echo "$listening" | sed 's/^/listening=/'
+    listening=$(ss -ltnp "${among# or }" 2>/dev/null | sed -n 's/^LISTEN/listening=&/p')
+    [ -z "$listening" ] || echo "$listening"
     for pid in $(echo "$listening" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | sort -u); do
-        where=$(sed -n 's|.*/\([^/:]*\.\(service\|scope\)\).*|\1|p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)
+        case "$services " in *"=$pid"[!0-9]*) continue ;; esac
+        where=$(sed -n 's#.*/\([^/:]*\.\(service\|scope\)\).*#\1#p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)
         echo "process=$pid ${where:--} $(readlink "/proc/$pid/exe")"
     done
 fi
 
-# The services as they are, and what others have written beside them. Of values nothing is shown but whether there is one.
-names=''
-for unit in $UNITS; do
-    names="$names $unit.service"
-    if [ -e "/etc/systemd/system/$unit.service.d/container-cloud.conf" ] ||
-        grep -qs /run/container-cloud/ "/etc/systemd/system/$unit.service"; then
-        echo "ours=$unit"
-    fi
-done
-# shellcheck disable=SC2086
-[ -z "$names" ] || systemctl show -p Id,MainPID $names 2>/dev/null | sed -n '/=/s/^/unit=/p'
+# What others have written beside the services. Of values nothing is shown but whether there is one.
 drop_in() {
     case $2 in
     /etc/* | /run/*) owner='' ;;

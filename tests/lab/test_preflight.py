@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab import state
-from tests.lab.conftest import HOSTS, Lab
+from tests.lab.conftest import HOSTS, NODES, Lab
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -39,18 +39,94 @@ def test_sudo_of_one_operation_will_do(lab: Lab, keeper: None, tmp_path: Path) -
     assert done.code == 0, done.err
 
 
-def test_a_port_taken_by_another_program(lab: Lab) -> None:
-    lab.ssh("node2", "systemctl stop kube-proxy; systemd-run -q --unit taken systemd-socket-activate -l 10256 /bin/cat")
+def test_a_port_taken_by_somebody_elses_program_of_the_same_name(lab: Lab) -> None:
+    lab.ssh(
+        "node2",
+        "systemctl stop kube-proxy; cp /usr/bin/systemd-socket-activate /run/kube-proxy; "
+        "systemd-run -q --unit taken /run/kube-proxy -l 10256 /bin/cat",
+    )
     try:
         done = lab.pyinfra("-y", "lab/inventory.py", "deploys/node.py")
-        assert done.code == 1 and "node2: port 10256 is taken by systemd-socket" in done.err
-        assert "kube-proxy needs it" in done.err and done.changes == {}
+        taken = (
+            "node2: port 10256 is taken by kube-proxy (/run/kube-proxy, taken.service); kube-proxy needs it: stop it"
+        )
+        assert done.code == 1 and taken in done.err and done.changes == {}
         assert lab.attempt("node2", "systemctl is-active kube-proxy").returncode != 0
         dry = lab.pyinfra("--dry", "lab/inventory.py", "deploys/node.py")
         assert dry.code == 1 and "nothing was changed" in dry.err
     finally:
-        lab.ssh("node2", "systemctl stop taken")
+        lab.ssh("node2", "systemctl stop taken; rm /run/kube-proxy")
         lab.deploy()
+
+
+CLASHING = """
+set -e
+ip link add virbr0 type bridge
+ip addr add 192.168.122.1/24 dev virbr0
+mkdir -p /etc/systemd/system/kubelet.service.d /etc/docker
+printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/kubelet $KUBELET_KUBEADM_ARGS\\n' \\
+    > /etc/systemd/system/kubelet.service.d/10-kubeadm.conf
+echo '{"exec-opts": ["native.cgroupdriver=systemd"], "log-level": "info"}' > /etc/docker/daemon.json
+iptables -w -I INPUT -p udp --dport 8472 -j DROP
+mv /etc/resolv.conf /etc/resolv.conf.away
+"""
+UNDO = """
+ip link delete virbr0
+rm /etc/systemd/system/kubelet.service.d/10-kubeadm.conf /etc/docker/daemon.json
+iptables -w -D INPUT -p udp --dport 8472 -j DROP
+mv /etc/resolv.conf.away /etc/resolv.conf
+"""
+
+
+def test_what_is_on_a_host_and_cannot_stay(lab: Lab) -> None:
+    """All of it is said at once."""
+    try:
+        lab.ssh("node1", CLASHING)
+        done = lab.pyinfra("-y", "--data", "flannel_interface=lo", "lab/inventory.py", "deploys/check.py")
+    finally:
+        lab.ssh("node1", UNDO)
+    assert done.code == 1 and "8 reasons not to go on: nothing was changed" in done.err
+    for line in (
+        "node1: 192.168.122.1/24 of its interface virbr0 lies in what flannel may lease",
+        "node1: /etc/systemd/system/kubelet.service.d/10-kubeadm.conf changes ExecStart of kubelet",
+        'node1: /etc/docker/daemon.json has "exec-opts"; write docker_cgroup_driver in group_data/all.py',
+        "node1: its firewall drops what other hosts of the cluster send to 8472/udp (flannel's packets): iptables",
+        "node1: there is no /etc/resolv.conf",
+        *(f'{node}: flannel_interface = "lo": it leads to no other host; write one of eth0' for node in NODES),
+    ):
+        assert line in done.err
+
+
+STAYING = """
+set -e
+mkdir -p /etc/systemd/system/docker.service.d /etc/docker /run/systemd/resolve
+printf '[Service]\\nEnvironment="HTTP_PROXY=http://keeper:secret@10.1.10.9:3128"\\n' \\
+    > /etc/systemd/system/docker.service.d/proxy.conf
+echo '{"log-level": "info"}' > /etc/docker/daemon.json
+cp -a /etc/resolv.conf /etc/resolv.conf.away
+echo nameserver 127.0.0.53 > /etc/resolv.conf
+echo nameserver 10.1.10.1 > /run/systemd/resolve/resolv.conf
+"""
+TAKEN_BACK = """
+rm /etc/systemd/system/docker.service.d/proxy.conf /etc/docker/daemon.json /run/systemd/resolve/resolv.conf
+mv /etc/resolv.conf.away /etc/resolv.conf
+"""
+
+
+def test_what_is_on_a_host_and_may_stay(lab: Lab) -> None:
+    try:
+        lab.ssh("node1", STAYING)
+        dry = lab.pyinfra("--dry", "lab/inventory.py", "deploys/cluster.py")
+    finally:
+        lab.ssh("node1", TAKEN_BACK)
+    assert dry.code == 0 and "secret" not in dry.err + dry.out
+    assert "note: node1: /etc/docker/daemon.json is not the project's, and stays: it sets log-level" in dry.err
+    proxy = "/etc/systemd/system/docker.service.d/proxy.conf"
+    assert f"note: node1: {proxy} is not the project's, and stays: it sets Environment" in dry.err
+    assert list(dry.changes) == ["node1"]
+    assert {line.partition(" (")[0] for line in dry.changes["node1"]} >= {
+        "restart docker", "write /etc/kubernetes/kubelet", "restart kubelet",
+    }  # fmt: skip
 
 
 def test_two_hosts_with_one_machine_id(lab: Lab) -> None:

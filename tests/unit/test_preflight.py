@@ -84,11 +84,11 @@ def test_hosts_that_run_the_cluster_already() -> None:
         ),
         (
             {"listeners": {10250: listener("nginx")}},
-            "node1: port 10250 is taken by nginx (/usr/bin/nginx, nginx.service); kubelet needs it: stop that one",
+            "node1: port 10250 is taken by nginx (/usr/bin/nginx, nginx.service); kubelet needs it: stop it",
         ),
         (
             {"listeners": {10256: {"name": "", "pid": 0, "unit": "", "program": ""}}},
-            "node1: port 10256 is taken by another program; kube-proxy needs it: stop that one",
+            "node1: port 10256 is taken by another program; kube-proxy needs it: stop it",
         ),
         (
             {"machine_id": f"{3:032x}"},
@@ -238,10 +238,10 @@ def test_programs_of_somebody_elses_cluster_have_our_names() -> None:
         6443: {**listener("kube-apiserver", 99), "unit": "docker-4f1c.scope"},
     }
     assert problems(SHIPPED, found) == [
-        "master: port 2379 is taken by etcd (/usr/bin/etcd, etcd.service); it is not of this cluster: save what it "
-        "holds, then `systemctl disable --now etcd`",
+        "master: port 2379 is taken by etcd.service, which is not of this cluster: save what it holds, then `systemctl "
+        "disable --now etcd`",
         "master: port 6443 is taken by kube-apiserver (/usr/bin/kube-apiserver, docker-4f1c.scope); kube-apiserver "
-        "needs it: stop that one",
+        "needs it: stop it",
     ]
 
 
@@ -567,3 +567,134 @@ def test_a_file_of_dockers_that_does_not_clash() -> None:
 def test_a_file_of_dockers_that_is_no_json() -> None:
     (line,) = remarks(on_node1(daemon_json="Expecting value: line 1 column 1 (char 0)"))
     assert line.startswith("refusal: node1: /etc/docker/daemon.json cannot be read (Expecting value: line 1")
+
+
+# --- Firewalls ------------------------------------------------------------------------------------------------------
+
+# As /etc/iptables/rules.v4 of a cloud's Ubuntu images.
+CLOUD = """\
+:INPUT ACCEPT [0:0]
+-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -p icmp -j ACCEPT
+-A INPUT -i lo -j ACCEPT
+-A INPUT -p udp -m udp --sport 123 -j ACCEPT
+-A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT
+-A INPUT -j REJECT --reject-with icmp-host-prohibited
+""".splitlines()
+# Recorded: what `nft list` prints of a table that has a bit of everything.
+NFT = """\
+table inet filter {
+set blocked {
+type ipv4_addr
+flags interval
+elements = { 192.0.2.1, 198.51.100.0/24 }
+}
+chain input {
+type filter hook input priority filter; policy drop;
+ct state vmap { invalid : drop, established : accept, related : accept }
+iif "lo" accept
+ip saddr @blocked drop
+meta l4proto { icmp, ipv6-icmp } accept
+icmp type echo-request limit rate 5/second accept
+tcp dport { 22, 80, 443 } accept
+udp sport 67 udp dport 68 accept
+ip saddr 10.1.10.0/24 tcp dport 10250-10256 counter packets 0 bytes 0 accept comment "kubelet"
+ip6 saddr fe80::/10 accept
+jump more
+log prefix "in: " counter packets 0 bytes 0 reject with icmpx admin-prohibited
+}
+chain more {
+ip protocol udp udp dport 53 counter packets 0 bytes 0 accept
+tcp dport 9999 return
+}
+}
+""".splitlines()
+NODE_PORTS = "10250/tcp (the kubelet), 8472/udp (flannel's packets)"
+LET_IN = "let it in before that rule, where that firewall's rules are kept"
+
+
+def input_rules(*rules: str, policy: str = "ACCEPT") -> list[str]:
+    return [f":INPUT {policy} [0:0]", *(f"-A INPUT {rule}" for rule in rules)]
+
+
+def test_a_cloud_image_that_rejects_all_but_ssh() -> None:
+    assert remarks(on_node1(iptables=CLOUD)) == [
+        f"refusal: node1: its firewall drops what other hosts of the cluster send to {NODE_PORTS}: iptables -A INPUT "
+        f"-j REJECT --reject-with icmp-host-prohibited; {LET_IN}"
+    ]
+
+
+def test_a_table_of_nftables() -> None:
+    """The kubelet's port is open to every host of the cluster, flannel's is not."""
+    drops = "refusal: node1: its firewall drops what other hosts of the cluster send to 8472/udp (flannel's packets): "
+    last = 'nft inet filter: log prefix "in: " counter packets 0 bytes 0 reject with icmpx admin-prohibited'
+    assert remarks(on_node1(nft=NFT)) == [f"{drops}{last}; {LET_IN}"]
+    others = [line for line in NFT if "reject" not in line]
+    assert remarks(on_node1(nft=others)) == [f"{drops}nft inet filter input has the policy DROP; {LET_IN}"]
+    assert remarks(on_node1(nft=[line.replace("policy drop", "policy accept") for line in others])) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "rule", "ports"),
+    [
+        ("node1", "-p udp -m udp --dport 8472 -j DROP", "8472/udp (flannel's packets)"),
+        ("node1", "-s 10.1.10.103/32 -p udp -m multiport --dports 1:100,8472 -j DROP", "8472/udp (flannel's packets)"),
+        ("master", "-p tcp -m tcp --dport 6443 -j REJECT --reject-with tcp-reset", "6443/tcp (the API server)"),
+        ("master", "-p tcp -m tcp --dport 2379:2380 -j DROP", "2379/tcp (etcd's clients)"),
+        ("master", "-p udp -m udp --dport 8472 -j DROP", None),
+        ("node1", "-p tcp -m tcp --dport 6443 -j DROP", None),
+        ("node1", "-p tcp -m tcp --dport 10256 -j DROP", None),
+        ("node1", "-s 203.0.113.0/24 -j DROP", None),
+        ("node1", "-s 10.1.10.103/32 -p tcp -m tcp --dport 10250 -j DROP", None),
+        ("node1", "-m conntrack --ctstate INVALID -j DROP", None),
+        ("node1", "-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m state --state NEW -j DROP", None),
+        ("node1", "-p tcp -m tcp --tcp-flags FIN,SYN FIN,SYN -j DROP", None),
+        ("node1", "-m set --match-set blocked src -j DROP", None),
+        ("node1", "-j KUBE-FIREWALL", None),
+    ],
+)
+def test_rules_that_drop_what_a_role_is_called_for(host: str, rule: str, ports: str | None) -> None:
+    found = good_hosts()
+    found[host]["iptables"] = input_rules(rule)
+    expected = [
+        f"refusal: {host}: its firewall drops what other hosts of the cluster send to {ports}: iptables -A INPUT "
+        f"{rule}; {LET_IN}"
+    ]
+    assert remarks(found) == (expected if ports else [])
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["-s 10.1.10.0/24 -j ACCEPT"],
+        [f"-s 10.1.10.{n}/32 -j ACCEPT" for n in (101, 103, 104)],
+        ["-p tcp -m tcp --dport 10250 -j ACCEPT", "-p udp -m udp --dport 8472 -j ACCEPT"],
+        ["-j cluster"],
+    ],
+)
+def test_hosts_that_are_let_in_before(rules: list[str]) -> None:
+    own = [
+        ":cluster - [0:0]",
+        "-A cluster -p tcp -j ACCEPT",
+        "-A cluster -p icmp -j RETURN",
+        "-A cluster -p udp -j ACCEPT",
+    ]
+    assert remarks(on_node1(iptables=[*input_rules(*rules, "-j DROP"), *own])) == []
+    assert remarks(on_node1(iptables=[*input_rules(*rules, policy="DROP"), *own])) == []
+
+
+def test_what_nobody_here_can_tell_is_a_warning() -> None:
+    (line,) = remarks(on_node1(iptables=input_rules("-i eth0 -j ACCEPT", policy="DROP")))
+    assert line == (
+        f"warning: node1: its firewall may drop what other hosts of the cluster send to {NODE_PORTS}: iptables INPUT "
+        f"has the policy DROP; {LET_IN}"
+    )
+    (line,) = remarks(on_node1(iptables=input_rules("-d 10.9.9.9/32 -p udp -m udp --dport 8472 -j DROP")))
+    assert line.startswith("warning: node1: its firewall may drop") and "8472/udp" in line
+
+
+def test_firewalls_that_are_stopped_or_somebodys_own_affair() -> None:
+    ufw = input_rules("-j ufw-before-input", policy="DROP")
+    assert remarks(on_node1(firewalls=["ufw"], iptables=ufw)) == []
+    assert remarks(on_node1(firewalls=["firewalld"], nft=NFT, iptables=CLOUD)) == []
+    assert len(remarks(on_node1(firewalls=["ufw"], iptables=CLOUD))) == 1, "Ubuntu's ufw is at work, and lets all in"
