@@ -5,8 +5,8 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,40 +16,44 @@ _SECRET = ("--ssh-password", "--password", "--ssh-key-password", "--key-password
 _HOSTS = ("--limit", "--exclude")
 
 
-def runs_deploy() -> bool:
-    """Whether pyinfra was called to run a deploy, not a single command or question."""
-    return not called() or called()[0] not in _NO_DEPLOY
+@dataclass(frozen=True)
+class CommandLine:
+    """pyinfra as it was called.
+
+    + inventory: as it was given, None if there was no command line
+    + called: what to do: deploy files, or a command of pyinfra's own and what belongs to it
+    + words: the program and all its arguments
+    """
+
+    inventory: Path | None
+    called: tuple[str, ...]
+    words: tuple[str, ...]
+
+    @property
+    def runs_deploy(self) -> bool:
+        """Whether a deploy is to run, not a single command or question."""
+        return not self.called or self.called[0] not in _NO_DEPLOY
+
+    def again(self) -> str:
+        """The same command, to be typed again; passwords among its arguments are left out."""
+        return shlex.join([*_program(self.words[0]), *_unsecret(self.words[1:])])
+
+    def on_all_hosts(self, deploy: str) -> str:
+        """The same command with another deploy in its place, on every host of the inventory."""
+        kept = [word for word in _without(_HOSTS, _unsecret(self.words[1:])) if word not in self.called]
+        return shlex.join([*_program(self.words[0]), *kept, deploy])
 
 
-def called() -> tuple[str, ...]:
-    """What pyinfra was called to do: deploy files, or a command of its own and what belongs to it."""
-    return tuple(str(word) for word in _parameter("operations", ()))
-
-
-def inventory_path() -> Path | None:
-    """The inventory as it was given, None if pyinfra was not called from a command line."""
-    given = _parameter("inventory", None)
-    return Path(str(given)) if given else None
-
-
-def again() -> str:
-    """The same command, to be typed again; passwords among its arguments are left out."""
-    return shlex.join([*_program(), *_unsecret(sys.argv[1:])])
-
-
-def on_all_hosts(deploy: str) -> str:
-    """The same command with another deploy in its place, on every host of the inventory."""
-    kept = [word for word in _without(_HOSTS, _unsecret(sys.argv[1:])) if word not in called()]
-    return shlex.join([*_program(), *kept, deploy])
-
-
-def _parameter(name: str, default: Any) -> Any:
+def typed() -> CommandLine:
+    """What was typed, as long as pyinfra's command is at work: not at the end of the process, nor in a host's turn."""
     context = click.get_current_context(silent=True)
-    return context.params.get(name, default) if context else default
+    given = context.params if context else {}
+    inventory = given.get("inventory")
+    called = tuple(str(word) for word in given.get("operations", ()))
+    return CommandLine(Path(str(inventory)) if inventory else None, called, tuple(sys.argv))
 
 
-def _program() -> list[str]:
-    name = sys.argv[0]
+def _program(name: str) -> list[str]:
     if Path(name).name == "__main__.py":
         return [sys.executable, "-m", "pyinfra"]
     return ["pyinfra"] if name == shutil.which("pyinfra") else [name]

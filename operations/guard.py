@@ -1,10 +1,10 @@
 """A deploy's settings are checked before any host is contacted."""
 
-from functools import wraps
+from functools import partial, wraps
 
 from pyinfra.api.state import State
 
-from operations.command_line import runs_deploy
+from operations.command_line import typed
 from operations.inventory import the_cluster
 from operations.next_command import next_command
 from operations.report import summarise_at_end
@@ -21,8 +21,9 @@ def guard(running: State) -> None:
     @wraps(initialise)
     def init(*args: object, **kwargs: object) -> None:
         initialise(*args, **kwargs)
-        if runs_deploy():
+        command_line = typed()
+        if command_line.runs_deploy:
             the_cluster()
-            summarise_at_end(next_command)
+            summarise_at_end(partial(next_command, command_line))
 
     running.init = init

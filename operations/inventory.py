@@ -7,7 +7,7 @@ from pyinfra import inventory, logger
 from cluster.certificates import open_store
 from cluster.settings import BadSettings, Cluster, Host, load
 from facts.inventory import groups
-from operations.command_line import inventory_path
+from operations.command_line import typed
 from operations.refusal import refuse_all
 from pki import Store
 
@@ -21,7 +21,7 @@ def the_cluster() -> Cluster:
     """
     hosts = {h.name: h.data.dict() for h in inventory}
     try:
-        cluster, warnings = load(hosts, groups(inventory, inventory_path()))
+        cluster, warnings = load(hosts, groups(inventory, typed().inventory))
     except BadSettings as error:
         for warning in error.warnings:
             logger.warning(f"warning: {warning}")

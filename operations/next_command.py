@@ -15,27 +15,28 @@ from cluster.families import FamilyName
 from cluster.installation import PROGRAMS
 from cluster.settings import Settings
 from facts.kubernetes import KUBECONFIG
-from operations.command_line import again, called, inventory_path, on_all_hosts
+from operations.command_line import CommandLine
 from operations.inventory import the_cluster
 
 _DEPLOYS = Path(__file__).resolve().parents[1] / "deploys"
 _PARTS = ("host", "pki", "etcd", "flannel", "docker", "master", "node")  # of deploys/cluster.py
 
 
-def next_command(failed: bool) -> str:
+def next_command(this: CommandLine, failed: bool) -> str:
     """The command that follows this run, as it is typed where this one was.
 
     Args:
+        this: the run's own.
         failed: whether it ended before everything was done.
     """
     if failed:
-        return f"mend what is said above, then go on from there: {again()}"
-    deploy = Path(called()[-1]) if called() else Path()
+        return f"mend what is said above, then go on from there: {this.again()}"
+    deploy = Path(this.called[-1]) if this.called else Path()
     shipped = deploy.stem if deploy.resolve().parent == _DEPLOYS else ""
     if shipped in _PARTS:
-        return on_all_hosts(str(deploy.with_name("cluster.py")))
+        return this.on_all_hosts(str(deploy.with_name("cluster.py")))
     if shipped == "audit":
-        return shlex.join(["python", "-m", "audit", "--inventory", str(inventory_path())])
+        return shlex.join(["python", "-m", "audit", "--inventory", str(this.inventory)])
     shows = "get nodes" if shipped in ("cluster", "check") else "get pods -o wide"
     return _on_host(the_cluster().masters[0].name, f"{_kubectl(the_cluster().settings)} {shows}")
 

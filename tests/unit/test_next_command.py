@@ -8,6 +8,7 @@ import click
 import pytest
 from pyinfra.context import ctx_inventory, ctx_state
 
+from operations.command_line import typed as typed_command
 from operations.inventory import the_cluster
 from operations.next_command import next_command
 from tests.unit.example import Run
@@ -28,8 +29,10 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         paths = [word for word in typed if word.endswith(".py")]
         context = click.Context(click.Command("pyinfra"))
         context.params = {"inventory": paths[0], "operations": tuple(paths[1:])}
-        with context, ctx_state.use(this.state), ctx_inventory.use(this.inventory):
-            return next_command(failed)
+        with context:
+            command_line = typed_command()
+        with ctx_state.use(this.state), ctx_inventory.use(this.inventory):
+            return next_command(command_line, failed)
 
     yield said
     the_cluster.cache_clear()
