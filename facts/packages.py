@@ -37,8 +37,10 @@ class Offers(Fact[dict]):
 
     def script(self, packages: Iterable[str], refresh: bool = False) -> str:
         names = words(packages)
+        # Lists are downloaded, as packages are: through the host's proxy, if it has one.
+        proxy = "unset no_proxy NO_PROXY; " if refresh else ""
         ask = f"if command -v apt-get >/dev/null; then {_apt(names, refresh)}; else {_dnf(names, refresh)}; fi"
-        return f"export LC_ALL=C; {ask}; true"
+        return f"{proxy}{ask}; true"
 
     def read(self, lines: list[str]) -> dict:
         found: dict[str, dict[str, str | None]] = {}

@@ -70,7 +70,8 @@ def _files(reading: Reading, role: Role, changes: Plan, held: dict[str, Any]) ->
             continue  # due to be issued again: audit.areas.pki says why
         yield _file(reading, role, area, file, held["files"].get(file.path))
     for path in changes.gone:
-        found = "a unit of the other kind of installation"
+        other, former = "a unit of the other kind of installation", "what the settings no longer ask for"
+        found = other if path in role.gone else former
         yield Finding(reading.host.name, "files", "drift", path, "not there", found, DEPLOYS[role.name])
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import lifecycle, network
+from cluster.roles.master import KUBELET_BINDING
+from lab import lifecycle, network, settings
 from tests.lab.conftest import HOSTS, NODES, REPOSITORY, Lab
 
 # Everything on a host but what lives on by itself: journals, logins, systemd's and the kernel's own bookkeeping.
@@ -219,6 +220,129 @@ def test_summary_names_the_next_command(cluster: Lab) -> None:
     assert "This run" in done.err and done.following.endswith("get nodes")
     for host in HOSTS:
         assert host in done.err
+
+
+# --- What others wrote and installed ----------------------------------------------------------------------------------
+
+
+def as_announced(lab: Lab, name: str, *settings: str) -> dict[str, list[str]]:
+    """What a deploy changes, which is what its dry run says, and all there is to change."""
+    dry = lab.pyinfra("--dry", *settings, "lab/inventory.py", f"deploys/{name}.py")
+    assert dry.code == 0, dry.err[-3000:]
+    done = lab.deploy(name, *settings)
+    assert done.changes == dry.changes
+    assert lab.deploy(name, "--json", *settings).totals["success"] == 0
+    return done.changes
+
+
+def in_place_of(lab: Lab, host: str, package: str, name: str) -> None:
+    """Put an empty package on a deb host that excludes another."""
+    control = f"Package: {name}\nVersion: 99\nArchitecture: all\nMaintainer: nobody <n@example>\nDescription: none\n"
+    lab.ssh(
+        host,
+        f"mkdir -p /root/p/DEBIAN && printf %s '{control}Conflicts: {package}\n' > /root/p/DEBIAN/control && "
+        f"dpkg-deb -b /root/p /root/p.deb && dpkg -P --force-depends {package} && dpkg -i /root/p.deb && "
+        "rm -r /root/p /root/p.deb",
+    )
+
+
+@pytest.mark.flavours("deb")
+def test_no_package_goes_unless_the_settings_say_so(cluster: Lab) -> None:
+    """As docker-ce for docker.io: refused by the dry run and by the run, then announced and done."""
+    before = cluster.started_at()
+    in_place_of(cluster, "node1", "socat", "socat-of-theirs")
+    for how in ("--dry", "-y"):
+        done = cluster.pyinfra(how, "lab/inventory.py", "deploys/node.py")
+        assert done.code == 1
+        assert "installing socat would remove socat-of-theirs. " in done.err
+        assert 'replace_packages = ["socat-of-theirs"]' in done.err
+        assert cluster.ssh("node1", "dpkg-query -W -f '${Status}' socat-of-theirs") == "install ok installed"
+    assert as_announced(cluster, "node", "--data", 'replace_packages=["socat-of-theirs"]') == {
+        "node1": ["remove socat-of-theirs (in the way of socat)", "install socat"]
+    }
+    assert cluster.started_at() == before
+
+
+@pytest.mark.flavours("deb")
+def test_a_program_is_not_replaced_by_another_package(cluster: Lab) -> None:
+    """etcdctl, with which the role's own steps ask, is missing; etcd itself stays as it is."""
+    before = cluster.started_at()
+    cluster.ssh("master", "dpkg -P --force-depends etcd-client")
+    (lines,) = as_announced(cluster, "etcd").values()
+    assert lines[0] == "install etcd-client" and not [line for line in lines if line.startswith("restart ")]
+    assert cluster.started_at() == before
+
+
+@pytest.mark.flavours("deb")
+def test_what_keeps_the_clock_already_is_kept(cluster: Lab) -> None:
+    """Where it does not run, nothing takes its place unasked."""
+    wanted = ("--limit", "node2", "--data", "time_service=distribution")
+    in_place_of(cluster, "node2", "systemd-timesyncd", "chrony")
+    unit = "/run/systemd/system/chrony.service"
+    cluster.ssh("node2", f"printf '[Service]\\nExecStart=sleep 600\\n' > {unit} && systemctl start chrony")
+    try:
+        assert cluster.deploy("host", *wanted).changes == {}
+        cluster.ssh("node2", "systemctl stop chrony")
+        done = cluster.pyinfra("--dry", *wanted, "lab/inventory.py", "deploys/host.py")
+        assert done.code == 1 and "installing systemd-timesyncd would remove chrony. " in done.err
+    finally:
+        cluster.ssh("node2", f"systemctl stop chrony; rm {unit}; systemctl daemon-reload; dpkg -P chrony")
+
+
+def test_somebody_elses_unit_is_kept_aside(cluster: Lab) -> None:
+    """One that would hide a package's, and on deb hosts one in the place of ours; nothing restarts."""
+    before = cluster.started_at()
+    aside, etcd, flanneld = (
+        "/var/lib/container-cloud/set-aside",
+        *(f"/etc/systemd/system/{unit}.service" for unit in ("etcd", "flanneld")),
+    )
+    cluster.ssh("master", f"printf '[Service]\\nExecStart=/bin/false\\n' > {etcd}")
+    assert as_announced(cluster, "etcd") == {"master": [f"set aside {etcd} (-> {aside}{etcd})", "reload systemd"]}
+    assert "ExecStart=/bin/false" in cluster.ssh("master", f"cat {aside}{etcd} && [ ! -e {etcd} ] && rm -r {aside}")
+    if not cluster.is_rpm("node1"):
+        cluster.ssh("node1", f"sed -i 1d {flanneld}")
+        assert as_announced(cluster, "flannel") == {
+            "node1": [f"set aside {flanneld} (-> {aside}{flanneld})", f"write {flanneld}", "reload systemd"]
+        }
+        cluster.ssh("node1", f"[ -e {aside}{flanneld} ] && rm -r {aside}")
+    assert cluster.started_at() == before
+
+
+@pytest.mark.flavours("deb")
+def test_a_repository_goes_with_its_setting(cluster: Lab) -> None:
+    another = settings.apt_repository() | {"name": "another"}
+    wanted = json.dumps([settings.apt_repository(), another])
+    files = ["/etc/apt/keyrings/container-cloud-another.asc", "/etc/apt/sources.list.d/container-cloud-another.sources"]
+    done = cluster.deploy("host", "--limit", "node1", "--data", f"apt_repositories={wanted}")
+    assert done.changes == {"node1": [f"write {path}" for path in files]}
+    assert as_announced(cluster, "host", "--limit", "node1") == {
+        "node1": [f"remove {path}" for path in reversed(files)]
+    }
+
+
+def test_the_clusters_names_are_added_to_a_file_without_a_final_newline(cluster: Lab) -> None:
+    """Once, and so that the next run has nothing to do."""
+    cluster.ssh("node1", "sed -i '/container-cloud: begin/,/container-cloud: end/d' /etc/hosts && "
+                "printf '10.9.9.9 last' >> /etc/hosts")  # fmt: skip
+    assert as_announced(cluster, "host") == {"node1": ["write the cluster's names to /etc/hosts"]}
+    assert cluster.ssh("node1", "getent hosts node2 last").split()[::2] == ["10.1.10.103", "10.9.9.9"]
+    assert cluster.ssh("node1", "grep -c container-cloud /etc/hosts; sed -i '/^10.9.9.9 last$/d' /etc/hosts") == "2"
+
+
+def test_the_cluster_is_never_asked_through_a_proxy(cluster: Lab) -> None:
+    """One that nobody answers at: services are asked until they are ready, and kubectl mends what is missing."""
+    variables = "".join(f"{name}=http://10.1.10.1:9\n" for name in ("http_proxy", "https_proxy", "HTTPS_PROXY"))
+    cluster.kubectl(f"delete clusterrolebinding {KUBELET_BINDING}")
+    for host in HOSTS:
+        cluster.ssh(host, f"cp -p /etc/environment /root/; printf '{variables}' >> /etc/environment")
+    try:
+        assert "10.1.10.1:9" in cluster.ssh("master", "echo $https_proxy"), "every login has it"
+        cluster.ssh("master", "systemctl stop etcd")
+        assert cluster.deploy("etcd").changes["master"][0] == "start etcd (it is inactive)"
+        assert cluster.deploy().changes == {"master": ["let the API server call the kubelets"]}
+    finally:
+        for host in HOSTS:
+            cluster.ssh(host, "mv /root/environment /etc/environment")
 
 
 def _find(data: object, key: str) -> Iterator[dict]:

@@ -114,7 +114,8 @@ def test_a_newer_package_is_shown_and_not_taken(lab: Lab) -> None:
         }  # fmt: skip
         assert lab.ssh("master", "rpm -q etcd") == f"etcd-{version}.x86_64"
         assert lab.deploy("etcd", "--json", *pinned(version)).totals["success"] == 0
-    lab.ssh("master", "rm /etc/yum.repos.d/updates.repo")
+    gone = [line.replace("write ", "remove ") for line in repository.changes["master"]]
+    assert sorted(lab.deploy().changes["master"]) == sorted(gone), "a repository goes with its setting"
     assert lab.deploy("cluster", "--json").totals["success"] == 0
 
 
