@@ -44,6 +44,11 @@ def is_domain(text: str) -> bool:
     return len(text) <= 253 and all(is_label(label) for label in text.split("."))
 
 
+def has_control(text: str) -> bool:
+    """Whether this has a line break or another control character, which would end a line of a file or hide in it."""
+    return re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text) is not None
+
+
 def _text(value: object, example: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"must be text; write it in quotes, for example {show(example)}")

@@ -233,7 +233,8 @@ class Settings(BaseModel):
     log_level: int = _kubernetes(1, "--v of every Kubernetes component, from 0 (least)", ge=0, le=10)
     extra_args: Arguments = _kubernetes(
         {},
-        "further arguments by component, without dashes; they win over the project's own: "
+        "further arguments by component, without dashes; they win over the project's own, except where the cluster "
+        "relies on those: "
         '{"kube-apiserver": {"audit-log-path": "/var/log/kube-audit.log"}}',
     )
 

@@ -2,87 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from typing import get_args
 
-from cluster import releases
+from cluster import fields, releases
+from cluster.checks import wiring
 from cluster.checks.registry import Draft, check
 from cluster.families import FamilyName
 from cluster.model import Arguments, Settings
 from cluster.problems import HIDDEN, Problem, Severity, instead, nearest, show
 from cluster.releases import Component
-
-_PKI = "the certificates of pki_directory"
-_PROJECT = "the project: "
-_ETCD = "the etcd group and etcd_client_port"
-
-# Arguments the project derives from elsewhere and whose change would break the cluster: where each is set.
-OWNED: dict[str, dict[str, str]] = {
-    "etcd": {
-        "name": "the host's name in inventory.py",
-        "config-file": _PROJECT + "etcd ignores every other argument beside a file",
-        "listen-client-urls": "the host's address and etcd_client_port",
-        "advertise-client-urls": "the host's address and etcd_client_port",
-        "listen-peer-urls": "the host's address and etcd_peer_port",
-        "initial-advertise-peer-urls": "the host's address and etcd_peer_port",
-        "initial-cluster": "the etcd group of inventory.py",
-        "enable-v2": "flannel_etcd_api",
-        "quota-backend-bytes": "etcd_quota_mib",
-        **dict.fromkeys(("cert-file", "key-file", "trusted-ca-file", "client-cert-auth"), _PKI),
-        **dict.fromkeys(("peer-cert-file", "peer-key-file", "peer-trusted-ca-file", "peer-client-cert-auth"), _PKI),
-    },
-    "flanneld": {
-        "etcd-endpoints": _ETCD,
-        "etcd-prefix": "flannel_etcd_prefix",
-        "iface": "flannel_interface",
-        "subnet-file": _PROJECT + "Docker reads flannel's lease there",
-        "kube-subnet-mgr": _PROJECT + "leases live in etcd",
-        **dict.fromkeys(("etcd-cafile", "etcd-certfile", "etcd-keyfile"), _PKI),
-    },
-    "dockerd": {
-        "bip": "flannel's lease",
-        "mtu": "flannel's lease",
-        "bridge": _PROJECT + "pods use docker0",
-        "host": _PROJECT + "whoever reaches Docker's API is root",
-        "exec-opt": "docker_cgroup_driver",
-        "insecure-registry": "insecure_registries",
-        "registry-mirror": "registry_mirrors",
-    },
-    "kube-apiserver": {
-        "etcd-servers": _ETCD,
-        "service-cluster-ip-range": "service_network",
-        "service-node-port-range": "service_node_ports",
-        "secure-port": "api_server_port",
-        "enable-admission-plugins": "admission_plugins",
-        "admission-control": "admission_plugins",
-        **dict.fromkeys(("etcd-cafile", "etcd-certfile", "etcd-keyfile", "client-ca-file"), _PKI),
-        **dict.fromkeys(("tls-cert-file", "tls-private-key-file", "kubelet-certificate-authority"), _PKI),
-        **dict.fromkeys(("kubelet-client-certificate", "kubelet-client-key", "requestheader-client-ca-file"), _PKI),
-        **dict.fromkeys(("service-account-key-file", "service-account-signing-key-file"), _PKI),
-        **dict.fromkeys(("proxy-client-cert-file", "proxy-client-key-file"), _PKI),
-    },
-    "kube-controller-manager": {
-        "cluster-cidr": "pod_network",
-        "service-cluster-ip-range": "service_network",
-        **dict.fromkeys(("kubeconfig", "root-ca-file", "service-account-private-key-file"), _PKI),
-        **dict.fromkeys(("cluster-signing-cert-file", "cluster-signing-key-file"), _PKI),
-    },
-    "kube-scheduler": {"kubeconfig": _PKI},
-    "kubelet": {
-        "hostname-override": "the host's name in inventory.py",
-        "cgroup-driver": "docker_cgroup_driver",
-        "container-runtime": "container_runtime",
-        "pod-infra-container-image": "pause_image",
-        "cluster-domain": "cluster_domain",
-        **dict.fromkeys(("kubeconfig", "client-ca-file", "tls-cert-file", "tls-private-key-file"), _PKI),
-    },
-    "kube-proxy": {
-        "hostname-override": "the host's name in inventory.py",
-        "cluster-cidr": "pod_network",
-        "proxy-mode": "kube_proxy_mode",
-        "config": _PROJECT + "kube-proxy ignores every other argument beside a file",
-        "kubeconfig": _PKI,
-    },
-}
+from cluster.topology import Host
 
 SECRET = re.compile("pass|secret|token")  # arguments whose values are not shown
 
@@ -100,73 +30,99 @@ def extra_arguments_are_known(draft: Draft) -> Iterator[Problem]:
 @check("kubernetes_version", "flannel_version")
 def extra_arguments_of_hosts_are_known(draft: Draft) -> Iterator[Problem]:
     for host in draft.hosts:
-        yield from _arguments(draft.settings, "host_extra_args", host.extra_args, host.name)
+        yield from _arguments(draft.settings, "host_extra_args", host.extra_args, host)
 
 
-def _arguments(settings: Settings, setting: str, arguments: Arguments, host: str | None) -> Iterator[Problem]:
-    for component, values in arguments.items():
-        if component not in releases.DAEMONS:
-            advice = f"is no component; {instead(component, releases.DAEMONS)}"
-            yield Problem(f"{setting}[{show(component)}]", values, advice, host)
+def _arguments(settings: Settings, setting: str, arguments: Arguments, host: Host | None) -> Iterator[Problem]:
+    name, address = (host.name, host.address) if host else (None, None)
+    for daemon, values in arguments.items():
+        if daemon not in releases.DAEMONS:
+            advice = f"is no component; {instead(daemon, releases.DAEMONS)}"
+            yield Problem(f"{setting}[{show(daemon)}]", values, advice, name)
             continue
         for flag, value in values.items():
-            where = f"{setting}[{show(component)}][{show(flag)}]"
+            where = f"{setting}[{show(daemon)}][{show(flag)}]"
             shown = HIDDEN if SECRET.search(flag) else value
-            if "\n" in value:
-                yield Problem(where, shown, "has a line break; write one line", host)
-            elif component != "etcd" and re.search(r"\s", value):  # etcd's go to it one a variable, unsplit
-                yield Problem(where, shown, "has a space, where systemd would split it; write it without", host)
-            for advice, severity in _refusal(settings, component, flag):
-                yield Problem(where, shown, advice, host, severity)
+            if reason := _unfit(daemon, value):
+                yield Problem(where, shown, reason, name)
+            for advice, severity in _refusal(settings, daemon, flag, value, address):
+                yield Problem(where, shown, advice, name, severity)
 
 
-def _refusal(settings: Settings, component: str, flag: str) -> Iterator[tuple[str, Severity]]:
+def _unfit(daemon: str, value: str) -> str | None:
+    """Why a value cannot stand on a command line that systemd splits, or in an environment file at all."""
+    if fields.has_control(value):
+        return "has a line break or another control character; write one line"
+    if daemon != "etcd" and re.search(r"\s", value):  # etcd's go to it one a variable, unsplit
+        return "has a space, where systemd would split it; write it without"
+    return None
+
+
+def _refusal(
+    settings: Settings, daemon: str, flag: str, value: str, address: IPv4Address | None = None
+) -> Iterator[tuple[str, Severity]]:
     """What is wrong with an argument, and whether it is an error or a warning."""
     bare = flag.lstrip("-").partition("=")[0]
     if bare != flag:
         yield f"write the name without dashes and value: {show(bare)}", "error"
         return
-    if bare in OWNED[component]:
-        yield _owned(OWNED[component][bare]), "error"
+    if reason := wiring.refused(daemon, bare, value, address):
+        yield reason, "error"
         return
-    version, certain = _version(settings, component)
+    if stranger := _unknown(settings, daemon, bare):
+        yield stranger
+        return
+    if (daemon, bare) == ("kubelet", "node-labels"):
+        yield from ((reason, "error") for label in value.split(",") if (reason := wiring.refused_label(label)))
+    if (daemon, bare) == ("kube-apiserver", "disable-admission-plugins"):
+        yield from _disabled(settings, value)
+    if reason := wiring.weakens(daemon, bare, value):
+        yield reason, "warning"
+
+
+def _unknown(settings: Settings, daemon: str, flag: str) -> tuple[str, Severity] | None:
+    """That the daemon's release has no such argument; None when it has, or when the release is refused elsewhere."""
+    version, certain = _version(settings, daemon)
     try:
-        known = releases.flags(component, version)
+        known = releases.flags(daemon, version)
     except LookupError:
-        return  # the release itself is refused elsewhere
-    if bare not in known:
-        near = nearest(bare, known)
-        advice = f"{component} {version} has no such argument; " + (
-            f"did you mean {show(near)}?" if near else "take it out"
-        )
-        yield advice, "error" if certain else "warning"
+        return None
+    if flag in known:
+        return None
+    near = nearest(flag, known)
+    advice = f"did you mean {show(near)}?" if near else "take it out"
+    return f"{daemon} {version} has no such argument; {advice}", "error" if certain else "warning"
 
 
-def _owned(source: str) -> str:
-    reason = source.removeprefix(_PROJECT)
-    if reason != source:
-        return f"is the project's own: {reason}; take it out"
-    return f"is set by the project, from {source}; change that instead"
+def _disabled(settings: Settings, value: str) -> Iterator[tuple[str, Severity]]:
+    for plugin in value.split(","):
+        if plugin in settings.admission_plugins:
+            yield (
+                f"{plugin} is enabled by admission_plugins, and the API server would not start; take it out there",
+                "error",
+            )
+        elif not releases.plugin_known(plugin, settings.kubernetes_version):
+            yield f"Kubernetes {settings.kubernetes_version} has no plugin {show(plugin)}; take it out", "error"
 
 
-def _version(settings: Settings, component: str) -> tuple[str, bool]:
-    """The version of a component, and whether the settings say it or the newest known one is assumed."""
-    if component in releases.KUBERNETES_DAEMONS:
+def _version(settings: Settings, daemon: str) -> tuple[str, bool]:
+    """The version of a daemon, and whether the settings say it or the newest known one is assumed."""
+    if daemon in releases.KUBERNETES_DAEMONS:
         return settings.kubernetes_version, True
-    if component == "flanneld":
+    if daemon == "flanneld":
         return settings.flannel_version, True
-    newest = "{}.{}".format(*releases.listed(component)[-1])
-    installed = _installed(settings, component)
+    newest = "{}.{}".format(*releases.listed(daemon)[-1])
+    installed = _installed(settings, daemon)
     versions = [v for v in installed if v is not None and _is_listed(v, newest)]
     # A package newer than the newest list may well know more.
     certain = len(versions) == len(installed)
     return (min(versions, key=releases.release) if certain else newest), certain
 
 
-def _installed(settings: Settings, component: str) -> list[str | None]:
+def _installed(settings: Settings, daemon: str) -> list[str | None]:
     """The versions of etcd or Docker that the settings name, family by family; None where they leave it open."""
-    name: Component = "etcd" if component == "etcd" else "docker"
-    released = settings.etcd_version if component == "etcd" else settings.docker_version
+    name: Component = "etcd" if daemon == "etcd" else "docker"
+    released = settings.etcd_version if daemon == "etcd" else settings.docker_version
     return [
         released if settings.install_method(name, family) == "release files" else settings.package_version(name, family)
         for family in get_args(FamilyName)
@@ -180,20 +136,21 @@ def _is_listed(version: str, newest: str) -> bool:
 @check("docker_options", "package_versions", "install_methods")
 def docker_options_are_not_the_projects(draft: Draft) -> Iterator[Problem]:
     for number, option in enumerate(draft.settings.docker_options):
-        if not option.startswith("-"):
-            continue
         setting = f"docker_options[{number}]"
-        if any(character in option for character in " \t"):
-            advice = f"write one word an entry: {', '.join(show(word) for word in option.split())}"
-            yield Problem(setting, option, advice)
-            continue
-        name = docker_option(option)
-        for advice, severity in _refusal(draft.settings, "dockerd", name):
-            yield Problem(setting, option, advice, severity=severity)
+        if re.search(r"\s", option) or not option:
+            words = ", ".join(show(word) for word in option.split()) or "or take it out"
+            yield Problem(setting, option, f"write one word an entry: {words}")
+        elif fields.has_control(option):
+            yield Problem(setting, option, "has a control character; write it without")
+        elif option.startswith("-"):
+            name, value = docker_option(option)
+            for advice, severity in _refusal(draft.settings, "dockerd", name, value):
+                yield Problem(setting, option, advice, severity=severity)
 
 
-def docker_option(option: str) -> str:
-    """The long name of a dockerd option as typed: --mtu=1450, -H, -Hunix://…"""
+def docker_option(option: str) -> tuple[str, str]:
+    """The long name of a dockerd option as typed, and the value with it: --mtu=1450, -H, -Hunix://…"""
     if option.startswith("--"):
-        return option[2:].partition("=")[0]
-    return _DOCKER_SHORT.get(option[:2], option[1:])
+        name, _, value = option[2:].partition("=")
+        return name, value
+    return _DOCKER_SHORT.get(option[:2], option[1:]), option[2:].removeprefix("=")

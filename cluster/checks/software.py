@@ -121,6 +121,15 @@ def _other(plugin: str, version: str) -> str:
 
 
 @check("admission_plugins")
+def nodes_are_kept_to_their_own(draft: Draft) -> Iterator[Problem]:
+    if "NodeRestriction" not in draft.settings.admission_plugins:
+        advice = (
+            "undoes security: without NodeRestriction a node may change every other node, and pods that are not its own"
+        )
+        yield Problem("admission_plugins", draft.settings.admission_plugins, advice, severity="warning")
+
+
+@check("admission_plugins")
 def admission_plugins_are_listed_once(draft: Draft) -> Iterator[Problem]:
     for plugin, count in Counter(draft.settings.admission_plugins).items():
         if count > 1:

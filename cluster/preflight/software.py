@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cluster.checks.arguments import OWNED, docker_option
+from cluster.checks.arguments import docker_option
+from cluster.checks.wiring import OWNED
 from cluster.desired import Role, Unit
 from cluster.distributions import Distribution
 from cluster.installation import package_names
@@ -120,7 +121,7 @@ def _daemon(cluster: Cluster, host: Host, found: list[str] | str | None) -> Iter
         yield refusal(host.name, f"{DAEMON} cannot be read ({found}), and Docker would not start: mend it")
         return
     words = [word for word in options(cluster, host).split() if word.startswith("-")]
-    passed = {docker_option(word) for word in words} | set(_OF_LEASE)
+    passed = {docker_option(word)[0] for word in words} | set(_OF_LEASE)
     in_file = {_IN_FILE.get(name, name): name for name in passed}
     clashing = [key for key in found or () if key in in_file]
     for key in clashing:

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from cluster import releases
-from cluster.checks.arguments import OWNED
+from cluster.checks import wiring
 from cluster.releases import Releases, choose, flags, known, plugin_known, release
 from cluster.settings import load
 from tests.unit.test_settings import data, groups
@@ -119,12 +119,13 @@ def test_security_context_deny_was_removed_in_1_30():
     assert not plugin_known("PodSecurity", "1.20.2")
 
 
-@pytest.mark.parametrize("component", OWNED)
+@pytest.mark.parametrize("component", releases.DAEMONS)
 def test_owned_arguments_exist(component):
     """Misspelt, an entry would protect nothing."""
     version = "{}.{}".format(*releases.listed(component)[-1])
-    assert set(OWNED[component]) - flags(component, version) == set()
+    for table in (wiring.OWNED, wiring.NEEDED, wiring.SECURING):
+        assert set(table.get(component, {})) - flags(component, version) == set()
 
 
 def test_every_daemon_has_arguments_of_the_projects():
-    assert set(OWNED) == set(releases.DAEMONS)
+    assert set(wiring.OWNED) == set(wiring.NEEDED) == set(releases.DAEMONS)

@@ -118,6 +118,10 @@ BAD = [
     ("docker_options", ["--debug", "-H", "tcp://0.0.0.0"], ["docker_options[1]", "root"]),
     ("docker_options", ["--exec-opt=native.cgroupdriver=cgroupfs"], ["docker_cgroup_driver"]),
     ("docker_options", ["--log-opt max-size=50m"], ['"--log-opt", "max-size=50m"']),
+    ("docker_options", ["--icc=false"], ["pods of one node could not reach each other"]),
+    ("docker_options", ["--log-opt", "env=a b"], ["docker_options[1]", '"env=a", "b"']),
+    ("docker_options", ["--log-opt", ""], ["docker_options[1]", "take it out"]),
+    ("docker_options", ["--log-opt", "tag=a\x07"], ["docker_options[1]", "control character"]),
     ("docker_options", "--debug", ["must be a list"]),
     ("api_server_address", "https://10.1.10.100:6443", ["URL", '"10.1.10.100"']),
     ("api_server_address", "127.0.0.1", ["loopback"]),
@@ -136,6 +140,26 @@ BAD = [
     ("extra_args", {"kube-apiserver": {"client-ca-file": "/x"}}, ["set by the project", "pki_directory"]),
     ("extra_args", {"kubelet": {"node-labels": "a=1, b=2"}}, ["kubelet", "has a space", "write it without"]),
     ("extra_args", {"flanneld": {"etcd-prefx": "/x"}}, ["flanneld 0.26.7", '"etcd-prefix"']),
+    (
+        "extra_args",
+        {"kubelet": {"node-labels": "a=1,node-role.kubernetes.io/worker="}},
+        ["node.kubernetes.io/role=worker"],
+    ),
+    (
+        "extra_args",
+        {"kubelet": {"node-labels": "apps.kubernetes.io/a=1"}},
+        ["write node.kubernetes.io/a=1", "kubectl label"],
+    ),
+    ("extra_args", {"kubelet": {"node-labels": "k8s.io/a=1"}}, ["no kubelet may give itself k8s.io/a"]),
+    ("extra_args", {"kubelet": {"node-labels": "rack"}}, ["has no value: write rack=…"]),
+    (
+        "extra_args",
+        {"kube-apiserver": {"disable-admission-plugins": "NodeRestriction"}},
+        ["enabled by admission_plugins"],
+    ),
+    ("extra_args", {"kube-apiserver": {"disable-admission-plugins": "DefaultStorageClas"}}, ["has no plugin"]),
+    ("extra_args", {"kube-apiserver": {"audit-log-path": "/a\x1bb"}}, ["control character"]),
+    ("extra_args", {"kube-scheduler": {"version": ""}}, ["the program does that and ends"]),
     ("extra_args", ["kubelet"], ["must be a mapping"]),
     ("nginx_image", "nginx:v1", ["has a tag or a digest", '"nginx"']),
     ("nginx_image", "10.1.10.1:5000/shop/nginx:v1", ["has a tag or a digest", '"10.1.10.1:5000/shop/nginx"']),
@@ -313,6 +337,119 @@ def test_bad_groups(changed, words):
 
 def warnings(hosts, in_groups=None):
     return [str(warning) for warning in load(hosts, in_groups or groups())[1]]
+
+
+# An argument that something relies on, a value that breaks it, and another that does not, if there is one.
+BREAKING = [
+    ("etcd", "data-dir", "/data", None),
+    ("etcd", "wal-dir", "/wal", None),
+    ("etcd", "force-new-cluster", "true", None),
+    ("etcd", "initial-cluster-state", "existing", None),
+    ("etcd", "discovery", "https://discovery.example", None),
+    ("etcd", "client-cert-allowed-hostname", "client", None),
+    ("etcd", "proxy", "on", "off"),
+    ("flanneld", "public-ip", "192.0.2.1", None),
+    ("flanneld", "etcd-username", "flannel", None),
+    ("dockerd", "icc", "false", "true"),
+    ("dockerd", "userland-proxy", "", None),
+    ("dockerd", "ip-masq", "false", None),
+    ("dockerd", "host", "tcp://0.0.0.0:2375", None),
+    ("kube-apiserver", "etcd-prefix", "/other", None),
+    ("kube-apiserver", "advertise-address", "192.0.2.1", None),
+    ("kube-apiserver", "bind-address", "127.0.0.1", "0.0.0.0"),
+    ("kube-apiserver", "insecure-port", "8080", "0"),
+    ("kube-apiserver", "insecure-bind-address", "0.0.0.0", None),
+    ("kube-apiserver", "kubelet-https", "false", "true"),
+    ("kube-apiserver", "kubelet-port", "10255", "10250"),
+    ("kube-apiserver", "authorization-mode", "Node", "RBAC,Node"),
+    ("kube-apiserver", "runtime-config", "api/all=false", "api/beta=false"),
+    ("kube-apiserver", "runtime-config", "api/alpha=true,coordination.k8s.io/v1=false", "coordination.k8s.io/v1=true"),
+    ("kube-controller-manager", "bind-address", "10.1.10.101", "0.0.0.0"),
+    ("kube-controller-manager", "secure-port", "0", "10257"),
+    ("kube-controller-manager", "authorization-always-allow-paths", "/metrics", "/metrics,/healthz"),
+    ("kube-controller-manager", "use-service-account-credentials", "false", ""),
+    ("kube-controller-manager", "cluster-signing-kubelet-serving-cert-file", "/x", None),
+    ("kube-controller-manager", "master", "http://127.0.0.1:8080", None),
+    ("kube-scheduler", "bind-address", "::1", "127.0.0.1"),
+    ("kube-scheduler", "secure-port", "10260", "10259"),
+    ("kube-scheduler", "config", "/etc/kubernetes/scheduler.yaml", None),
+    ("kubelet", "healthz-port", "0", "10248"),
+    ("kubelet", "healthz-bind-address", "10.1.10.102", "0.0.0.0"),
+    ("kubelet", "port", "10260", "10250"),
+    ("kubelet", "address", "127.0.0.1", "0.0.0.0"),
+    ("kubelet", "enable-server", "false", "true"),
+    ("kubelet", "register-node", "false", "True"),
+    ("kubelet", "node-ip", "192.0.2.1", None),
+    ("kubelet", "network-plugin", "cni", None),
+    ("kubelet", "runonce", "", "false"),
+    ("kube-proxy", "healthz-bind-address", "127.0.0.1:10300", "0.0.0.0"),
+    ("kube-proxy", "healthz-port", "10300", "10256"),
+    ("kube-proxy", "detect-local-mode", "NodeCIDR", "ClusterCIDR"),
+    ("kube-proxy", "cleanup", "", "false"),
+]
+
+
+@pytest.mark.parametrize(
+    ("daemon", "flag", "value", "harmless"), BREAKING, ids=[f"{d} {f}={v}" for d, f, v, _ in BREAKING]
+)
+def test_an_argument_that_breaks_readiness_or_wiring_is_refused(daemon, flag, value, harmless):
+    (problem,) = refused(data(extra_args={daemon: {flag: value}}))
+    assert problem.setting == f'extra_args["{daemon}"]["{flag}"]'
+    assert "take it out" in problem.advice or "change that instead" in problem.advice
+    if harmless is not None:
+        assert warnings(data(extra_args={daemon: {flag: harmless}})) == []
+
+
+def test_one_hosts_own_address_is_where_it_may_listen():
+    hosts = data()
+    hosts["node1"]["host_extra_args"] = {"kubelet": {"address": "10.1.10.102"}}
+    assert load(hosts, groups())[1] == []
+    hosts["node1"]["host_extra_args"] = {"kubelet": {"address": "10.1.10.103"}}
+    (problem,) = refused(hosts)
+    assert str(problem).startswith('node1: host_extra_args["kubelet"]["address"]')
+
+
+# An argument that secures the cluster, a value that undoes it, and one that does not.
+UNDOING = [
+    ("kube-apiserver", "anonymous-auth", "true", "false"),
+    ("kube-apiserver", "anonymous-auth", "", "0"),
+    ("kube-apiserver", "authorization-mode", "AlwaysAllow", "Node,RBAC"),
+    ("kube-apiserver", "authorization-mode", "Node,RBAC,AlwaysAllow", "RBAC,Node,Webhook"),
+    ("kube-apiserver", "authorization-mode", "RBAC", "Node,RBAC"),
+    ("kube-apiserver", "service-account-lookup", "false", "true"),
+    ("kube-controller-manager", "port", "10252", "0"),
+    ("kube-controller-manager", "authorization-always-allow-paths", "/*", "/healthz,/metrics"),
+    ("kube-scheduler", "port", "10251", "0"),
+    ("kubelet", "anonymous-auth", "true", "False"),
+    ("kubelet", "authorization-mode", "AlwaysAllow", "Webhook"),
+    ("kubelet", "read-only-port", "10255", "0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("daemon", "flag", "value", "harmless"), UNDOING, ids=[f"{d} {f}={v}" for d, f, v, _ in UNDOING]
+)
+def test_an_argument_that_undoes_security_is_a_warning_by_name(daemon, flag, value, harmless):
+    (warning,) = warnings(data(extra_args={daemon: {flag: value}}))
+    assert warning.startswith(f'extra_args["{daemon}"]["{flag}"] = ') and "undoes security: " in warning
+    assert warnings(data(extra_args={daemon: {flag: harmless}})) == []
+
+
+def test_a_file_of_tokens_is_a_warning_that_does_not_show_its_path():
+    (warning,) = warnings(data(extra_args={"kube-apiserver": {"token-auth-file": "/etc/tokens"}}))
+    assert "never expire" in warning and "/etc/tokens" not in warning
+
+
+def test_nodes_that_are_not_restricted_are_a_warning():
+    (warning,) = warnings(data(admission_plugins=["ServiceAccount"]))
+    assert warning.startswith("admission_plugins = ") and "without NodeRestriction" in warning
+
+
+def test_labels_a_kubelet_may_give_itself():
+    labels = (
+        "rack=3,node.kubernetes.io/role=worker,topology.kubernetes.io/zone=a,example.com/a=,kubelet.kubernetes.io/x=1"
+    )
+    assert warnings(data(extra_args={"kubelet": {"node-labels": labels}})) == []
 
 
 def test_an_even_number_of_etcd_members_is_a_warning():
