@@ -44,6 +44,10 @@ def is_domain(text: str) -> bool:
     return len(text) <= 253 and all(is_label(label) for label in text.split("."))
 
 
+# What a URL may consist of (RFC 3986), and braces, between which a version is filled in.
+URL_CHARACTERS = r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%{}-]"
+
+
 def has_control(text: str) -> bool:
     """Whether this has a line break or another control character, which would end a line of a file or hide in it."""
     return re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text) is not None
@@ -165,8 +169,10 @@ def version(text: str) -> str:
 
 def package_version(text: str) -> str:
     """A package's version as its distribution writes it."""
-    if not re.fullmatch(r"[0-9][A-Za-z0-9.+:~-]*", text):
-        raise ValueError('is no package version; write it as the distribution does, as "3.4.23+dfsg-4"')
+    if not re.fullmatch(r"[0-9][A-Za-z0-9.+:~^_-]*", text):
+        raise ValueError(
+            'is no package version; write it as the distribution does, as "3.4.23+dfsg-4" or "3:24.0.7-1.el9"'
+        )
     return text
 
 
@@ -237,8 +243,10 @@ def tag(text: str) -> str:
 
 def interface(text: str) -> str:
     """A network interface's name, as Linux allows it."""
-    if not re.fullmatch(r"[^\s/]{1,15}", text):
-        raise ValueError('is no interface name; write up to 15 characters without spaces, for example "eth1", or None')
+    if not re.fullmatch(r"[A-Za-z0-9_.:@+=-]{1,15}", text):
+        raise ValueError(
+            'is no interface name; write up to 15 characters, of letters, digits and "_.:@+=-", as "eth1", or None'
+        )
     return text
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
+_YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 HEADER = "# Written by container-cloud; a change made here is undone by its next run.\n"
 
 
@@ -37,10 +38,10 @@ def kubeconfig(
         "- cluster:\n"
         f"    certificate-authority: {authority}\n"
         f"    server: {server}\n"
-        f"  name: {cluster}\n"
+        f"  name: {_scalar(cluster)}\n"
         "contexts:\n"
         "- context:\n"
-        f"    cluster: {cluster}\n"
+        f"    cluster: {_scalar(cluster)}\n"
         f"    user: {user}\n"
         f"  name: {context}\n"
         f"current-context: {context}\n"
@@ -52,6 +53,12 @@ def kubeconfig(
         f"    client-certificate: {certificate}\n"
         f"    client-key: {key}\n"
     )
+
+
+def _scalar(text: str) -> str:
+    """Text in YAML: in quotes where YAML would take it for a number, a date or a truth."""
+    plain = text[0].isalpha() and text.lower() not in _YAML_WORDS
+    return text if plain else json.dumps(text)
 
 
 def compact_json(value: object) -> str:

@@ -51,10 +51,9 @@ def installation(settings: Settings, distribution: Distribution, component: Pack
     setting = COMPONENT_OF[component]
     if settings.install_method(setting, family) == "packages":
         names = package_names(settings, distribution, component)
-        version = settings.package_version(setting, family)
         return Installation(
             packaged=True,
-            packages=tuple(Package(name, version) for name in names),
+            packages=tuple(Package(name, settings.package_version(setting, family, name)) for name in names),
             programs=(),
             directory="/usr/bin",
             acted_on=_ACTED_ON[component],

@@ -60,7 +60,7 @@ class AptRepository(BaseModel):
     uri: str = Field(description="where the repository is")
     suite: str = Field(description='the distribution\'s name in it; one that ends in "/" is a flat repository')
     components: list[str] = Field(default_factory=list, description="its parts; a flat repository has none")
-    key: str | None = Field(default=None, description="path, on this machine, of its public key")
+    key: str | None = Field(default=None, description="path, on this machine, of its public key, text or binary")
     trusted: bool = Field(default=False, description="True: accept it without a key")
 
 
@@ -75,7 +75,8 @@ class YumRepository(BaseModel):
     baseurl: str = Field(description="where the repository is")
     gpgcheck: bool = Field(default=True, description="False: accept packages that nobody signed, as the guide does")
     key: str | None = Field(
-        default=None, description="path, on this machine, of its public key; None: the host has it already"
+        default=None,
+        description="path, on this machine, of its public key, text or binary; None: the host has it already",
     )
     enabled: bool = Field(default=True, description="False: it is there, and not used")
     distributions: list[str] | None = Field(
@@ -153,8 +154,8 @@ class Settings(BaseModel):
     docker_version: fields.Version = _versions("20.10.24", "the Docker release to deploy, where it is a release file")
     package_versions: dict[str, fields.ByFamily] = _versions(
         {},
-        "exact versions of packages, by component, or by component and family; without one: Kubernetes and flannel as "
-        "set above, etcd and Docker as the repository offers them at installation. What is installed stays",
+        "exact versions of packages, by component or by package, and by family if they differ; without one Kubernetes "
+        "and flannel as set above, etcd and Docker as the repository has them at installation. What is installed stays",
     )
 
     install_methods: dict[str, fields.ByFamily] = _sources(
@@ -320,10 +321,14 @@ class Settings(BaseModel):
         """Whether a component comes as release files on some family."""
         return any(self.install_method(component, family) == "release files" for family in get_args(FamilyName))
 
-    def package_version(self, component: Component, family: FamilyName) -> str | None:
-        """The version that a component's packages shall have; None: any that is installed or offered."""
+    def package_version(self, component: Component, family: FamilyName, package: str | None = None) -> str | None:
+        """The version that a component's packages shall have; None: any that is installed or offered.
+
+        With `package` the version of that one: what is written of it goes before what is written of the component.
+        """
         implied = {"flannel": self.flannel_version, "kubernetes": self.kubernetes_version}
-        return self.package_versions.get(component, {}).get(family, implied.get(component))
+        of_all = self.package_versions.get(component, {}).get(family, implied.get(component))
+        return self.package_versions.get(package or component, {}).get(family, of_all)
 
     def release_file(self, name: str) -> Download:
         """A release file of the versions set, with its URL filled in. Raises LookupError without checksum."""

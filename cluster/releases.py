@@ -65,11 +65,11 @@ def programs(installed: Packaged) -> tuple[ReleaseProgram, ...]:
 
 
 def release(version: str) -> tuple[int, int]:
-    """The release line of a version: (1, 20) for "1.20.2", "1.20" or "20.10.24+dfsg1-1".
+    """The release line of a version: (1, 20) for "1.20.2" or "1.20", (20, 10) for "5:20.10.24+dfsg1-1".
 
     Raises ValueError when it does not begin with two numbers.
     """
-    match = re.match(r"(\d+)\.(\d+)(?!\d)", version)
+    match = re.match(r"(?:\d+:)?(\d+)\.(\d+)(?!\d)", version)
     if not match:
         raise ValueError(f"{version!r} is no version")
     return int(match[1]), int(match[2])

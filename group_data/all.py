@@ -29,9 +29,10 @@ container_runtime = "docker"  # what runs the containers: docker (Kubernetes up 
 etcd_version = "3.4.23"  # where etcd is a release file
 docker_version = "20.10.24"  # where Docker is
 
-# Exact versions of packages, as the distribution writes them: {"etcd": "3.4.23-1"}, or by family of distributions:
-# {"etcd": {"deb": "3.4.23+dfsg-4", "rpm": "3.4.23-1"}}. Without one, Kubernetes and flannel are installed in the
-# versions above, etcd and Docker as the repository offers them; what is installed is never upgraded by a run.
+# Exact versions of packages, as the distribution writes them: {"etcd": "3.4.23-1"}, by family of distributions:
+# {"etcd": {"deb": "3.4.23+dfsg-4", "rpm": "3.4.23-1"}}, or of one package: {"docker-ce-cli": "1:24.0.7-1.el9"}. Without
+# one, Kubernetes and flannel are installed in the versions above, etcd and Docker as the repository offers them; what
+# is installed is never upgraded by a run.
 package_versions = {}
 
 # --- Where software comes from ----------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ replace_packages = []
 #   {"name": "example", "uri": "http://mirror.example/debian", "suite": "bookworm", "components": ["main"],
 #    "key": None, "trusted": False}
 # A suite that ends in "/" is a flat repository and has no components. `key` is the path, on this machine, of the
-# repository's public key; without a key apt refuses it, unless `trusted` is True.
+# repository's public key, text or binary; without a key apt refuses it, unless `trusted` is True.
 apt_repositories = []
 
 # Package repositories of rpm hosts: sections of /etc/yum.repos.d/FILE.repo, which is replaced as a whole. These two are

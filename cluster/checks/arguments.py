@@ -55,6 +55,8 @@ def _unfit(daemon: str, value: str) -> str | None:
         return "has a line break or another control character; write one line"
     if daemon != "etcd" and re.search(r"\s", value):  # etcd's go to it one a variable, unsplit
         return "has a space, where systemd would split it; write it without"
+    if daemon != "etcd" and re.search(r"[\"'\\]", value):
+        return "has a quote or a backslash, which systemd would take away; write it without"
     return None
 
 
@@ -140,8 +142,8 @@ def docker_options_are_not_the_projects(draft: Draft) -> Iterator[Problem]:
         if re.search(r"\s", option) or not option:
             words = ", ".join(show(word) for word in option.split()) or "or take it out"
             yield Problem(setting, option, f"write one word an entry: {words}")
-        elif fields.has_control(option):
-            yield Problem(setting, option, "has a control character; write it without")
+        elif reason := _unfit("dockerd", option):
+            yield Problem(setting, option, reason)
         elif option.startswith("-"):
             name, value = docker_option(option)
             for advice, severity in _refusal(draft.settings, "dockerd", name, value):

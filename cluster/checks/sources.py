@@ -2,18 +2,23 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import get_args
+from urllib.parse import quote
 
 from cluster import releases
 from cluster.checks.registry import Draft, check
+from cluster.distributions import TABLE
 from cluster.families import FamilyName
-from cluster.fields import package_version
+from cluster.fields import URL_CHARACTERS, has_control, package_version
 from cluster.model import INSTALL_METHODS, AptRepository, Method, Settings
-from cluster.problems import HIDDEN, Problem, either, instead, show
+from cluster.openpgp import public_key
+from cluster.problems import HIDDEN, Problem, either, instead, nearest, show
 from cluster.releases import Packaged
 
 _SHA256 = r"[0-9a-f]{64}"
+_URL_SAFE = "~:/?#[]@!$&'()*+,;=%{}"
+_SUITE = r"[A-Za-z0-9./][A-Za-z0-9._/+~-]*"
+_COMPONENT = r"[A-Za-z0-9][A-Za-z0-9._/+~-]*"
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
@@ -80,6 +85,10 @@ def _url(owner: str, url: str) -> Iterator[Problem]:
         yield Problem(f'{owner}["url"]', url, f"must be an address of http or https, for example {show(example)}")
     elif unknown:
         yield Problem(f'{owner}["url"]', url, f"only {{version}} is filled in; write {{{unknown[0]}}} out")
+    elif not re.fullmatch(f"{URL_CHARACTERS}+", url):
+        yield Problem(
+            f'{owner}["url"]', url, f"has characters that no URL has; write {show(quote(url, safe=_URL_SAFE))}"
+        )
     elif "'" in url:
         yield Problem(f'{owner}["url"]', url, "has a quote; write %27 for it")
 
@@ -90,7 +99,7 @@ def apt_repositories_are_trusted(draft: Draft) -> Iterator[Problem]:
         if repository.key is None and not repository.trusted:
             advice = 'apt refuses a repository without a key; write the key\'s path, or "trusted": True'
             yield Problem(f'{owner}["key"]', None, advice)
-        yield from _key_is_there(owner, repository.key)
+        yield from _key_is_one(owner, repository.key)
 
 
 @check("apt_repositories")
@@ -106,6 +115,18 @@ def flat_suites_have_no_components(draft: Draft) -> Iterator[Problem]:
 
 
 @check("apt_repositories")
+def suites_and_components_are_words(draft: Draft) -> Iterator[Problem]:
+    for owner, repository in _repositories(draft):
+        if not re.fullmatch(_SUITE, repository.suite):
+            advice = 'is no suite; write the one word that the repository has, as "bookworm" or "./"'
+            yield Problem(f'{owner}["suite"]', repository.suite, advice)
+        for number, component in enumerate(repository.components):
+            if not re.fullmatch(_COMPONENT, component):
+                advice = 'is no component; write one word an entry, as ["main", "contrib"]'
+                yield Problem(f'{owner}["components"][{number}]', component, advice)
+
+
+@check("apt_repositories")
 def apt_repositories_have_names_and_uris(draft: Draft) -> Iterator[Problem]:
     seen: set[str] = set()
     for owner, repository in _repositories(draft):
@@ -115,7 +136,7 @@ def apt_repositories_have_names_and_uris(draft: Draft) -> Iterator[Problem]:
         elif repository.name in seen:
             yield Problem(f'{owner}["name"]', repository.name, "names another repository too; write different names")
         seen.add(repository.name)
-        if not re.fullmatch(r"(https?|ftp|file|copy|mirror[+a-z]*):/\S+", repository.uri):
+        if not re.fullmatch(rf"(https?|ftp|file|copy|mirror[+a-z]*):/{URL_CHARACTERS}+", repository.uri):
             advice = 'is no address of a repository; write for example "http://mirror.example/debian"'
             yield Problem(f'{owner}["uri"]', repository.uri, advice)
 
@@ -141,18 +162,21 @@ def yum_repositories_can_be_written(draft: Draft) -> Iterator[Problem]:
             advice = "names another repository too; write different names"
             yield Problem(f'{owner}["id"]', repository.id, advice)
         seen.add(repository.id)
-        if "\n" in repository.name or not repository.name.strip():
+        if has_control(repository.name) or not repository.name.strip():
             yield Problem(f'{owner}["name"]', repository.name, "is what people call it; write one line")
-        if not re.fullmatch(r"(https?|ftp|file):/\S+", repository.baseurl):
+        if not re.fullmatch(rf"(https?|ftp|file):/{URL_CHARACTERS}+", repository.baseurl):
             advice = 'is no address of a repository; write for example "http://mirror.example/os/"'
             yield Problem(f'{owner}["baseurl"]', repository.baseurl, advice)
-        yield from _key_is_there(owner, repository.key)
+        yield from _key_is_one(owner, repository.key)
 
 
-def _key_is_there(owner: str, key: str | None) -> Iterator[Problem]:
-    if key is not None and not Path(key).expanduser().is_file():
-        advice = "is no file on this machine; write the path of the repository's public key"
-        yield Problem(f'{owner}["key"]', key, advice)
+def _key_is_one(owner: str, key: str | None) -> Iterator[Problem]:
+    if key is None:
+        return
+    try:
+        public_key(key)
+    except ValueError as error:
+        yield Problem(f'{owner}["key"]', key, str(error))
 
 
 @check("install_methods")
@@ -163,14 +187,26 @@ def install_methods_are_known(draft: Draft) -> Iterator[Problem]:
     yield from _components("install_methods", draft.settings.install_methods, INSTALL_METHODS)
 
 
-@check("package_versions")
+@check("package_versions", "package_names")
 def package_versions_are_versions(draft: Draft) -> Iterator[Problem]:
     for where, version in _by_family("package_versions", draft.settings.package_versions):
         try:
             package_version(version)
         except ValueError as error:
             yield Problem(where, version, str(error))
-    yield from _components("package_versions", draft.settings.package_versions, INSTALL_METHODS)
+    packages = _packages(draft.settings)
+    for name in draft.settings.package_versions:
+        if name not in INSTALL_METHODS and name not in packages:
+            near = nearest(name, [*INSTALL_METHODS, *packages])
+            advice = f"did you mean {show(near)}?" if near else f"write {either(INSTALL_METHODS)}"
+            told = f"is no component, and no package that a distribution or package_names names; {advice}"
+            yield Problem(f"package_versions[{show(name)}]", HIDDEN, told)
+
+
+def _packages(settings: Settings) -> set[str]:
+    """The names of all packages of components, on any distribution or by the settings."""
+    known = [*(d.components for d in TABLE), *settings.package_names.values()]
+    return {name for by_key in known for names in by_key.values() for name in names}
 
 
 def _by_family(setting: str, values: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 
 from cluster.desired import File
 from cluster.families import FamilyName
 from cluster.formats import HEADER
+from cluster.openpgp import public_key
 from cluster.settings import AptRepository, Settings, YumRepository
 
 # Where a repository that was in the settings once may be: those files go that say to be ours.
@@ -37,7 +37,7 @@ def _apt(repository: AptRepository) -> Iterator[File]:
         lines.append(f"Components: {' '.join(repository.components)}")
     if repository.key:
         path = f"/etc/apt/keyrings/{name}.asc"
-        yield File(path, _key(repository.key))
+        yield File(path, public_key(repository.key))
         lines.append(f"Signed-By: {path}")
     if repository.trusted:
         lines.append("Trusted: yes")
@@ -51,11 +51,7 @@ def _yum(name: str, repositories: list[YumRepository]) -> Iterator[File]:
         lines.append(f"enabled={int(r.enabled)}")
         if r.key:
             path = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-container-cloud-{name}-{r.id}"
-            yield File(path, _key(r.key))
+            yield File(path, public_key(r.key))
             lines.append(f"gpgkey=file://{path}")
         text += "".join(f"{line}\n" for line in lines) + "\n"
     yield File(f"/etc/yum.repos.d/{name}.repo", f"{HEADER}{text}".rstrip("\n") + "\n")
-
-
-def _key(path: str) -> str:
-    return Path(path).expanduser().read_text()

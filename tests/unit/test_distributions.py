@@ -120,6 +120,27 @@ def test_versions_of_packages() -> None:
     assert installation(settings, DEBIAN, "etcd").packages[0].version is None
 
 
+def test_versions_of_one_package_go_before_its_components() -> None:
+    """docs/distributions.md's own example: the vendor's packages have a version each."""
+    names = {"docker": {"rpm": ["docker-ce", "docker-ce-cli", "containerd.io"]}}
+    pinned = {"docker-ce": {"rpm": "3:24.0.7-1.el9"}, "containerd.io": "1.6.26-3.1.el9", "docker": "1:24.0.7-1.el9"}
+    settings = cluster(install_methods=PACKAGES, package_names=names, package_versions=pinned).settings
+    assert {p.name: p.version for p in installation(settings, DEEPIN, "docker").packages} == {
+        "docker-ce": "3:24.0.7-1.el9", "docker-ce-cli": "1:24.0.7-1.el9", "containerd.io": "1.6.26-3.1.el9",
+    }  # fmt: skip
+    own = cluster(install_methods=PACKAGES, package_versions={"kubernetes-client": "1.20.2-9.el7_9"}).settings
+    versions = {p.name: p.version for p in installation(own, DEEPIN, "kubernetes-master").packages}
+    assert versions == {
+        "kubernetes-master": "1.20.2",
+        "kubernetes-common": "1.20.2",
+        "kubernetes-client": "1.20.2-9.el7_9",
+    }
+    assert (
+        cluster(package_versions={"etcd-client": {"deb": "3.4.23+dfsg-4"}}).settings.package_version("etcd", "deb")
+        is None
+    )
+
+
 def test_names_of_the_settings_go_before_the_distributions() -> None:
     settings = cluster(package_names={"docker": {"rpm": ["docker-ce"]}}).settings
     assert package_names(settings, DEEPIN, "docker") == ("docker-ce",)
@@ -217,7 +238,8 @@ def test_the_guides_repositories_are_no_other_distributions() -> None:
 
 
 def test_repositories_of_ones_own(tmp_path: Path) -> None:
-    (tmp_path / "key.asc").write_text("the key\n")
+    written = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n…\n"
+    (tmp_path / "key.asc").write_text(written)
     own = {"file": "own", "name": "Own", "baseurl": "http://mirror.example/a/"}
     found = repository_files(
         DEEPIN, "deepin",
@@ -229,7 +251,7 @@ def test_repositories_of_ones_own(tmp_path: Path) -> None:
     )  # fmt: skip
     key = "/etc/pki/rpm-gpg/RPM-GPG-KEY-container-cloud-own-a"
     assert set(found) == {"/etc/yum.repos.d/own.repo", key}
-    assert found[key] == "the key\n"
+    assert found[key] == written
     parsed = configparser.ConfigParser()
     parsed.read_string(found["/etc/yum.repos.d/own.repo"])
     assert (parsed["a"]["gpgcheck"], parsed["a"]["gpgkey"]) == ("1", f"file://{key}")

@@ -13,7 +13,7 @@ from tests.unit.test_settings import data, groups
 
 def test_versions():
     assert release("1.20.2") == (1, 20)
-    assert release("20.10.24+dfsg1-1") == (20, 10)
+    assert release("20.10.24+dfsg1-1") == release("5:20.10.24-1.el9") == (20, 10)
     assert "1.9.3" in Releases("1.8", "1.20")
     assert "1.20.15" in Releases("1.8", "1.20")
     assert "1.100.0" not in Releases("1.8", "1.20")
