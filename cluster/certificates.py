@@ -1,6 +1,5 @@
 """Which certificates the cluster has: whose names they carry, and where each host keeps them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from cluster.distributions import Distribution
 from cluster.installation import service_group
 from cluster.settings import Cluster, Host, Settings
 from cluster.topology import NODE_USER
-from pki import KeyPair, Request, Store, is_address
+from pki import KeyPair, Permitted, Request, Store, is_address
 
 KUBERNETES_PKI = "/etc/kubernetes/ca"
 ETCD_PKI = "/etc/etcd/pki"
@@ -61,6 +60,16 @@ def open_store(settings: Settings) -> Store:
     )
 
 
+def signed_names(settings: Settings) -> Permitted:
+    """What the authority whose key is on masters may sign for: the cluster's services and pods.
+
+    Hosts are not among them: nobody asks the controller manager for a host's certificate, and what it may sign would
+    then change, and with it the files of every master, whenever a host is added.
+    """
+    networks = (str(settings.service_network), str(settings.pod_network))
+    return Permitted(dns_names=(settings.cluster_domain, "svc"), networks=networks)
+
+
 def server_names(cluster: Cluster, master: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """DNS names and addresses of an API server's certificate: the guide's nine, and the settings' extras."""
     settings = cluster.settings
@@ -103,7 +112,7 @@ def certificate_files(
     if host.is_node:
         files.append(_public(f"{FLANNEL_PKI}/ca.crt", store.authority_certificate("etcd", write=write)))
     if host.is_master:
-        files += _master_authorities(store, write)
+        files += _master_authorities(cluster, store, write)
     group = service_group(cluster.settings, distribution)
     shared = {f"{KUBERNETES_PKI}/{name}.key" for name in _OF_SERVICES} if group and host.is_master else set()
     return tuple(replace(f, mode="640", owner=f"root:{group}") if f.path in shared else f for f in files)
@@ -143,47 +152,46 @@ def _node(host: Host, *, also_master: bool) -> list[Placed]:
         f"{host.name}/kubelet", "cluster", identity, ("system:nodes",), (host.name,), (str(host.address),),
         frozenset({"server"}),
     )  # fmt: skip
+    own = Request(f"{host.name}/node", "cluster", identity, ("system:nodes",), formerly=host.name)
     # The guide's nodeN.crt is a node's client.crt; on a master that name is the administrator's.
     client = "node" if also_master else "client"
     return [
-        Placed(f"{KUBERNETES_PKI}/{client}", Request(host.name, "cluster", identity, ("system:nodes",))),
+        Placed(f"{KUBERNETES_PKI}/{client}", own),
         Placed(f"{KUBERNETES_PKI}/kubelet", serving),
         Placed(f"{KUBERNETES_PKI}/proxy", Request(f"{host.name}/proxy", "cluster", "system:kube-proxy")),
         Placed(f"{FLANNEL_PKI}/client", Request(f"{host.name}/flannel", "etcd", ETCD_FLANNEL)),
     ]
 
 
-def _master_authorities(store: Store, write: bool) -> list[File]:
+def _master_authorities(cluster: Cluster, store: Store, write: bool) -> list[File]:
     root = store.authority_certificate("cluster", write=write)
-    signing = store.authority_key_pair("cluster-signing", write=write)
-    accounts = store.service_account(write=write)
-    bundle = None if root is None or signing is None else root + signing.certificate
+    signing = store.signing_authority(signed_names(cluster.settings), write=write)
+    # Clients that an authority signed before another took its place are clients as long as it and they are valid.
+    clients = (
+        None if root is None or signing is None else [root, signing.certificate, *store.former_signing_authorities()]
+    )
     return [
         _public(f"{KUBERNETES_PKI}/etcd-ca.crt", store.authority_certificate("etcd", write=write)),
         _public(f"{KUBERNETES_PKI}/front-proxy-ca.crt", store.authority_certificate("front-proxy", write=write)),
-        _public(f"{KUBERNETES_PKI}/clients-ca.crt", bundle),
-        _public(f"{KUBERNETES_PKI}/signing-ca.crt", _of(signing, lambda p: p.certificate)),
-        _secret(f"{KUBERNETES_PKI}/signing-ca.key", _of(signing, lambda p: p.key)),
-        _public(f"{KUBERNETES_PKI}/sa.pub", _of(accounts, lambda p: p.certificate)),
-        _secret(f"{KUBERNETES_PKI}/sa.key", _of(accounts, lambda p: p.key)),
+        _public(f"{KUBERNETES_PKI}/clients-ca.crt", None if clients is None else "".join(clients)),
+        *_files(f"{KUBERNETES_PKI}/signing-ca.crt", f"{KUBERNETES_PKI}/signing-ca.key", signing),
+        *_files(f"{KUBERNETES_PKI}/sa.pub", f"{KUBERNETES_PKI}/sa.key", store.service_account(write=write)),
     ]
 
 
 def _pair(placed: Placed, store: Store, write: bool) -> list[File]:
-    pair = store.ensure(placed.request, write=write)
+    return _files(f"{placed.path}.crt", f"{placed.path}.key", store.ensure(placed.request, write=write))
+
+
+def _files(public: str, key: str, pair: KeyPair | None) -> list[File]:
+    """A pair's two files; of one that is still to be issued only the paths are known."""
+    if pair is None:
+        return [_public(public, None), File(key, None, mode="600")]
     return [
-        _public(f"{placed.path}.crt", _of(pair, lambda p: p.certificate)),
-        _secret(f"{placed.path}.key", _of(pair, lambda p: p.key)),
+        _public(public, pair.certificate),
+        File(key, pair.key or None, mode="600", sha256=pair.known_digest or None),
     ]
-
-
-def _of(pair: KeyPair | None, part: Callable[[KeyPair], str]) -> str | None:
-    return None if pair is None else part(pair)
 
 
 def _public(path: str, content: str | None) -> File:
     return File(path, content)
-
-
-def _secret(path: str, content: str | None) -> File:
-    return File(path, content, mode="600")

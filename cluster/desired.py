@@ -15,7 +15,8 @@ class File:
     """A file with its final content, mode and owner.
 
     `content` is None for what is only known once the run is under way (a certificate not yet issued): such a file
-    always differs from what is on disk. `test` is a shell command that must accept the new file, its last argument,
+    always differs from what is on disk. `sha256`, in hex, is that of a content that is not at hand: it can be compared,
+    and not be written. `test` is a shell command that must accept the new file, its last argument,
     before it takes its place.
     """
 
@@ -24,11 +25,12 @@ class File:
     mode: str = "644"
     owner: str = "root:root"
     test: str | None = None
+    sha256: str | None = None
 
     @property
     def digest(self) -> str | None:
         """SHA-256 of the content in hex; None while the content is not known."""
-        return None if self.content is None else hashlib.sha256(self.content.encode()).hexdigest()
+        return self.sha256 if self.content is None else hashlib.sha256(self.content.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

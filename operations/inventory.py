@@ -9,7 +9,7 @@ from cluster.settings import BadSettings, Cluster, Host, load
 from facts.inventory import groups
 from operations.command_line import typed
 from operations.refusal import refuse_all
-from pki import Store
+from pki import Store, StoreError
 
 
 @cache
@@ -43,5 +43,5 @@ def store() -> Store:
     """The certificate store on this machine, as the settings describe it."""
     try:
         return open_store(the_cluster().settings)
-    except ValueError as error:
+    except (ValueError, StoreError) as error:
         refuse_all([str(error)], "no key")

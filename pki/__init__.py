@@ -5,7 +5,7 @@ Nothing here knows of hosts or of pyinfra.
 """
 
 from pki.files import StoreError
-from pki.requests import LONGEST_NAME, KeyPair, Request, is_address
+from pki.requests import LONGEST_NAME, KeyPair, Permitted, Request, is_address
 from pki.store import Entry, Store
 
-__all__ = ["LONGEST_NAME", "Entry", "KeyPair", "Request", "Store", "StoreError", "is_address"]
+__all__ = ["LONGEST_NAME", "Entry", "KeyPair", "Permitted", "Request", "Store", "StoreError", "is_address"]

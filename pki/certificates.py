@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pki.requests import Request
+from pki.requests import Permitted, Request
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -108,17 +108,26 @@ def expiry(days: int, issuer: x509.Certificate | None) -> datetime:
 
 
 def issue_authority(
-    common_name: str, *, key: PrivateKey, days: int, path_length: int, issuer: Authority | None = None
+    common_name: str,
+    *,
+    key: PrivateKey,
+    days: int,
+    path_length: int,
+    issuer: Authority | None = None,
+    permitted: Permitted | None = None,
 ) -> Authority:
     """A certificate authority for `key`: self-signed, or signed by `issuer`.
 
     + days: its life, cut to the issuer's
     + path_length: how many authorities may stand between it and a leaf
+    + permitted: the names it may sign for; None: any
     """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = _builder(subject, key, days, issuer.certificate if issuer else None)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
     builder = builder.add_extension(_key_usage(sign_certificates=True), critical=True)
+    if permitted:
+        builder = builder.add_extension(_constraints(permitted), critical=True)
     return Authority(builder.sign(issuer.key if issuer else key, SHA256()), key)
 
 
@@ -152,6 +161,30 @@ def differences(certificate: x509.Certificate, request: Request) -> list[str]:
         ("usages differ", used, set(request.usages)),
     )
     return [f"{what}: {_changes(has, wants)}" for what, has, wants in compared if has != wants]
+
+
+def is_for(certificate: x509.Certificate, request: Request) -> bool:
+    """Whether `certificate` has the subject that `request` asks for."""
+    return _parts(certificate.subject) == _parts(_subject(request))
+
+
+def is_permitted_only(certificate: x509.Certificate, permitted: Permitted) -> bool:
+    """Whether the authority `certificate` may sign for exactly what is `permitted`."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints)
+    except x509.ExtensionNotFound:
+        return False
+    wanted = _constraints(permitted).permitted_subtrees or ()
+    return (
+        found.critical and not found.value.excluded_subtrees and set(found.value.permitted_subtrees or ()) == {*wanted}
+    )
+
+
+def _constraints(permitted: Permitted) -> x509.NameConstraints:
+    trees: list[x509.GeneralName] = []
+    for name in permitted.dns_names:
+        trees += [x509.DNSName(name), x509.RFC822Name(name), x509.UniformResourceIdentifier(name)]
+    return x509.NameConstraints([*trees, *(x509.IPAddress(ipaddress.ip_network(n)) for n in permitted.networks)], None)
 
 
 def _changes(has: set[str], wants: set[str]) -> str:

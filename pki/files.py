@@ -87,9 +87,7 @@ def write(path: Path, text: str) -> None:
     """Put `text` into `path`, 0600, atomically and durably: a crash leaves the old file or the new one."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        for directory in reversed(path.parents):  # one by one: with parents=True the mode is the last one's only
-            if not directory.exists():
-                directory.mkdir(mode=0o700)
+        _make_directories(path)
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with open(descriptor, "w") as file:
@@ -99,10 +97,33 @@ def write(path: Path, text: str) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(path.parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def move(old: Path, new: Path) -> None:
+    """Give the file `old` the path `new`, durably; nothing is moved when it is not there (any more)."""
+    try:
+        _make_directories(new)
+        old.rename(new)
+        _sync(new.parent)
+        _sync(old.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{old} cannot be moved to {new}: {error.strerror}") from error
+
+
+def _make_directories(path: Path) -> None:
+    for directory in reversed(path.parents):  # one by one: with parents=True the mode is the last one's only
+        if not directory.exists():
+            directory.mkdir(mode=0o700)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

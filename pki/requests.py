@@ -1,10 +1,13 @@
-"""What goes into the store, a `Request`, and what comes out of it, a `KeyPair`."""
+"""What goes into the store, a `Request` or what an authority is `Permitted`, and what comes out of it, a `KeyPair`."""
 
+import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass, field
 
 ISSUERS = ("cluster", "etcd", "front-proxy")
+# The one authority whose key leaves the store, for the controller manager signs with it; and who signs it.
+SIGNING_AUTHORITY, SIGNED_BY = "cluster-signing", "cluster"
 USAGES = frozenset({"client", "server"})
 LONGEST_NAME = 64  # characters of a common name or organization; X.520's upper bound
 
@@ -24,6 +27,7 @@ class Request:
     + dns_names: DNS names the certificate is valid for; order does not matter
     + addresses: IPv4 and IPv6 addresses it is valid for; order does not matter
     + usages: "client", "server" or both: the sides of a connection it may be shown on
+    + formerly: its name in a store of before; what is there with this subject is moved, not issued anew
 
     Raises ValueError, naming the certificate and the value, for what no certificate can hold.
     """
@@ -35,6 +39,7 @@ class Request:
     dns_names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     usages: frozenset[str] = frozenset({"client"})
+    formerly: str | None = None
 
     def __post_init__(self) -> None:
         for wrong in (self._wrong_place(), self._wrong_subject(), self._wrong_names()):
@@ -43,8 +48,9 @@ class Request:
 
     def _wrong_place(self) -> str | None:
         # ".pem" ends the files: "a.pem/b" would need a directory where "a" has its file.
-        if not all(_PART.fullmatch(part) and not part.endswith(".pem") for part in self.name.split("/")):
-            return "a name is a relative path of letters, digits, '.', '_' and '-'"
+        for name in (self.name, self.name if self.formerly is None else self.formerly):
+            if not all(_PART.fullmatch(part) and not part.endswith(".pem") for part in name.split("/")):
+                return "a name is a relative path of letters, digits, '.', '_' and '-'"
         if self.authority not in ISSUERS:
             return f"authority {self.authority!r} is none of {', '.join(ISSUERS)}"
         return None
@@ -72,15 +78,46 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Permitted:
+    """The names that an authority may sign for: with any other in it, a certificate of its is refused by everybody.
+
+    + dns_names: domains, each with all that is below it; a URI's or a mail address's host must be one of them itself
+    + networks: IPv4 or IPv6 networks, "192.168.1.0/24"
+
+    Raises ValueError for what is neither, and without a domain or a network: certificates say what is permitted kind by
+    kind, and of a kind that is not mentioned everything is.
+    """
+
+    dns_names: tuple[str, ...]
+    networks: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.dns_names or not self.networks:
+            raise ValueError("an authority that is permitted some names needs a domain and a network")
+        for name in self.dns_names:
+            if is_address(name) or name.startswith("*") or not _DNS_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no domain")
+        for network in self.networks:
+            ipaddress.ip_network(network)
+
+
+@dataclass(frozen=True)
 class KeyPair:
     """A certificate and its private key, ready to be written to a host.
 
     + certificate: PEM; for the service account the public key instead
-    + key: PEM, PKCS8, not encrypted; repr leaves it out
+    + key: PEM, PKCS8, not encrypted; repr leaves it out. "" where only its digest is known (`Export`)
+    + known_digest: in this case the digest
     """
 
     certificate: str
     key: str = field(repr=False)
+    known_digest: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the key as it is written to a host."""
+        return self.known_digest or hashlib.sha256(self.key.encode()).hexdigest()
 
 
 def is_address(value: str) -> bool:

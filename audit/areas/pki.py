@@ -12,11 +12,13 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     """Certificates whose end is near, or whose names or issuer are no longer those asked for."""
     name, days = reading.host.name, view.settings.pki_renew_days
     found = reading.fact("certificates").get("certificates", {})
-    due = {f.path for r in reading.roles if r.name == "pki" for f in r.files if f.content is None}
+    due = {f.path for r in reading.roles if r.name == "pki" for f in r.files if f.digest is None}
     for path, certificates in found.items():
+        seen: set[str] = set()
         for one in certificates:
-            if "error" in one:
-                continue  # its content differs from the store's: the role says so
+            if "error" in one or one["subject"] in seen:
+                continue  # not the store's, which the role says; or replaced by the one before it, and kept to its end
+            seen.add(one["subject"])
             left = one["days_left"]
             repair = "deploys/cluster.py"
             if one["authority"] and left <= days:
@@ -28,7 +30,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
             elif left <= days:
                 yield Finding(name, "pki", "warn", path, f"more than {days} days", f"{left} days left", repair)
             elif path in due:
-                why = "other names, another issuer, or not in the store"
+                why = "other names, another issuer or leave to sign, or not in the store"
                 yield Finding(name, "pki", "drift", path, "as the settings ask for", why, repair)
 
 

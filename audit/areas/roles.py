@@ -66,7 +66,7 @@ def _files(reading: Reading, role: Role, changes: Plan, held: dict[str, Any]) ->
     """A role's own files; those that pki places are pki's alone."""
     area = "pki" if role.name == "pki" else "files"
     for file in (*changes.sources, *changes.files):
-        if file.content is None and file.path in held["files"]:
+        if file.digest is None and file.path in held["files"]:
             continue  # due to be issued again: audit.areas.pki says why
         yield _file(reading, role, area, file, held["files"].get(file.path))
     for path in changes.gone:
@@ -129,7 +129,7 @@ def _start(view: View, reading: Reading, role: Role, start: Start, differing: se
         if not view.needs_met(reading, unit):
             return None
         return Finding(name, "units", "drift", unit.name, "answers", "is active and does not answer", repair)
-    due = any(f.content is None for f in role.expects)
+    due = any(f.digest is None for f in role.expects)
     explained = any(path in start.reason for path in differing | {f.path for f in role.expects if due})
     if explained or any(f.path in start.reason and _is_others(reading, f) for f in role.expects):
         return None

@@ -1,6 +1,7 @@
 """Which certificates each host holds: names, users and groups, usages; and which never reach it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from cluster.certificates import Placed, certificate_files, certificates, server_names
+from cluster.certificates import Placed, certificate_files, certificates, server_names, signed_names
 from cluster.desired import File
-from cluster.settings import Cluster
+from cluster.settings import Cluster, load
 from pki import Request, Store
 from tests.unit.example import DEBIAN, cluster, expected, several
-from tests.unit.test_settings import fqdn
+from tests.unit.test_settings import data, fqdn
 
 SHIPPED, SEVERAL = cluster(), several(api_server_extra_names=["k8s.example", "192.0.2.7", "localhost"])
 PKI, ETCD, FLANNEL = "/etc/kubernetes/ca", "/etc/etcd/pki", "/etc/flannel/pki"
@@ -187,13 +188,16 @@ def test_no_authoritys_key_leaves_the_store_but_the_signing_one(name: str, store
     files = contents(SEVERAL, store, name)
     on_host = {f.path: public(f.content or "") for f in files if f.path.endswith(".key")}
     assert on_host
+    present = store.signing_authority(signed_names(SEVERAL.settings), write=True)
+    assert present
     for authority in ("cluster", "etcd", "front-proxy", "cluster-signing"):
-        pem = store.authority_certificate(authority, write=True)
+        signing = authority == "cluster-signing"
+        pem = present.certificate if signing else store.authority_certificate(authority, write=True)
         assert pem
         key = public_of(x509.load_pem_x509_certificate(pem.encode()))
         holders = {path for path, own in on_host.items() if own == key}
-        signing = authority == "cluster-signing" and SEVERAL.host(name).is_master
-        assert holders == ({f"{PKI}/signing-ca.key"} if signing else set()), authority
+        wanted = {f"{PKI}/signing-ca.key"} if signing and SEVERAL.host(name).is_master else set()
+        assert holders == wanted, authority
 
 
 @pytest.mark.parametrize("name", ["master", "node1", "node3"])
@@ -217,6 +221,61 @@ def test_the_api_server_trusts_clients_of_both_authorities(store: Store) -> None
     assert files[f"{PKI}/etcd-ca.crt"] == files[f"{ETCD}/ca.crt"]
     node = {f.path: f.content for f in contents(SHIPPED, store, "node1")}
     assert node[f"{PKI}/ca.crt"] == files[f"{PKI}/ca.crt"] and node[f"{FLANNEL}/ca.crt"] == files[f"{ETCD}/ca.crt"]
+
+
+def test_clients_of_a_former_signing_authority_are_clients_still(tmp_path: Path) -> None:
+    store, moved = Store(tmp_path / "pki", key_type="ecdsa-p256"), cluster(cluster_domain="example.internal")
+    before = {f.path: f.content or "" for f in contents(SHIPPED, store, "master")}
+    files = {f.path: f.content or "" for f in contents(moved, store, "master")}
+    own = [files[f"{PKI}/ca.crt"], files[f"{PKI}/signing-ca.crt"], before[f"{PKI}/signing-ca.crt"]]
+    assert files[f"{PKI}/clients-ca.crt"] == "".join(own) and len(set(own)) == 3
+    assert files[f"{PKI}/signing-ca.key"] != before[f"{PKI}/signing-ca.key"], "and its key leaves the masters"
+
+
+def test_a_host_that_joins_changes_no_file_of_the_others(store: Store) -> None:
+    """It is read when a service starts: a file that differs is a restart."""
+    fewer = cluster({"nodes": ["node1", "node2"]})
+    for name in ("master", "node1", "node2"):
+        assert contents(fewer, store, name) == contents(SHIPPED, store, name)
+
+
+COMPONENTS = ("client", "scheduler", "controller-manager", "etcd-client", "etcd-root", "kubelet-client")
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_a_node_may_be_called_as_anything_in_the_store(name: str, store: Store) -> None:
+    hosts = {"master": data()["master"], name: data()["node1"]}
+    found = load(hosts, {"masters": ["master"], "etcd": ["master"], "nodes": [name]})[0]
+    first = [contents(found, store, host) for host in hosts]
+    assert [contents(found, store, host) for host in hosts] == first, "nothing is issued by a second run"
+    subjects = {
+        str(x509.load_pem_x509_certificate((f.content or "").encode()).subject.rfc4514_string()): f.path
+        for f in first[1]
+        if f.path.endswith(".crt")
+    }
+    assert subjects[f"CN=system:node:{name},O=system:nodes"]
+
+
+def test_a_store_of_before_gives_a_node_the_certificate_it_has(tmp_path: Path) -> None:
+    """Where its name in the store was the node's alone."""
+    store = Store(tmp_path / "pki", key_type="ecdsa-p256")
+    request = placed(SHIPPED, "node1")[f"{PKI}/client"]
+    had = store.ensure(replace(request, name="node1", formerly=None), write=True)
+    files = {f.path: f.content for f in contents(SHIPPED, store, "node1")}
+    assert had and (files[f"{PKI}/client.crt"], files[f"{PKI}/client.key"]) == (had.certificate, had.key)
+
+
+def test_an_export_of_the_store_tells_every_files_digest(store: Store, tmp_path: Path) -> None:
+    for name in ("master", "node1", "node2"):
+        contents(SEVERAL, store, name)
+    (tmp_path / "export").write_text(store.export())
+    for name in ("master", "node1", "node2"):
+        host = SEVERAL.host(name)
+        files = {f.path: f for f in certificate_files(SEVERAL, host, DEBIAN, Store(tmp_path / "export"), write=False)}
+        for wanted in contents(SEVERAL, store, name):
+            found = files[wanted.path]
+            assert (found.digest, found.mode, found.owner) == (wanted.digest, wanted.mode, wanted.owner)
+            assert (found.content is None) == wanted.path.endswith(".key")
 
 
 def test_masters_share_the_key_of_service_accounts(store: Store) -> None:

@@ -24,7 +24,7 @@ from pyinfra.api.arguments import pop_global_arguments
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 import operations
-from cluster.certificates import certificate_files
+from cluster.certificates import certificate_files, signed_names
 from cluster.desired import File, Role, software
 from facts.flannel import SubnetEnv
 from facts.host import Preflight
@@ -946,7 +946,9 @@ def test_the_store_is_as_the_settings_say(begin: Any, tmp_path: Path) -> None:
     assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 100
     assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
     assert "ENCRYPTED" in (tmp_path / "pki" / "authorities" / "cluster.pem").read_text()
-    Store(tmp_path / "pki", passphrase="correct horse").authority_key_pair("cluster-signing", write=False)
+    Store(tmp_path / "pki", passphrase="correct horse").signing_authority(
+        signed_names(this.cluster.settings), write=False
+    )
 
 
 def test_an_empty_passphrase_ends_the_run(begin: Any, tmp_path: Path, said: Any) -> None:

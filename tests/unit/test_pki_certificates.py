@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from cryptography import x509
 
-from pki import KeyPair, Request, Store
+from pki import KeyPair, Permitted, Request, Store
 
 T = TypeVar("T")
 SERVER = Request(
@@ -22,6 +22,7 @@ SERVER = Request(
     addresses=("127.0.0.1", "192.168.1.1", "fd00::1"),
     usages=frozenset({"client", "server"}),
 )
+SERVICES = Permitted(("cluster.local", "svc"), ("192.168.1.0/24", "192.168.0.0/16"))
 CLIENT = Request("client", "cluster", "client", organizations=("system:masters",))
 
 
@@ -136,8 +137,10 @@ def test_begins_before_a_slow_clock_and_ends_after_its_days(store: Store) -> Non
 
 
 def test_authorities_say_how_deep_they_sign(store: Store) -> None:
-    for name, length in {"cluster": 1, "etcd": 0, "front-proxy": 0, "cluster-signing": 0}.items():
-        text = text_of(authority(store, name))
+    pems = {name: authority(store, name) for name in ("cluster", "etcd", "front-proxy")}
+    pems["cluster-signing"] = present(store.signing_authority(SERVICES, write=True)).certificate
+    for name, pem in pems.items():
+        text, length = text_of(pem), int(name == "cluster")
         assert re.search(rf"Basic Constraints: critical\n\s+CA:TRUE, pathlen:{length}\n", text), name
         assert re.search(r"Key Usage: critical\n\s+Digital Signature, Certificate Sign, CRL Sign\n", text), name
         assert (
@@ -145,26 +148,76 @@ def test_authorities_say_how_deep_they_sign(store: Store) -> None:
         )
 
 
-def test_chain_through_the_signing_authority(any_store: Store, tmp_path: Path) -> None:
-    """A kubelet's own certificate: signed by cluster-signing with openssl, as the controller manager would."""
-    signing = present(any_store.authority_key_pair("cluster-signing", write=True))
-    (tmp_path / "signing.crt").write_text(signing.certificate)
-    (tmp_path / "signing.key").write_text(signing.key)
+def signed(
+    directory: Path, signing: KeyPair, names: str, *, subject: str = "/CN=a", usage: str = "serverAuth"
+) -> KeyPair:
+    """A certificate made with the signing authority's key and openssl, as anybody on a master could make it."""
+    for name, content in {"signing.crt": signing.certificate, "signing.key": signing.key}.items():
+        (directory / name).write_text(content)
     openssl(
-        *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=system:nodes/CN=n"),
-        *("-keyout", str(tmp_path / "leaf.key"), "-out", str(tmp_path / "leaf.csr")),
+        *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject),
+        *("-keyout", str(directory / "made.key"), "-out", str(directory / "made.csr")),
     )
-    extensions = "basicConstraints=critical,CA:FALSE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
-    (tmp_path / "leaf.ext").write_text(extensions + "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n")
+    lines = ["basicConstraints=critical,CA:FALSE", "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid"]
+    lines += ["keyUsage=critical,digitalSignature", f"extendedKeyUsage={usage}"]
+    lines += [f"subjectAltName={names}"] if names else []
+    (directory / "made.ext").write_text("\n".join(lines) + "\n")
     leaf = openssl(
-        *("x509", "-req", "-in", str(tmp_path / "leaf.csr"), "-days", "1", "-extfile", str(tmp_path / "leaf.ext")),
-        *("-CA", str(tmp_path / "signing.crt"), "-CAkey", str(tmp_path / "signing.key"), "-CAcreateserial"),
+        *("x509", "-req", "-in", str(directory / "made.csr"), "-days", "1", "-extfile", str(directory / "made.ext")),
+        *("-CA", str(directory / "signing.crt"), "-CAkey", str(directory / "signing.key"), "-CAcreateserial"),
     )
+    return KeyPair(leaf + signing.certificate, (directory / "made.key").read_text())
+
+
+def test_chain_through_the_signing_authority(any_store: Store, tmp_path: Path) -> None:
+    """A user's certificate, as the controller manager signs it: users and groups are not names of hosts."""
+    signing = present(any_store.signing_authority(SERVICES, write=True))
+    leaf = signed(tmp_path, signing, "", subject="/O=system:nodes/CN=system:node:n", usage="clientAuth").certificate
     ca = authority(any_store)
     through = ("-untrusted", str(tmp_path / "signing.crt"), "-purpose", "sslclient")
     assert "OK" in verify(tmp_path, authority=ca, leaf=leaf, options=through)
     assert "unable to get local issuer" in verify(tmp_path, authority=ca, leaf=leaf)
     assert verify(tmp_path, authority=ca, leaf=signing.certificate).endswith("OK\n")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("DNS:web.default.svc.cluster.local", "OK"),
+        ("DNS:web.default.svc,IP:192.168.1.7", "OK"),
+        ("IP:192.168.77.3", "OK"),
+        ("URI:spiffe://cluster.local/ns/default/sa/web", "OK"),
+        ("DNS:github.com", "permitted subtree violation"),
+        ("DNS:web.default.svc,DNS:github.com", "permitted subtree violation"),
+        ("DNS:cluster.local.example.com", "permitted subtree violation"),
+        ("DNS:*.com", "permitted subtree violation"),
+        ("DNS:master", "permitted subtree violation"),
+        ("IP:10.1.10.101", "permitted subtree violation"),
+        ("IP:140.82.121.3", "permitted subtree violation"),
+        ("IP:fd00::1", "permitted subtree violation"),
+        ("URI:https://github.com/", "permitted subtree violation"),
+        ("email:somebody@github.com", "permitted subtree violation"),
+    ],
+)
+def test_the_signing_authority_speaks_for_the_cluster_only(store: Store, tmp_path: Path, names: str, said: str) -> None:
+    leaf = signed(tmp_path, present(store.signing_authority(SERVICES, write=True)), names).certificate
+    through = ("-untrusted", str(tmp_path / "signing.crt"), "-purpose", "sslserver")
+    assert said in verify(tmp_path, authority=authority(store), leaf=leaf, options=through)
+
+
+def test_a_common_name_is_no_way_around(store: Store, tmp_path: Path) -> None:
+    """Old programs take it for a host's name where there is no other."""
+    signing = present(store.signing_authority(SERVICES, write=True))
+    leaf = signed(tmp_path, signing, "", subject="/CN=github.com").certificate
+    through = ("-untrusted", str(tmp_path / "signing.crt"), "-purpose", "sslserver", "-verify_hostname", "github.com")
+    assert "permitted subtree violation" in verify(tmp_path, authority=authority(store), leaf=leaf, options=through)
+
+
+def test_no_other_key_that_a_host_has_signs_at_all(store: Store, tmp_path: Path) -> None:
+    """A leaf's key with its certificate in an authority's place."""
+    leaf = signed(tmp_path, issue(store, SERVER), "DNS:web.default.svc").certificate
+    through = ("-untrusted", str(tmp_path / "signing.crt"))
+    assert "invalid CA certificate" in verify(tmp_path, authority=authority(store), leaf=leaf, options=through)
 
 
 def test_service_account_key_signs_what_its_public_key_verifies(any_store: Store, tmp_path: Path) -> None:
@@ -250,3 +303,16 @@ def test_client_refuses_another_name_and_a_client_as_server(store: Store, tmp_pa
     assert "not valid for 'node1'" in handshake(tmp_path, ca=ca, server=server, client=client, host="node1")
     refused = handshake(tmp_path, ca=ca, server=client, client=client)
     assert re.fullmatch("client: (unsupported|unsuitable) certificate purpose", refused)
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [("web.default.svc", "hello CN=client,O=system:masters"), ("github.com", "client: permitted subtree violation")],
+)
+def test_a_client_believes_a_masters_key_for_services_only(
+    store: Store, tmp_path: Path, host: str, answer: str
+) -> None:
+    signing = present(store.signing_authority(SERVICES, write=True))
+    server = signed(tmp_path, signing, f"DNS:{host}")
+    shown = handshake(tmp_path, ca=authority(store), server=server, client=issue(store, CLIENT), host=host)
+    assert shown == answer

@@ -1,5 +1,6 @@
 """The store: when it issues anew, what it leaves alone, and what it does when others write too or have crashed."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,14 +13,17 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from pki import KeyPair, Request, Store, StoreError, certificates, files
-from pki.store import AUTHORITIES
+from pki import KeyPair, Permitted, Request, Store, StoreError, certificates, files
+from pki.requests import ISSUERS
 
 ROOT = Path(__file__).parents[2]
 CLIENT = Request("client", "cluster", "client", organizations=("system:masters",))
 SERVER = Request(
     "node1/kubelet", "cluster", "node1", (), ("node1",), ("10.1.10.102", "10.1.10.9"), frozenset({"client", "server"})
 )
+
+
+SERVICES = Permitted(("cluster.local", "svc"), ("192.168.1.0/24", "192.168.0.0/16"))
 
 
 def at(directory: Path, **settings: object) -> Store:
@@ -131,13 +135,14 @@ def test_a_new_authority_under_the_old_name(store: Store, tmp_path: Path) -> Non
     (store.directory / "authorities/cluster.pem").unlink()
     assert store.reasons(CLIENT) == ["authority 'cluster' does not exist yet"]
     assert store.ensure(CLIENT, write=False) is None
-    old_signing = store.authority_certificate("cluster-signing", write=True)
+    old_signing = store.signing_authority(SERVICES, write=True)
     assert store.reasons(CLIENT) == ["issuer is not authority 'cluster'"]
     issue(store)
     (store.directory / "authorities/cluster.pem").unlink()
     issue(store)
-    assert store.authority_certificate("cluster-signing", write=False) is None
-    assert store.authority_certificate("cluster-signing", write=True) not in (None, old_signing)
+    assert store.signing_authority(SERVICES, write=False) is None
+    assert store.signing_authority(SERVICES, write=True) not in (None, old_signing)
+    assert store.former_signing_authorities() == [], "the new authority vouches for none of before"
 
 
 def test_key_of_another_certificate(store: Store) -> None:
@@ -185,11 +190,11 @@ def test_the_signing_authority_ends_with_its_own(tmp_path: Path, monkeypatch: py
     store = at(tmp_path, authority_days=400)
     issue(store)
     with days_from_now(monkeypatch, 390):
-        signing = store.authority_certificate("cluster-signing", write=True)
+        signing = store.signing_authority(SERVICES, write=True)
         cluster = store.authority_certificate("cluster", write=True)
         assert signing is not None and cluster is not None
-        assert parsed(KeyPair(signing, "")).not_valid_after_utc == parsed(KeyPair(cluster, "")).not_valid_after_utc
-        assert store.authority_certificate("cluster-signing", write=True) == signing
+        assert parsed(signing).not_valid_after_utc == parsed(KeyPair(cluster, "")).not_valid_after_utc
+        assert store.signing_authority(SERVICES, write=True) == signing
 
 
 def test_an_expired_authority_issues_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,8 +211,8 @@ def test_an_expired_authority_issues_nothing(tmp_path: Path, monkeypatch: pytest
 
 def test_without_write_nothing_is_written(store: Store, tmp_path: Path) -> None:
     assert store.ensure(CLIENT, write=False) is None
-    assert [store.authority_certificate(name, write=False) for name in AUTHORITIES] == [None] * 4
-    assert store.authority_key_pair("cluster-signing", write=False) is None
+    assert [store.authority_certificate(name, write=False) for name in ISSUERS] == [None] * 3
+    assert store.signing_authority(SERVICES, write=False) is None
     assert store.service_account(write=False) is None
     assert store.reasons(CLIENT) and store.survey() == []
     assert list(tmp_path.iterdir()) == []
@@ -215,12 +220,12 @@ def test_without_write_nothing_is_written(store: Store, tmp_path: Path) -> None:
 
 def test_without_write_a_filled_store_stays_as_it_is(store: Store, tmp_path: Path) -> None:
     issue(store)
-    signing = store.authority_key_pair("cluster-signing", write=True)
+    signing = store.signing_authority(SERVICES, write=True)
     account = store.service_account(write=True)
     before = snapshot(tmp_path)
     reader = at(tmp_path, passphrase="new", certificate_days=10, renew_days=5)
     assert reader.ensure(SERVER, write=False) is None
-    assert reader.authority_key_pair("cluster-signing", write=False) == signing
+    assert reader.signing_authority(SERVICES, write=False) == signing
     assert reader.authority_certificate("etcd", write=False) is None
     assert reader.service_account(write=False) == account
     assert len(reader.survey()) == 3
@@ -230,7 +235,7 @@ def test_without_write_a_filled_store_stays_as_it_is(store: Store, tmp_path: Pat
 def test_survey_lists_every_certificate(store: Store) -> None:
     pair = issue(store, SERVER)
     issue(store)
-    store.authority_certificate("cluster-signing", write=True)
+    store.signing_authority(SERVICES, write=True)
     store.service_account(write=True)
     found = {entry.name: entry for entry in store.survey()}
     assert list(found) == ["cluster-signing", "cluster", "client", "node1/kubelet"]
@@ -247,7 +252,7 @@ def test_directories_and_files_are_private(store: Store, tmp_path: Path) -> None
     before = os.umask(0)
     try:
         issue(store, SERVER)
-        store.authority_key_pair("cluster-signing", write=True)
+        store.signing_authority(SERVICES, write=True)
         store.service_account(write=True)
     finally:
         os.umask(before)
@@ -281,75 +286,283 @@ def test_another_users_directory_is_refused(store: Store, monkeypatch: pytest.Mo
         store.ensure(CLIENT, write=False)
 
 
-def test_a_file_in_the_directorys_place_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "store").write_text("")
-    with pytest.raises(StoreError, match="is not a directory"):
-        at(tmp_path).reasons(CLIENT)
+@pytest.mark.parametrize("text", ["", "{}", "[]", "a key"])
+def test_a_file_in_the_directorys_place_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "store").write_text(text)
+    with pytest.raises(StoreError, match="is neither a directory nor the public parts of one"):
+        at(tmp_path)
     with pytest.raises(StoreError, match="cannot be read: Not a directory"):
         Store(tmp_path / "store/deeper").service_account(write=True)
 
 
 def test_repr_shows_no_key(store: Store) -> None:
     pair = issue(store)
-    authority = store._open("cluster")
+    authority = store._kept.open_authority("cluster")
     for shown in (repr(pair), str(pair), repr(authority)):
         assert "PRIVATE" not in shown and pair.key not in shown and "PrivateKey" not in shown
     assert "secret" not in repr(Store(Path("/nowhere"), passphrase="secret"))
 
 
-def test_only_the_signing_key_leaves_the_store(store: Store) -> None:
-    issue(store)
-    for name in ("cluster", "etcd", "front-proxy", "nothing"):
-        with pytest.raises(ValueError, match=f"the key of authority '{name}' does not leave the store"):
-            store.authority_key_pair(name, write=False)
-
-
 # --- Passphrase -----------------------------------------------------------------------------------------------------
+
+
+ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
 def keys_in(directory: Path) -> dict[str, str]:
     return {path.name: path.read_text().splitlines()[0] for path in directory.rglob("*.pem")}
 
 
-def test_passphrase_encrypts_the_authorities_only(tmp_path: Path) -> None:
+def test_passphrase_encrypts_every_key(tmp_path: Path) -> None:
     store = at(tmp_path, passphrase="right")
-    issue(store)
-    signing = store.authority_key_pair("cluster-signing", write=True)
-    assert keys_in(store.directory) == {
-        "cluster.pem": "-----BEGIN ENCRYPTED PRIVATE KEY-----",
-        "cluster-signing.pem": "-----BEGIN ENCRYPTED PRIVATE KEY-----",
-        "client.pem": "-----BEGIN PRIVATE KEY-----",
-    }
-    assert signing is not None and signing.key.startswith("-----BEGIN PRIVATE KEY-----\n")
-    assert at(tmp_path, passphrase="right").authority_key_pair("cluster-signing", write=False) == signing
+    pair = issue(store)
+    signing, account = store.signing_authority(SERVICES, write=True), store.service_account(write=True)
+    assert set(keys_in(store.directory)) == {"cluster.pem", "cluster-signing.pem", "client.pem", "service-account.pem"}
+    assert set(keys_in(store.directory).values()) == {ENCRYPTED}
+    for given in (pair, signing, account):
+        assert given is not None and given.key.startswith("-----BEGIN PRIVATE KEY-----\n"), "hosts have no passphrase"
+    again = at(tmp_path, passphrase="right")
+    assert again.signing_authority(SERVICES, write=False) == signing
+    assert (again.ensure(CLIENT, write=False), again.service_account(write=False)) == (pair, account)
 
 
-@pytest.mark.parametrize(
-    ("passphrase", "message"), [(None, r"cluster\.pem is encrypted"), ("wrong", r"cluster\.pem cannot be decrypted")]
-)
+@pytest.mark.parametrize(("passphrase", "message"), [(None, "is encrypted"), ("wrong", "cannot be decrypted")])
 def test_without_the_passphrase_nothing_is_signed(tmp_path: Path, passphrase: str | None, message: str) -> None:
-    first = issue(at(tmp_path, passphrase="right"))
+    issue(at(tmp_path, passphrase="right"))
     before = snapshot(tmp_path / "store/certificates"), snapshot(tmp_path / "store/authorities")
     store = at(tmp_path, passphrase=passphrase)
-    for sign in (
-        lambda: store.ensure(SERVER, write=True),
-        lambda: store.authority_certificate("etcd", write=True),
-        lambda: store.authority_key_pair("cluster-signing", write=True),
+    for key, sign in (
+        ("cluster", lambda: store.ensure(SERVER, write=True)),
+        ("cluster", lambda: store.authority_certificate("etcd", write=True)),
+        ("cluster", lambda: store.signing_authority(SERVICES, write=True)),
+        ("cluster", lambda: store.service_account(write=True)),
+        ("client", lambda: store.ensure(CLIENT, write=True)),
+        ("client", lambda: store.ensure(CLIENT, write=False)),
     ):
-        with pytest.raises(StoreError, match=message):
+        with pytest.raises(StoreError, match=rf"{key}\.pem {message}"):
             sign()
-    assert store.ensure(CLIENT, write=True) == first
     assert (snapshot(tmp_path / "store/certificates"), snapshot(tmp_path / "store/authorities")) == before
 
 
-def test_a_passphrase_set_later_encrypts_what_is_there(tmp_path: Path) -> None:
-    first = issue(at(tmp_path))
-    before = at(tmp_path).authority_certificate("cluster", write=False)
+def test_a_passphrase_set_later_encrypts_what_is_there_and_issues_nothing(tmp_path: Path) -> None:
+    first, account = issue(at(tmp_path)), at(tmp_path).service_account(write=True)
+    signing = at(tmp_path).signing_authority(SERVICES, write=True)
     store = at(tmp_path, passphrase="later")
-    assert store.authority_certificate("cluster", write=True) == before
-    assert keys_in(store.directory)["cluster.pem"] == "-----BEGIN ENCRYPTED PRIVATE KEY-----"
-    assert issue(store) == first
-    assert issue(store, SERVER)
+    assert store.ensure(CLIENT, write=False) == first and ENCRYPTED not in keys_in(store.directory).values()
+    assert store.ensure(CLIENT, write=True) == first
+    assert set(keys_in(store.directory).values()) == {ENCRYPTED}
+    assert (store.service_account(write=True), store.signing_authority(SERVICES, write=True)) == (account, signing)
+    with pytest.raises(StoreError, match="cannot be decrypted"):
+        at(tmp_path, passphrase="mistyped").ensure(SERVER, write=True)
+
+
+def test_a_second_passphrase_encrypts_nothing(tmp_path: Path) -> None:
+    """A key in the clear beside others under another passphrase: nobody could tell later which opens which."""
+    issue(at(tmp_path))
+    clear = tmp_path / "store/certificates/client.pem"
+    text = clear.read_text()
+    at(tmp_path, passphrase="right").authority_certificate("cluster", write=True)
+    clear.write_text(text)
+    with pytest.raises(StoreError, match=r"cluster\.pem cannot be decrypted"):
+        at(tmp_path, passphrase="mistyped").ensure(CLIENT, write=True)
+    assert clear.read_text() == text
+
+
+# --- The authority whose key is on hosts ----------------------------------------------------------------------------
+
+
+def unconstrained(store: Store) -> KeyPair:
+    """A signing authority as stores had it before there were constraints, put in the store's place of one."""
+    store.authority_certificate("cluster", write=True)
+    made = certificates.issue_authority(
+        "container-cloud cluster-signing CA",
+        key=certificates.generate_key("ecdsa-p256"),
+        days=3650,
+        path_length=0,
+        issuer=store._kept.open_authority("cluster"),
+    )
+    pair = KeyPair(certificates.certificate_pem(made.certificate), certificates.key_pem(made.key))
+    files.write(store.directory / "authorities/cluster-signing.pem", pair.key + pair.certificate)
+    return pair
+
+
+def signing_of(store: Store, permitted: Permitted = SERVICES) -> KeyPair:
+    pair = store.signing_authority(permitted, write=True)
+    assert pair is not None
+    return pair
+
+
+def test_a_signing_authority_of_before_moves_to_a_new_key_and_is_remembered(store: Store) -> None:
+    old = unconstrained(store)
+    before = snapshot(store.directory)
+    assert store.signing_authority(SERVICES, write=False) is None and store.former_signing_authorities() == []
+    assert snapshot(store.directory) == before
+    new = signing_of(store)
+    assert parsed(new).public_key() != parsed(old).public_key() and new.key != old.key
+    assert store.former_signing_authorities() == [old.certificate], "its clients are clients still"
+    kept = "".join(path.read_text() for path in store.directory.rglob("*") if path.is_file())
+    assert old.key not in kept, "nobody signs with it any more"
+    after = snapshot(store.directory)
+    assert signing_of(store) == new == store.signing_authority(SERVICES, write=False)
+    assert snapshot(store.directory) == after, "once"
+
+
+def test_other_names_make_another_signing_authority(store: Store) -> None:
+    first = signing_of(store)
+    shuffled = Permitted(tuple(reversed(SERVICES.dns_names)), tuple(reversed(SERVICES.networks)))
+    assert store.signing_authority(shuffled, write=False) == first
+    second = signing_of(store, Permitted(("example.internal", "svc"), SERVICES.networks))
+    third = signing_of(store, Permitted(SERVICES.dns_names, ("10.96.0.0/12",)))
+    assert len({pair.key for pair in (first, second, third)}) == 3
+    assert set(store.former_signing_authorities()) == {first.certificate, second.certificate}
+
+
+def test_a_former_signing_authority_is_forgotten_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = signing_of(at(tmp_path, authority_days=40))
+    (tmp_path / "store/authorities/cluster.pem").unlink()
+    store = at(tmp_path)
+    root = store.authority_certificate("cluster", write=True)
+    short = at(tmp_path, authority_days=40)
+    former = signing_of(short)
+    with days_from_now(monkeypatch, 15):
+        present = signing_of(store)
+        assert present != former and store.former_signing_authorities() == [former.certificate]
+        assert old.certificate not in store.former_signing_authorities() and root
+    with days_from_now(monkeypatch, 41):
+        assert store.former_signing_authorities() == [] and signing_of(store) == present
+
+
+def test_a_killed_replacement_is_not_yet_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between remembering the former one and writing the new one."""
+    old, calls = unconstrained(store), []
+    write = files.write
+
+    def killed(path: Path, text: str) -> None:
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write(path, text)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files, "write", killed)
+        signing_of(store)
+    assert store.former_signing_authorities() == [] and store.signing_authority(SERVICES, write=False) is None
+    assert signing_of(store) != old and store.former_signing_authorities() == [old.certificate]
+
+
+@pytest.mark.parametrize(
+    ("names", "networks"),
+    [((), ("10.0.0.0/8",)), (("svc",), ()), (("10.0.0.1",), ("10.0.0.0/8",)), (("*.svc",), ("10.0.0.0/8",)),
+     (("svc",), ("10.0.0.1/8",))],
+)  # fmt: skip
+def test_what_would_permit_everything_is_refused(names: tuple[str, ...], networks: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"needs a domain and a network|is no domain|has host bits set"):
+        Permitted(names, networks)
+
+
+# --- Names of before ------------------------------------------------------------------------------------------------
+
+NODE = Request("node1/node", "cluster", "system:node:node1", ("system:nodes",), formerly="node1")
+
+
+def test_a_pair_under_its_name_of_before_is_moved_and_not_issued_anew(store: Store) -> None:
+    first = issue(store, replace(NODE, name="node1", formerly=None))
+    before = snapshot(store.directory)
+    assert store.reasons(NODE) == [] and store.ensure(NODE, write=False) == first
+    assert snapshot(store.directory) == before
+    assert issue(store, NODE) == first == store.ensure(NODE, write=False)
+    listed = {path.relative_to(store.directory / "certificates").as_posix() for path in store.directory.rglob("*.pem")
+              if "certificates" in path.parts}  # fmt: skip
+    assert listed == {"node1/node.pem"}
+    assert (store.directory / "certificates/node1").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_due_under_its_name_of_before_leaves_nothing_there(store: Store) -> None:
+    first = issue(store, replace(NODE, name="node1", formerly=None, organizations=("system:nodes",), authority="etcd"))
+    store.authority_certificate("cluster", write=True)
+    assert store.reasons(NODE) == ["issuer is not authority 'cluster'"]
+    assert issue(store, NODE) != first
+    assert not (store.directory / "certificates/node1.pem").exists()
+
+
+def test_a_name_of_several_labels_is_one_directory(store: Store) -> None:
+    node = replace(NODE, name="node1.example.com/node", formerly="node1.example.com")
+    first = issue(store, replace(node, name="node1.example.com", formerly=None))
+    assert issue(store, node) == first
+    assert [p.name for p in (store.directory / "certificates").iterdir()] == ["node1.example.com"]
+
+
+def test_another_owners_pair_under_that_name_stays_his(store: Store) -> None:
+    """A node may be called as a component is."""
+    scheduler = Request("scheduler", "cluster", "system:kube-scheduler")
+    node = replace(NODE, name="scheduler/node", common_name="system:node:scheduler", formerly="scheduler")
+    pairs = issue(store, scheduler), issue(store, node)
+    assert pairs[0] != pairs[1]
+    for _ in range(2):
+        assert (issue(store, scheduler), issue(store, node)) == pairs
+
+
+# --- What is public ------------------------------------------------------------------------------------------------
+
+
+def exported(store: Store, tmp_path: Path) -> Store:
+    path = tmp_path / "export.json"
+    path.write_text(store.export())
+    return Store(path)
+
+
+def test_an_export_has_what_comparing_needs_and_no_key(tmp_path: Path) -> None:
+    store = at(tmp_path, passphrase="right")
+    unconstrained(store)
+    pairs = {request: issue(store, request) for request in (CLIENT, SERVER)}
+    signing, account = signing_of(store), store.service_account(write=True)
+    public = exported(store, tmp_path)
+    text = (tmp_path / "export.json").read_text()
+    assert "PRIVATE" not in text and account is not None
+    for pair in (*pairs.values(), signing, account):
+        body = pair.key.split("-----")[2].split()
+        assert not any(line in text for line in body)
+    for request, pair in pairs.items():
+        assert public.reasons(request) == []
+        found = public.ensure(request, write=False)
+        assert found and (found.certificate, found.key, found.digest) == (pair.certificate, "", pair.digest)
+    assert pairs[CLIENT].digest == hashlib.sha256(pairs[CLIENT].key.encode()).hexdigest()
+    for name in ISSUERS:
+        assert public.authority_certificate(name, write=False) == store.authority_certificate(name, write=False)
+    shown, token = public.signing_authority(SERVICES, write=False), public.service_account(write=False)
+    assert shown and (shown.certificate, shown.digest) == (signing.certificate, signing.digest)
+    assert token and (token.certificate, token.digest) == (account.certificate, account.digest)
+    assert public.former_signing_authorities() == store.former_signing_authorities() != []
+    assert public.export() == text, "it can be handed on"
+
+
+def test_an_export_judges_as_the_store_does(store: Store, tmp_path: Path) -> None:
+    issue(store, SERVER)
+    issue(store, replace(NODE, name="node1", formerly=None))
+    public = exported(store, tmp_path)
+    changed = replace(SERVER, dns_names=("node2",))
+    for request in (CLIENT, SERVER, changed, NODE):
+        assert public.reasons(request) == store.reasons(request)
+    assert public.signing_authority(SERVICES, write=False) is None
+
+
+def test_an_export_signs_nothing(store: Store, tmp_path: Path) -> None:
+    issue(store)
+    public = exported(store, tmp_path)
+    for write in (
+        lambda: public.ensure(CLIENT, write=True),
+        lambda: public.authority_certificate("etcd", write=True),
+        lambda: public.signing_authority(SERVICES, write=True),
+        lambda: public.service_account(write=True),
+    ):
+        with pytest.raises(StoreError, match=r"export\.json holds the public parts of a certificate store"):
+            write()
+
+
+def test_nothing_is_exported_of_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no certificate store in"):
+        at(tmp_path).export()
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- Damage ---------------------------------------------------------------------------------------------------------
@@ -434,14 +647,15 @@ def test_a_failed_write_keeps_the_old_pair(store: Store, monkeypatch: pytest.Mon
 WRITER = """
 import hashlib, sys
 from pathlib import Path
-from pki import Request, Store
+from pki import Permitted, Request, Store
 store = Store(Path(sys.argv[1]), key_type="ecdsa-p256")
+services = Permitted(("cluster.local",), ("192.168.0.0/16",))
 print("ready", flush=True)
 sys.stdin.read()
 digest = hashlib.sha256()
 for number in range(12):
     digest.update(repr(store.ensure(Request(f"node{number}", "cluster", f"node{number}"), write=True)).encode())
-digest.update(repr(store.authority_key_pair("cluster-signing", write=True)).encode())
+digest.update(repr(store.signing_authority(services, write=True)).encode())
 digest.update(repr(store.service_account(write=True)).encode())
 print(digest.hexdigest())
 """
@@ -565,7 +779,7 @@ def test_the_longest_names_are_issued(store: Store) -> None:
 
 
 def test_an_unknown_authority(store: Store) -> None:
-    with pytest.raises(ValueError, match="authority 'nothing' is none of cluster, etcd, front-proxy, cluster-signing"):
+    with pytest.raises(ValueError, match=r"authority 'nothing' is none of cluster, etcd, front-proxy$"):
         store.authority_certificate("nothing", write=True)
 
 
