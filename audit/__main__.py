@@ -23,7 +23,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     logging.getLogger("pyinfra").setLevel(logging.CRITICAL)  # what it has to say is in the findings
     try:
-        report = audit(arguments.inventory)
+        if arguments.export:
+            export(arguments.inventory, arguments.export)
+            return 0
+        report = audit(arguments.inventory, arguments.store)
     except BadSettings as error:
         print(error, file=sys.stderr)
         return 1
@@ -47,22 +50,49 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--json", action="store_true", help="for machines: docs/audit-schema.json says what")
     top.add_argument("--html", type=Path, metavar="FILE", help="for people: one page, with a picture of the network")
     top.add_argument("--all", action="store_true", help="show also what is as it shall be, line by line")
+    top.add_argument(
+        "--export", type=Path, metavar="FILE", help="write the certificate store's public parts there; audit nothing"
+    )
+    top.add_argument(
+        "--store", type=Path, metavar="FILE", help="what --export wrote, in place of the certificate store"
+    )
     return top
 
 
-def audit(path: Path) -> Report:
+def export(path: Path, to: Path) -> None:
+    """Write what an audit needs of an inventory's certificate store, and nobody must hide. No host is contacted.
+
+    Raises:
+        BadSettings, OSError, StoreError: as `audit`.
+    """
+    _, cluster, _ = open_inventory(_existing(path))
+    to.write_text(open_store(cluster.settings).export())
+    print(f"{to}: the certificate store's public parts; python -m audit --store {to}", file=sys.stderr)
+
+
+def audit(path: Path, store: Path | None = None) -> Report:
     """Read every host of an inventory file and judge it.
+
+    Args:
+        path: the inventory.
+        store: what `export` has written, where the certificate store itself is not at hand.
 
     Raises:
         BadSettings: the settings cannot be used; it holds every error.
         OSError, StoreError: the inventory or the certificate store cannot be read.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}: give the inventory's path with --inventory")
-    inventory, cluster, _ = open_inventory(path)
+    if store and not store.is_file():
+        raise FileNotFoundError(f"there is no file {store}: python -m audit --export writes it, where the store is")
+    inventory, cluster, _ = open_inventory(_existing(path), store)
     began, clock = datetime.now(UTC), time.monotonic()
     readings = read(inventory, cluster, open_store(cluster.settings))
     return judge(cluster, readings, began, time.monotonic() - clock)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {path}: give the inventory's path with --inventory")
+    return path
 
 
 def show(report: Report, arguments: argparse.Namespace) -> None:

@@ -35,15 +35,20 @@ from pki import Store
 SECONDS = 60  # that all of a host's answers may take
 
 
-def open_inventory(path: Path) -> tuple[Inventory, Cluster, list[Problem]]:
+def open_inventory(path: Path, store: Path | None = None) -> tuple[Inventory, Cluster, list[Problem]]:
     """The hosts of an inventory file, the checked cluster they are, and what is worth a warning.
+
+    Args:
+        path: the inventory.
+        store: what is read as the certificate store; None: what the settings say.
 
     Raises BadSettings with everything that is wrong.
     """
     ctx_config.set(Config())
     ctx_state.set(State())  # pyinfra keeps there what file it reads
     inventory = make_inventory(str(path), cwd=os.getcwd())
-    cluster, warnings = load({h.name: h.data.dict() for h in inventory}, groups(inventory, path))
+    instead = {"pki_directory": str(store.resolve()), "pki_passphrase_file": None} if store else {}
+    cluster, warnings = load({h.name: {**h.data.dict(), **instead} for h in inventory}, groups(inventory, path))
     return inventory, cluster, warnings
 
 

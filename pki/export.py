@@ -72,7 +72,7 @@ class Export(Directory):
 
     def names(self) -> Iterable[str]:
         """The names of all pairs."""
-        return self._parts["certificates"]
+        return list(self._parts["certificates"])
 
     def service_account(self) -> KeyPair | None:
         """The public key of the service account, and its key's digest."""

@@ -63,6 +63,7 @@ WAY = "$(ip -4 route show root 192.168.0.0/16 | awk '/flannel.1/ {print $1; exit
 MAC = "$(bridge fdb show dev flannel.1 | awk '/dst/ {print $1, \"dst\", $3; exit}')"
 GHOST = "/flannel/network/subnets/192.168.250.0-24"
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/kubeconfig"
+CA = "/etc/kubernetes/ca"
 DROP_IN = "/etc/systemd/system/kube-proxy.service.d"
 
 
@@ -343,17 +344,15 @@ def test_a_certificate_near_its_end_is_a_warning(lab: Lab) -> None:
 
 
 @pytest.mark.flavours("deb")
-def test_an_account_that_may_only_audit(lab: Lab, keeper: None) -> None:
-    """With sudo's leave for nothing else; and not without it."""
+def test_an_account_that_may_only_audit(lab: Lab, keeper: None, tmp_path: Path) -> None:
+    """With sudo's leave for nothing else, and of the certificate store only what is public; and not without them."""
     account = ("--data", "audit_account=keeper")
     done = audit_as("keeper")
     assert done.code == 1 and "run deploys/audit.py" in done.out
     lab.deploy("audit", *account)
     try:
         assert lab.deploy("audit", "--json", *account).totals["success"] == 0
-        done = audit_as("keeper")
-        assert done.findings == [] and done.code == 0, done.out
-        assert done.document["counts"] == audit("--json").document["counts"], "as much as root sees"
+        elsewhere(lab, audit("--json"), tmp_path)
         for command in (
             "sudo -n true",
             "sudo -n cat /etc/shadow",
@@ -365,6 +364,24 @@ def test_an_account_that_may_only_audit(lab: Lab, keeper: None) -> None:
     finally:
         lab.deploy("audit")
     assert lab.attempt("node1", "ls /etc/sudoers.d/container-cloud-audit").returncode != 0, "taken back"
+
+
+def elsewhere(lab: Lab, by_root: Audited, tmp_path: Path) -> None:
+    """As the account, where there is no certificate store but its public parts: it sees what the administrator sees."""
+    public, hidden = tmp_path / "public", state.PKI.with_name("hidden")
+    assert audit("--export", str(public)).code == 0 and "PRIVATE" not in public.read_text()
+    state.PKI.rename(hidden)
+    try:
+        done = audit_as("keeper", "--store", str(public))
+        assert done.findings == [] and done.code == 0, done.out
+        assert done.document["counts"] == by_root.document["counts"], "as much as root sees"
+        lab.ssh("node1", f"cp -p {CA}/proxy.key /root/k && cp -p {CA}/kubelet.key {CA}/proxy.key")
+        found = audit_as("keeper", "--store", str(public)).findings
+        assert found == [("node1", "pki", "drift", f"{CA}/proxy.key")], "a key is compared by its digest"
+        assert not state.PKI.exists()
+    finally:
+        lab.ssh("node1", f"[ ! -e /root/k ] || mv /root/k {CA}/proxy.key")
+        hidden.rename(state.PKI)
 
 
 def what_ran_of_the_callers_own(lab: Lab, command: str) -> str:
@@ -386,18 +403,18 @@ rm -rf /tmp/evil /etc/sudoers.d/keeper
     )
 
 
-def audit_as(name: str) -> Audited:
+def audit_as(name: str, *arguments: str) -> Audited:
     """With an inventory whose hosts are entered by another account."""
     inventory = REPOSITORY / "lab/inventory.py"
     text = inventory.read_text()
     return _with(inventory.with_name("inventory_of_test.py"), f"{text}\nfor _g in (masters, nodes):\n"
-                 f"    for _n, _d in _g:\n        _d['ssh_user'] = '{name}'\n")  # fmt: skip
+                 f"    for _n, _d in _g:\n        _d['ssh_user'] = '{name}'\n", *arguments)  # fmt: skip
 
 
-def _with(path: Path, text: str) -> Audited:
+def _with(path: Path, text: str, *arguments: str) -> Audited:
     path.write_text(text)
     try:
-        command = [*network.enter(), sys.executable, "-m", "audit", "--inventory", str(path), "--json"]
+        command = [*network.enter(), sys.executable, "-m", "audit", "--inventory", str(path), "--json", *arguments]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=180, check=False)
         return Audited(done.returncode, done.stdout, done.stderr)
     finally:

@@ -172,6 +172,65 @@ def test_no_authority_key_leaves_the_controller_but_the_signing_one(lab: Lab) ->
                 assert lines[1] not in held, (host, name)
 
 
+# A certificate for the name $1, made with a key that the master has, served there and asked for by curl and by kubectl.
+SPEAK_FOR = f"""
+cd $(mktemp -d) && trap 'kill $server; rm -rf $PWD' EXIT
+printf 'basicConstraints=critical,CA:FALSE\\nsubjectAltName=DNS:%s\\nextendedKeyUsage=serverAuth\\n' $1 > extensions
+openssl req -newkey rsa:2048 -nodes -subj /CN=a -keyout key -out request 2>/dev/null
+openssl x509 -req -in request -days 1 -extfile extensions -CAcreateserial -CAserial serial -out certificate \\
+    -CA {CA}/signing-ca.crt -CAkey {CA}/signing-ca.key 2>/dev/null
+openssl s_server -accept 127.0.0.1:4433 -cert certificate -key key \\
+    -cert_chain {CA}/signing-ca.crt -www >/dev/null 2>&1 &
+server=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do curl -sk -o /dev/null https://127.0.0.1:4433/ && break; sleep 0.2; done
+openssl verify -untrusted {CA}/signing-ca.crt certificate 2>&1
+curl -sS --max-time 5 {CODE} --resolve $1:4433:127.0.0.1 https://$1:4433/ 2>&1
+kubectl --kubeconfig=/etc/kubernetes/kubeconfig --server=https://127.0.0.1:4433 --tls-server-name=$1 get --raw / 2>&1
+true
+"""
+
+
+@pytest.mark.flavours("deb")
+def test_no_key_of_a_master_speaks_for_a_name_outside_the_cluster(lab: Lab) -> None:
+    """Though every host trusts the cluster's authority: to openssl, to curl and to Go."""
+
+    def speak_for(name: str) -> str:
+        return lab.ssh("master", f"set -- {name}\n{SPEAK_FOR}")
+
+    inside, outside = speak_for("web.default.svc.cluster.local"), speak_for("github.com")
+    assert "certificate: OK" in inside and "\n200" in inside and "not permitted" not in inside, inside
+    assert outside.count("permitted subtree violation") == 2 and "000" in outside, outside
+    assert 'DNS name "github.com" is not permitted by any constraint' in outside, outside
+
+
+@pytest.mark.flavours("deb")
+def test_a_user_whom_the_controller_manager_signed_is_let_in(lab: Lab) -> None:
+    """The authority that signs may not sign for just any name; a user's is none."""
+    directory = "/root/as-jane"
+    request = (
+        "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata: {name: jane}\nspec:\n"
+        "  request: $(base64 -w0 < request)\n  signerName: kubernetes.io/kube-apiserver-client\n"
+        "  usages: [client auth]\n"
+    )
+    kubectl = "kubectl --kubeconfig=/etc/kubernetes/kubeconfig"
+    try:
+        told = lab.ssh("master", f"""
+mkdir -m 700 {directory} && cd {directory} || exit 1
+openssl req -newkey rsa:2048 -nodes -subj /O=people/CN=jane -keyout key -out request 2>/dev/null
+cat <<EOF | {kubectl} apply -f - && {kubectl} certificate approve jane
+{request}EOF
+for i in $(seq 60); do
+    {kubectl} get csr jane -o 'jsonpath={{.status.certificate}}' | base64 -d > certificate
+    [ -s certificate ] && break; sleep 0.5
+done
+curl -sS --cacert {CA}/ca.crt --cert certificate --key key {API}/api/v1/nodes
+""")  # fmt: skip
+        assert r"User \"jane\" cannot list" in told, told
+    finally:
+        lab.ssh("master", f"rm -rf {directory}")
+        lab.kubectl("delete csr jane --ignore-not-found")
+
+
 def test_the_store_is_the_owners_alone() -> None:
     store = Path(state.DIRECTORY / "pki")
     assert store.stat().st_mode & 0o777 == 0o700

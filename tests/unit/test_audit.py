@@ -257,6 +257,19 @@ def test_a_certificates_life(days: int, status: str, found: dict[str, Reading]) 
     assert life.renew_from == datetime(2026, 12, 2, tzinfo=UTC)
 
 
+def test_an_authority_that_another_replaced_may_end(found: dict[str, Reading]) -> None:
+    """In clients-ca.crt it stands behind the present one, for those whom it has signed."""
+    present = {
+        "subject": "container-cloud cluster-signing CA", "issuer": "y", "authority": True, "names": [],
+        "days_left": 900,
+        "not_before": "2026-01-01T00:00:00+00:00", "not_after": "2027-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    path = "/etc/kubernetes/ca/clients-ca.crt"
+    for listed, said in (([present, present | {"days_left": 3}], []), ([present | {"days_left": 3}], ["warn"])):
+        found["master"].facts["certificates"] = {"certificates": {path: listed}, "keys": {}}
+        assert [f.status for f in report(found).findings if f.status != "ok"] == said
+
+
 ETCD = [
     ({"healthy": False}, "drift", "health"),
     ({"alarms": ["memberID:1 alarm:NOSPACE"]}, "drift", "alarms"),

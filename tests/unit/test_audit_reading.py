@@ -9,9 +9,11 @@ import pytest
 from pyinfra.context import ctx_config, ctx_state
 
 from audit.answers import Reading
+from cluster.certificates import open_store
 from facts.audit import questions, reader
 from pki import Store
 from tests.unit.example import PACKAGES, cluster, roles
+from tests.unit.test_settings import data
 
 with patch("gevent.monkey.patch_all"):  # pyinfra's command line would replace the threads that pytest-xdist waits in
     from audit import reading
@@ -107,3 +109,26 @@ def test_groups_are_those_somebody_has_written(name: str, tmp_path: Path, monkey
         "etcd": ["master"],
         "others": ["other"],
     }
+
+
+def test_an_export_needs_neither_a_passphrase_nor_a_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written where the store is; read where neither it nor its passphrase is."""
+    from audit import __main__ as command
+
+    settings = data(pki_directory=str(tmp_path / "pki"), pki_passphrase_file=str(tmp_path / "secret"))
+    path, public = tmp_path / "inventory.py", tmp_path / "public.json"
+    path.write_text(f"masters = {[('master', settings['master'])]}\netcd = masters\n")
+    (tmp_path / "secret").write_text("correct horse\n")
+    Store(tmp_path / "pki", key_type="ecdsa-p256", passphrase="correct horse").service_account(write=True)
+    try:
+        assert command.main(["--inventory", str(path), "--export", str(public)]) == 1, "no authority yet"
+        store = Store(tmp_path / "pki", key_type="ecdsa-p256", passphrase="correct horse")
+        authority = store.authority_certificate("cluster", write=True)
+        assert command.main(["--inventory", str(path), "--export", str(public)]) == 0
+        for secret in ("secret", "pki"):
+            (tmp_path / secret).rename(tmp_path / f"not-{secret}")
+        _, found, _ = reading.open_inventory(path, public)
+        assert open_store(found.settings).authority_certificate("cluster", write=False) == authority
+    finally:
+        ctx_state.reset()
+        ctx_config.reset()
