@@ -253,7 +253,8 @@ class Settings(BaseModel):
         "~/.container-cloud/pki", "on this machine: authorities, their keys, every certificate. Back it up"
     )
     pki_passphrase_file: fields.ControllerPath | None = _certificates(
-        None, "a file, on this machine, that only its owner can read; its first line encrypts every key in pki_directory"
+        None,
+        "a file, on this machine, that only its owner can read; its first line encrypts every key in pki_directory",
     )
     pki_key_type: Literal["rsa-2048", "ecdsa-p256"] = _certificates("rsa-2048", "the kind of keys made from now on")
     pki_authority_days: int = _certificates(3650, "life of an authority", unit="days", ge=1, le=36500)

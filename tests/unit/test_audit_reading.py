@@ -119,6 +119,7 @@ def test_an_export_needs_neither_a_passphrase_nor_a_host(tmp_path: Path, monkeyp
     path, public = tmp_path / "inventory.py", tmp_path / "public.json"
     path.write_text(f"masters = {[('master', settings['master'])]}\netcd = masters\n")
     (tmp_path / "secret").write_text("correct horse\n")
+    (tmp_path / "secret").chmod(0o600)
     Store(tmp_path / "pki", key_type="ecdsa-p256", passphrase="correct horse").service_account(write=True)
     try:
         assert command.main(["--inventory", str(path), "--export", str(public)]) == 1, "no authority yet"

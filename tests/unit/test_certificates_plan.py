@@ -239,7 +239,7 @@ def test_a_host_that_joins_changes_no_file_of_the_others(store: Store) -> None:
         assert contents(fewer, store, name) == contents(SHIPPED, store, name)
 
 
-COMPONENTS = ("client", "scheduler", "controller-manager", "etcd-client", "etcd-root", "kubelet-client")
+COMPONENTS = ("client", "scheduler", "controller-manager", "etcd-client", "etcd-root", "node1.example.com")
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
