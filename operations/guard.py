@@ -1,17 +1,17 @@
-"""A deploy's settings are checked before any host is contacted."""
+"""A deploy's settings, and its certificate store, are checked before any host is contacted."""
 
 from functools import partial, wraps
 
 from pyinfra.api.state import State
 
 from operations.command_line import typed
-from operations.inventory import the_cluster
+from operations.inventory import store, the_cluster
 from operations.next_command import next_command
 from operations.report import summarise_at_end
 
 
 def guard(running: State) -> None:
-    """Check a deploy's settings after the inventory is read and before any host is contacted.
+    """Check a deploy's settings and certificate store after the inventory is read and before any host is contacted.
 
     pyinfra offers no hook between the two (handlers are dropped by `State.init`), so `init` is extended on this one
     state. A refusal ends the process with exit code 1 and every error on stderr.
@@ -24,6 +24,7 @@ def guard(running: State) -> None:
         command_line = typed()
         if command_line.runs_deploy:
             the_cluster()
+            store()
             summarise_at_end(partial(next_command, command_line))
 
     running.init = init

@@ -40,8 +40,14 @@ def this_host(name: str) -> Host:
 
 @cache
 def store() -> Store:
-    """The certificate store on this machine, as the settings describe it."""
+    """The certificate store on this machine, as the settings describe it.
+
+    Raises:
+        SystemExit: when it is open to others, or not to this passphrase; the reason has then been printed.
+    """
     try:
-        return open_store(the_cluster().settings)
+        found = open_store(the_cluster().settings)
+        found.check()
     except (ValueError, StoreError) as error:
-        refuse_all([str(error)], "no key")
+        refuse_all([str(error)], "the certificate store on this machine cannot be used")
+    return found

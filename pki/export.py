@@ -38,6 +38,9 @@ class Export(Directory):
                 "store's own directory into pki_directory"
             )
 
+    def try_passphrase(self) -> None:
+        """Nothing is encrypted."""
+
     def authority_path(self, name: str) -> Path:
         """The file that authority `name` is in."""
         return self.path

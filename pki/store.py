@@ -74,6 +74,11 @@ class Store:
         self._certificate_days = certificate_days
         self._renew_days = renew_days
 
+    def check(self) -> None:
+        """Raise what everything else would: StoreError for a store that is open to others or another passphrase's."""
+        self._kept.begin(write=False)
+        self._kept.try_passphrase()
+
     def authority_certificate(self, name: str, *, write: bool) -> str | None:
         """The certificate of authority `name` (one of ISSUERS) as PEM; ValueError for another name."""
         if name not in ISSUERS:

@@ -356,6 +356,19 @@ def test_a_passphrase_set_later_encrypts_what_is_there_and_issues_nothing(tmp_pa
         at(tmp_path, passphrase="mistyped").ensure(SERVER, write=True)
 
 
+def test_a_store_is_checked_before_it_is_needed(tmp_path: Path) -> None:
+    at(tmp_path).check()
+    assert list(tmp_path.iterdir()) == [], "there may be none yet"
+    at(tmp_path, passphrase="right").service_account(write=True)
+    at(tmp_path, passphrase="right").check()
+    for passphrase, message in ((None, "is encrypted: its passphrase is needed"), ("wrong", "cannot be decrypted")):
+        with pytest.raises(StoreError, match=message):
+            at(tmp_path, passphrase=passphrase).check()
+    (tmp_path / "store").chmod(0o755)
+    with pytest.raises(StoreError, match="chmod 700"):
+        at(tmp_path, passphrase="right").check()
+
+
 def test_a_second_passphrase_encrypts_nothing(tmp_path: Path) -> None:
     """A key in the clear beside others under another passphrase: nobody could tell later which opens which."""
     issue(at(tmp_path))
