@@ -23,10 +23,11 @@ class Port:
     program: str
 
 
+KUBELET_PORT = 10250
 FIXED_PORTS = (
     Port(10248, "the kubelet's health", NODES, "kubelet"),
     Port(10249, "kube-proxy's metrics", NODES, "kube-proxy"),
-    Port(10250, "the kubelet", NODES, "kubelet"),
+    Port(KUBELET_PORT, "the kubelet", NODES, "kubelet"),
     Port(10256, "kube-proxy's health", NODES, "kube-proxy"),
     Port(10257, "the controller manager", MASTERS, "kube-controller-manager"),
     Port(10259, "the scheduler", MASTERS, "kube-scheduler"),

@@ -6,6 +6,7 @@ from typing import Any
 from cluster.desired import Role
 from cluster.families import FamilyName
 from cluster.roles import LIBEXEC, UNITS
+from cluster.roles.lease import device
 from cluster.settings import Cluster, Host
 from facts import bundle
 from facts.base import Fact
@@ -15,7 +16,7 @@ from facts.docker import Engine
 from facts.etcd import FlannelKeys, Health, Members
 from facts.flannel import SubnetEnv
 from facts.kubernetes import ApiServer, Nodes
-from facts.network import Ways
+from facts.network import PodNetwork, Ways
 from facts.packages import Altered, Offers
 from facts.role import RoleState, asked
 from facts.units import CommandLines
@@ -39,7 +40,11 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
     settings, listed = cluster.settings, list(roles)
     units = [u.name for r in listed for u in r.units]
     packages = list(dict.fromkeys(p.name for r in listed for p in r.packages))
-    found: dict[str, tuple[type[Fact], dict[str, Any]]] = {
+    flannel = {"network": str(settings.pod_network), "backend": settings.flannel_backend, "device": device(settings)}
+    found: dict[str, tuple[type[Fact], dict[str, Any]]] = {}
+    if host.is_node:  # first: nodes ask each other, and begin at the same time
+        found |= {"pods": (PodNetwork, flannel)}
+    found |= {
         "roles": (RoleState, asked(listed, family)),
         "certificates": (Certificates, {}),
         "commands": (CommandLines, {"units": [u for u in UNITS if u in units]}),
@@ -51,7 +56,7 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
         found |= {"health": (Health, {}), "members": (Members, {}), "keys": (FlannelKeys, keys)}
     if host.is_node:
         found |= {"lease": (SubnetEnv, {}), "engine": (Engine, {})}
-        found |= {"ways": (Ways, {"network": str(settings.pod_network)})}
+        found |= {"ways": (Ways, {"network": flannel["network"], "device": flannel["device"]})}
     if host.is_master:
         found |= {"api": (ApiServer, {}), "nodes": (Nodes, {})}
     return found

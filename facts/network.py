@@ -3,32 +3,135 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+from cluster.shell import program
 from facts.base import Fact
 from facts.shell import words
 
+PORT = 8080  # of a place among pods: there, nobody else listens
 
-class Reachable(Fact[dict]):
+
+class Place(Fact[dict]):
     """
-    Which addresses answer a ping sent from this host's docker0, that is, from where containers are.
+    Whether pods start on a node, and a place among them from which others can be asked (see `Reach`).
 
-    + addresses: whom to ask, at once
-    + seconds: how long to try
+    The place is a network namespace plugged into docker0, with an address of the lease that no container has. What is
+    sent to its port comes back. It goes by itself.
 
-    Source: `ping`.
+    + image: of every pod's first container; after each start of Docker, one is started from it and removed
+    + life: seconds for which the place stands
+    + port: where it answers
+
+    Source: /run/flannel/subnet.env, the kubelet's command line, `docker run`, `ip`, `socat`. {} before the first lease.
 
     .. code:: python
 
-        {"192.168.14.1": True, "192.168.22.1": True}
+        {"lease": "192.168.13.1/24", "address": "192.168.13.254", "pid": 4711, "troubles": []}
     """
 
     default = dict
 
-    def script(self, addresses: Iterable[str], seconds: int = 10) -> str:
-        own = "own=$(ip -4 -o addr show docker0 2>/dev/null | sed -n 's/.*inet \\([^ /]*\\).*/\\1/p'); "
-        return own + _each("a", addresses, seconds, "ping -q -c1 -W1 ${own:+-I} $own $a >/dev/null 2>&1")
+    def script(self, image: str = "", life: int = 120, port: int = PORT) -> str:
+        asked = "resolvers; containers_start; open_place" if image else "resolvers; open_place"
+        return f"{program('probe', IMAGE=image, LIFE=life, PORT=port)}\n{asked}"
 
     def read(self, lines: list[str]) -> dict:
-        return _answers(lines)
+        return _place(lines)
+
+
+class Reach(Fact[dict]):
+    """
+    Whom a place among a node's pods reaches (see `Place`), with packets as large as pods' are.
+
+    + pid: the place's process
+    + places: other nodes' places: what they are sent must come back whole
+    + listeners: addresses with ports, of which only an answer is asked
+    + network: the pod network
+    + backend: flannel's
+    + device: flannel's
+    + port: where places answer
+    + patience: seconds to try
+
+    Source: `socat`; where somebody does not answer, `iptables`, `ip` and `bridge` for what on this node may be why.
+    An answer is "yes", "no", or "small": what fills packets gets lost.
+
+    .. code:: python
+
+        {"answers": {"192.168.14.254": "yes", "192.168.22.254": "no"},
+         "causes": ["there is no route to 192.168.22.254"]}
+    """
+
+    default = dict
+
+    def script(
+        self,
+        pid: int,
+        places: Iterable[str] = (),
+        listeners: Iterable[str] = (),
+        network: str = "192.168.0.0/16",
+        backend: str = "vxlan",
+        device: str = "flannel.1",
+        port: int = PORT,
+        patience: int = 10,
+    ) -> str:
+        return "\n".join(
+            (
+                program("ways", BACKEND=backend, DEVICE=device, NETWORK=network),
+                program("reach", PID=pid, PORT=port, PATIENCE=patience),
+                f"ask_all {words([' '.join(places), ' '.join(listeners)])}",
+            )
+        )
+
+    def read(self, lines: list[str]) -> dict:
+        return _reach(lines)
+
+
+class PodNetwork(Fact[dict]):
+    """
+    Whether pods can start on a node, and which other leases they reach, when all nodes are asked this at once.
+
+    Each opens a place among its pods (see `Place`) and asks those in the other leases that it has routes to (see
+    `Reach`). With the udp backend there is one route for all leases, and nobody is asked.
+
+    + network: the pod network
+    + backend: flannel's
+    + device: flannel's
+    + life: seconds for which the place stands
+    + port: where places answer
+    + patience: seconds to try
+
+    Source: as of `Place` and `Reach`, without `docker run`. {} before the first lease.
+
+    .. code:: python
+
+        {"lease": "192.168.13.1/24", "address": "192.168.13.254", "pid": 4711, "troubles": [],
+         "answers": {"192.168.14.0/24": "yes"}, "causes": []}
+    """
+
+    default = dict
+
+    def script(
+        self,
+        network: str = "192.168.0.0/16",
+        backend: str = "vxlan",
+        device: str = "flannel.1",
+        life: int = 20,
+        port: int = PORT,
+        patience: int = 6,
+    ) -> str:
+        return "\n".join(
+            (
+                program("probe", IMAGE="", LIFE=life, PORT=port),
+                program("ways", BACKEND=backend, DEVICE=device, NETWORK=network),
+                program("reach", PORT=port, PATIENCE=patience),
+                'place=$(resolvers; open_place); printf "%s\\n" "$place"',
+                'PID=$(printf "%s\\n" "$place" | sed -n "s/^pid //p"); [ -n "$PID" ] || exit 0',
+                'ask_all "" "" "$(leases)"',
+            )
+        )
+
+    def read(self, lines: list[str]) -> dict:
+        place = _place(lines)
+        return {**place, **_reach(lines)} if place else {}
 
 
 class Ways(Fact[dict]):
@@ -36,8 +139,9 @@ class Ways(Fact[dict]):
     How this host reaches the pod network's other parts: routes, and, with vxlan, which host has which device.
 
     + network: the pod network
+    + device: flannel's
 
-    Source: `ip route`, `ip neigh` and `bridge fdb` of flannel.1. A host-gw route has no entry in the last two.
+    Source: `ip route`, `ip neigh` and `bridge fdb` of the device. A host-gw route has no entry in the last two.
 
     .. code:: python
 
@@ -47,11 +151,11 @@ class Ways(Fact[dict]):
 
     default = dict
 
-    def script(self, network: str = "192.168.0.0/16") -> str:
+    def script(self, network: str = "192.168.0.0/16", device: str = "flannel.1") -> str:
         return (
             f"ip -4 route show root {words([network])} 2>/dev/null | sed 's/^/route /'; "
-            "ip -4 neigh show dev flannel.1 2>/dev/null | sed 's/^/neighbour /'; "
-            "bridge fdb show dev flannel.1 2>/dev/null | sed 's/^/host /'; echo end"
+            f"ip -4 neigh show dev {words([device])} 2>/dev/null | sed 's/^/neighbour /'; "
+            f"bridge fdb show dev {words([device])} 2>/dev/null | sed 's/^/host /'; echo end"
         )
 
     def read(self, lines: list[str]) -> dict:
@@ -104,3 +208,28 @@ def _each(name: str, values: Iterable[str], seconds: int, ask: str, pause: str =
 def _answers(lines: Iterable[str]) -> dict[str, bool]:
     """What `_each` printed, by value."""
     return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in lines)}
+
+
+def _place(lines: list[str]) -> dict:
+    """What probe.sh printed of the place it opened."""
+    found = _pairs(lines)
+    if "lease" not in found:
+        return {}
+    place = {"address": found["address"][0], "pid": int(found["pid"][0])} if "pid" in found else {}
+    return {"lease": found["lease"][0], **place, "troubles": found.get("trouble", [])}
+
+
+def _reach(lines: list[str]) -> dict:
+    """What reach.sh printed of whom it asked."""
+    found = _pairs(lines)
+    answers = {asked: answer for answer in ("yes", "small", "no") for asked in found.get(answer, [])}
+    return {"answers": answers, "causes": found.get("cause", [])}
+
+
+def _pairs(lines: Iterable[str]) -> dict[str, list[str]]:
+    """What stands behind each line's first word, by that word."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, value = line.partition(" ")
+        found.setdefault(name, []).append(value)
+    return found

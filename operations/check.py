@@ -1,21 +1,29 @@
 """Closing checks: the API server and nodes are ready, containers reach each other, a service answers.
 
-They wait, and change nothing.
+They wait, and change nothing that lasts.
 """
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
+from typing import Any
 
 from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 
+from cluster.addresses import first_address
+from cluster.ports import KUBELET_PORT
+from cluster.reach import addresses, complaint, silent
+from cluster.roles.lease import device
 from cluster.roles.master import API_SERVER, api_server_ready
-from facts.flannel import SubnetEnv
+from cluster.settings import Host
+from cluster.topology import NODES
+from facts.flannel import Leases
 from facts.kubernetes import Nodes
-from facts.network import Answers, Reachable
+from facts.network import Answers, Place, Reach
 from operations.inventory import the_cluster, this_host
 from operations.refusal import refuse
 from operations.role import answer
-from operations.survey import survey
+from operations.survey import ask_one, survey
 
 
 @operation()
@@ -51,22 +59,57 @@ def nodes_ready() -> Iterator[StringCommand]:
 
 @operation()
 def pods_reach_each_other() -> Iterator[StringCommand]:
-    """Ping every other node's docker0 from this node's own, the way packets of containers go."""
+    """See that pods start here, and ask every other node, from a container's place, with packets of full size."""
     if not state.is_executing:
         return host.noop("checked after a run")
-    leases = survey(SubnetEnv, groups=("nodes",))
-    subnets = {name: lease["FLANNEL_SUBNET"].split("/")[0] for name, lease in leases.items() if lease}
-    without = [name for name in leases if name not in subnets]
-    others = {name: address for name, address in subnets.items() if name != host.name}
-    answers = host.get_fact(Reachable, addresses=list(others.values())) if others else {}
-    silent = [f"{name} ({address})" for name, address in others.items() if not answers.get(address)]
-    if without or silent:
-        backend = the_cluster().settings.flannel_backend
-        lost = f"cannot reach {', '.join(silent)} over the pod network ({backend})" if silent else ""
-        none = f"no lease on {', '.join(without)}" if without else ""
-        yield refuse("; ".join(part for part in (lost, none) if part))
+    cluster = the_cluster()
+    places = survey(Place, groups=(NODES,), image=cluster.settings.pause_image)
+    away = [n for n in cluster.nodes if n.name not in places]
+    leased = _leases_of(away)
+    reaches = survey(Reach, groups=(NODES,), each=_asked(places, leased))
+    targets = {**addresses(places), **leased}
+    lost = silent(host.name, targets, reaches) if "address" in places[host.name] else {}
+    without = [name for name, place in places.items() if not place]
+    without += [n.name for n in away if n.name not in leased]
+    troubles = [
+        *places[host.name].get("troubles", []),
+        *([complaint(cluster.settings, host.name, lost, targets, reaches)] if lost else []),
+        *([f"no lease on {', '.join(without)}"] if without else []),
+    ]
+    if troubles:
+        yield refuse("; ".join(troubles))
     else:
-        host.noop(f"reaches {len(others)} other nodes over the pod network")
+        only = f"; of {', '.join(n.name for n in away)}, left out by --limit, only its own side" if away else ""
+        host.noop(f"reaches {len(targets) - 1} other nodes over the pod network{only}")
+
+
+def _leases_of(nodes: list[Host]) -> dict[str, str]:
+    """docker0's address on each of some nodes that this run leaves out, as etcd has their leases."""
+    if not nodes:
+        return {}
+    settings = the_cluster().settings
+    members = [m.name for m in the_cluster().etcd_members]
+    keys = {"prefix": settings.flannel_etcd_prefix, "api": settings.flannel_etcd_api}
+    leases = ask_one(members, Leases, **keys) or {}
+    subnets = {lease["address"]: IPv4Network(subnet) for subnet, lease in leases.items()}
+    names = {n.name: str(n.address) for n in nodes}
+    return {name: str(first_address(subnets[address])) for name, address in names.items() if address in subnets}
+
+
+def _asked(places: dict[str, Any], leased: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The arguments of each node's `Reach`."""
+    settings = the_cluster().settings
+    listeners = tuple(f"{address}:{KUBELET_PORT}" for address in leased.values())
+    flannel = {"network": str(settings.pod_network), "backend": settings.flannel_backend, "device": device(settings)}
+    return {
+        name: {
+            "pid": places[name]["pid"],
+            "places": tuple(address for other, address in addresses(places).items() if other != name),
+            "listeners": listeners,
+            **flannel,
+        }
+        for name in addresses(places)
+    }
 
 
 @operation()

@@ -1,12 +1,13 @@
 """The same question to all hosts at once, for decisions that need every answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gevent
 from pyinfra import host, state
 from pyinfra.api import FactBase
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, all_argument_meta
+from pyinfra.api.exceptions import ConnectError
 from pyinfra.context import ctx_host
 
 from cluster.topology import ROLES
@@ -14,12 +15,18 @@ from cluster.topology import ROLES
 _answers: dict[tuple[object, ...], gevent.Greenlet] = {}
 
 
-def survey(fact: type[FactBase], groups: tuple[str, ...] = ROLES, **arguments: Any) -> dict[str, Any]:
+def survey(
+    fact: type[FactBase],
+    groups: tuple[str, ...] = ROLES,
+    each: Mapping[str, Mapping[str, Any]] | None = None,
+    **arguments: Any,
+) -> dict[str, Any]:
     """Read a fact on every active host of some groups, in parallel, once in each phase of a run.
 
     Args:
         fact: the fact to read.
         groups: whose hosts; those of no role are no part of the cluster.
+        each: further arguments by host; then only these hosts are asked.
         arguments: the fact's own arguments, the same for every host.
 
     Returns:
@@ -28,9 +35,9 @@ def survey(fact: type[FactBase], groups: tuple[str, ...] = ROLES, **arguments: A
     Hosts are asked with the rights and the shell of the operation at hand (`_sudo=True`), as its own host is.
     """
     arguments |= _of_operation()
-    key = (fact, groups, repr(sorted(arguments.items())), state.is_executing)
+    key = (fact, groups, repr(each), repr(sorted(arguments.items())), state.is_executing)
     if key not in _answers:
-        _answers[key] = gevent.spawn(_read, fact, groups, arguments)
+        _answers[key] = gevent.spawn(_read, fact, groups, each, arguments)
     return _answers[key].get()
 
 
@@ -47,12 +54,48 @@ def _by_itself(argument: str) -> Any:
     return meta.handler(config, value) if meta.handler else value
 
 
-def _read(fact: type[FactBase], groups: tuple[str, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+def ask_one(names: Iterable[str], fact: type[FactBase], **arguments: Any) -> Any:
+    """Read a fact on the first of some hosts that can be reached, once in each phase, whatever --limit leaves out.
+
+    Args:
+        names: the hosts, any of which knows.
+        fact: the fact to read.
+        arguments: the fact's own.
+
+    Returns:
+        The answer; None where none of them can be reached.
+    """
+    arguments |= _of_operation()
+    key = (fact, tuple(names), repr(sorted(arguments.items())), state.is_executing)
+    if key not in _answers:
+        _answers[key] = gevent.spawn(_read_one, tuple(names), fact, arguments)
+    return _answers[key].get()
+
+
+def _read_one(names: tuple[str, ...], fact: type[FactBase], arguments: dict[str, Any]) -> Any:
+    for name in names:
+        there = state.inventory.get_host(name)
+        try:
+            with ctx_host.use(there):
+                return there.get_fact(fact, **arguments)
+        except ConnectError:
+            continue
+    return None
+
+
+def _read(
+    fact: type[FactBase],
+    groups: tuple[str, ...],
+    each: Mapping[str, Mapping[str, Any]] | None,
+    arguments: dict[str, Any],
+) -> dict[str, Any]:
     hosts = [h for h in state.inventory if h in state.active_hosts and any(group in h.groups for group in groups)]
+    if each is not None:
+        hosts = [h for h in hosts if h.name in each]
 
     def ask(there: Any) -> Any:
         with ctx_host.use(there):
-            return there.get_fact(fact, **arguments)
+            return there.get_fact(fact, **arguments, **(each[there.name] if each else {}))
 
     asked = {h.name: gevent.spawn(ask, h) for h in hosts}
     return {name: greenlet.get() for name, greenlet in asked.items()}

@@ -14,7 +14,6 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     if not reading.host.is_node or not view.runs(reading, "docker") or not engine:
         return
     repair = "deploys/docker.py"
-    restart = "systemctl restart docker there: docker0 takes the lease's address again"
     own = view.lease_of(reading.host)
     subnet = _first(own) if own else lease.get("FLANNEL_SUBNET", "")
     if subnet and view.runs(reading, "flanneld"):
@@ -22,7 +21,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
         if reading.knows("lease"):
             yield _same(reading, "dockerd --mtu", lease.get("FLANNEL_MTU", ""), engine["mtu"], repair)
         if engine["bip"] == subnet:  # docker0 goes where dockerd was told to
-            yield _same(reading, "docker0", subnet, engine["bridge"] or "no address", restart)
+            yield _same(reading, "docker0", subnet, engine["bridge"] or "no address", repair)
     yield _same(reading, "cgroup driver", view.settings.docker_cgroup_driver, engine["cgroup_driver"], repair)
 
 

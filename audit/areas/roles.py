@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from audit.answers import Reading
+from audit.areas import docker, flannel
 from audit.areas.view import DEPLOYS, View, roles
 from audit.model import Finding
-from cluster.desired import File, Role, Step
+from cluster.desired import File, Role, Step, Unit
 from cluster.plan import Plan, Start, plan
 
 _AREA = {"host": "host", "pki": "pki", "etcd": "etcd", "flannel": "flannel", "docker": "docker"}
@@ -92,7 +93,10 @@ def _steps(view: View, reading: Reading, role: Role, changes: Plan) -> Iterator[
     for step in (*changes.before, *changes.after):
         if written.intersection(step.follows) or not _may_be_asked(view, reading, role, step):
             continue
-        yield Finding(reading.host.name, area, "drift", step.name, "done", "not done", DEPLOYS[role.name])
+        # What a node found that loses its pods' packets says more.
+        causes = [c for c in reading.fact("pods").get("causes", []) if "FORWARD" in c and "FORWARD" in step.name]
+        found = "; ".join(causes) or "not done"
+        yield Finding(reading.host.name, area, "drift", step.name, "done", found, DEPLOYS[role.name])
 
 
 def _may_be_asked(view: View, reading: Reading, role: Role, step: Step) -> bool:
@@ -129,11 +133,24 @@ def _start(view: View, reading: Reading, role: Role, start: Start, differing: se
         if not view.needs_met(reading, unit):
             return None
         return Finding(name, "units", "drift", unit.name, "answers", "is active and does not answer", repair)
+    if _is_said(view, reading, unit, start.reason):
+        return None
     due = any(f.digest is None for f in role.expects)
     explained = any(path in start.reason for path in differing | {f.path for f in role.expects if due})
     if explained or any(f.path in start.reason and _is_others(reading, f) for f in role.expects):
         return None
     return Finding(name, "units", "drift", unit.name, "started with what is on disk", start.reason, repair)
+
+
+def _is_said(view: View, reading: Reading, unit: Unit, reason: str) -> bool:
+    """Whether the unit runs on what is not there any more, and its own area says of what."""
+    area = {"flanneld": flannel, "docker": docker}.get(unit.name)
+    true = [
+        c.reason
+        for c, name in zip(unit.causes, unit.conditions, strict=True)
+        if reading.fact("roles")["steps"].get(name)
+    ]
+    return area is not None and reason in true and any(f.status != "ok" for f in area.judge(view, reading))
 
 
 def _is_others(reading: Reading, file: File) -> bool:

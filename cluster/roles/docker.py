@@ -1,11 +1,12 @@
 """Docker on flannel's lease, with FORWARD open for pods."""
 
+from cluster import shell
 from cluster.desired import Cause, File, Role, Step, Unit, recorder
 from cluster.distributions import Distribution
 from cluster.formats import HEADER, arguments, environment_file
 from cluster.installation import Installation, installation
 from cluster.roles import LIBEXEC
-from cluster.roles.flannel import DOCKER_ENV
+from cluster.roles.lease import DOCKER_ENV, ENDS, on_lease
 from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host
 
@@ -13,6 +14,7 @@ CONFIG = "/etc/sysconfig/docker"
 FORWARD_SCRIPT = f"{LIBEXEC}/forward"
 DAEMON = "/etc/docker/daemon.json"  # the operator's own; dockerd reads it where it is there
 _READ = (CONFIG, DAEMON, FORWARD_SCRIPT, DOCKER_ENV)
+_ANSWERS = "[ -S /run/docker.sock ] && curl -sf --max-time 5 --unix-socket /run/docker.sock http://d/_ping"
 # As Docker's own unit has it.
 _LIMITS = ("LimitNOFILE=1048576", "LimitNPROC=infinity", "LimitCORE=infinity", "TasksMax=infinity")
 
@@ -40,7 +42,7 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
         steps=(
             Step(
                 "let pod traffic through FORWARD",
-                f"iptables -w -C FORWARD -s {network} -j ACCEPT && iptables -w -C FORWARD -d {network} -j ACCEPT",
+                f"{shell.program('forward', NETWORK=network)}check",
                 FORWARD_SCRIPT,
                 when="after",
             ),
@@ -49,16 +51,12 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
             Unit(
                 name="docker",
                 inputs=inputs,
-                ready="[ -S /run/docker.sock ] && curl -sf --max-time 5 --unix-socket /run/docker.sock http://d/_ping",
-                hint=f"flannel has no lease yet (no {DOCKER_ENV}), or an option in {CONFIG} is not dockerd's",
+                ready=f"{_ANSWERS} && {{ {on_lease()}; }}",
+                hint=f"flannel has no lease yet (no {DOCKER_ENV}), an option in {CONFIG} is not dockerd's, or somebody "
+                "else's drop-in starts dockerd without $DOCKER_NETWORK_OPTIONS (systemctl cat docker)",
                 program=program,
-                causes=(
-                    Cause(
-                        f"{DOCKER_ENV} changed",
-                        f"[ -e {DOCKER_ENV} ] && ! grep -qx FLANNEL_BACKEND={settings.flannel_backend} {DOCKER_ENV}",
-                    ),
-                ),
-                ends="every pod of the node",
+                causes=(Cause("it is not on flannel's lease", f"[ -e {DOCKER_ENV} ] && ! {{ {on_lease()}; }}"),),
+                ends=ENDS,
             ),
         ),
     )
@@ -102,11 +100,5 @@ def _service(how: Installation, program: str, inputs: tuple[str, ...], *, keeps_
 
 
 def _forward_script(network: str) -> str:
-    return (
-        f"#!/bin/sh\n{HEADER}"
-        "# Docker sets FORWARD to DROP; pods on other nodes are neither its own nor foreign.\n"
-        "for side in -s -d; do\n"
-        f"    iptables -w -C FORWARD $side {network} -j ACCEPT 2>/dev/null ||\n"
-        f"        iptables -w -I FORWARD $side {network} -j ACCEPT || exit 1\n"
-        "done\n"
-    )
+    note = "# Docker sets FORWARD to DROP; pods on other nodes are neither its own nor foreign.\n"
+    return f"#!/bin/sh\n{HEADER}{note}{shell.program('forward', NETWORK=network)}open\n"

@@ -29,6 +29,7 @@ ORDER = (
     "test_cluster",
     "test_packages",
     "test_converge",
+    "test_check",
     "test_workload",
     "test_preflight",
     "test_security",

@@ -129,7 +129,7 @@ class Run:
     def _answers_of(self, host: str) -> Callable[..., Any]:
         def get_fact(fact: type[FactBase], **arguments: Any) -> Any:
             own = {name: value for name, value in arguments.items() if not name.startswith("_")}
-            inspect.signature(fact().command).bind(**own)
+            inspect.signature(getattr(fact, "fact", fact)().command).bind(**own)
             self.asked.append((host, fact, arguments))
             answer = self.answers[host, fact]
             if fact is RoleState:

@@ -111,6 +111,14 @@ def _network(name: str) -> dict[str, Any]:
             "neighbours": {s.partition("/")[0]: MACS[n] for n, s in others.items()},
             "hosts": {MACS[n]: ADDRESSES[n] for n in others},
         },
+        "pods": {
+            "lease": own,
+            "address": own.replace(".1/24", ".254"),
+            "pid": 1,
+            "troubles": [],
+            "answers": dict.fromkeys(others.values(), "yes"),
+            "causes": [],
+        },
     }
 
 
@@ -329,6 +337,61 @@ def test_one_lease_everywhere(name: str, found: dict[str, Reading]) -> None:
     happens, said = LEASES[name]
     happens(found)
     assert troubles(found) == [said]
+
+
+def cut_off(found: dict[str, Reading], name: str, answer: str = "no", *causes: str) -> None:
+    """A node whose pods and everybody else's do not reach each other."""
+    for other in SUBNETS:
+        pods = found[other].facts["pods"]
+        lost = [s for n, s in SUBNETS.items() if n != other and name in (n, other)]
+        pods["answers"].update(dict.fromkeys(lost, answer))
+    found[name].facts["pods"]["causes"] = list(causes)
+
+
+@pytest.mark.parametrize("name", SUBNETS)
+def test_pods_that_are_cut_off_are_one_finding_with_its_cause(name: str, found: dict[str, Reading]) -> None:
+    cut_off(found, name, "no", "FORWARD has, before it accepts the pod network: -A FORWARD -d 192.168.0.0/16 -j DROP")
+    said = only(found)
+    assert (said.host, said.area, said.what) == (name, "flannel", "its pods")
+    assert said.found.startswith(f"on {name} FORWARD has") and all(n in said.expected for n in SUBNETS if n != name)
+
+
+@pytest.mark.parametrize(("answer", "cause"), [("no", "UDP port 8472"), ("small", "flannel_backend_options")])
+def test_pods_that_are_cut_off_for_no_reason_on_a_host(answer: str, cause: str, found: dict[str, Reading]) -> None:
+    cut_off(found, "node3", answer)
+    said = only(found)
+    assert said.host == "node3" and cause in said.found
+
+
+def test_a_closed_forward_explains_why_pods_are_cut_off(found: dict[str, Reading]) -> None:
+    cut_off(found, "node2", "no", "FORWARD has, before it accepts the pod network: -A FORWARD -j DROP")
+    held(found, "node2")["steps"]["let pod traffic through FORWARD"] = False
+    said = only(found)
+    assert (said.host, said.area, said.what) == ("node2", "docker", "let pod traffic through FORWARD")
+    assert said.found.endswith("-A FORWARD -j DROP") and said.repair == "deploys/docker.py"
+
+
+def test_a_node_on_which_no_pod_starts(found: dict[str, Reading]) -> None:
+    found["node2"].facts["pods"]["troubles"] = ["no pod starts: the kubelet reads /etc/resolv.conf, which is not there"]
+    said = only(found)
+    assert (said.host, said.area, said.what) == ("node2", "kubernetes", "pods")
+    assert "/etc/resolv.conf" in said.found
+
+
+@pytest.mark.parametrize(("unit", "fact", "change", "what"), [
+    ("docker: it is not on flannel's lease", "engine", {"bridge": "192.168.99.1/24"}, ("docker", "docker0")),
+    ("flanneld: a way to another node is broken", "ways", {"routes": {}}, ("flannel", "way to node2")),
+])  # fmt: skip
+def test_a_run_that_would_restart_a_service_is_explained(
+    unit: str, fact: str, change: dict[str, Any], what: tuple[str, str], found: dict[str, Reading]
+) -> None:
+    """What the service does not run on any more is said, not that a run would restart it; and it is the repair."""
+    held(found, "node1")["steps"][unit] = True
+    assert [f.what for f in report(found).findings if f.status != "ok"] == [unit.partition(":")[0]]
+    found["node1"].facts[fact] |= change
+    said = [f for f in report(found).findings if f.status != "ok"]
+    assert (said[0].area, said[0].what) == what
+    assert {f.repair for f in said} == {f"deploys/{what[0]}.py"} and "units" not in {f.area for f in said}
 
 
 def test_leases_as_etcds_v2_api_tells_them(found: dict[str, Reading]) -> None:

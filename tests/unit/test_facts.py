@@ -127,7 +127,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "packages.Altered": {"packages": ["etcd"]},
     "packages.Removals": {"packages": ["etcd"]},
     "network.Answers": {"urls": ["http://10.1.10.102:80/"]},
-    "network.Reachable": {"addresses": ["192.168.2.1"]},
+    "network.Reach": {"pid": 1},
 }
 
 

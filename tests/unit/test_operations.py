@@ -26,10 +26,10 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 import operations
 from cluster.certificates import certificate_files, signed_names
 from cluster.desired import File, Role, software
-from facts.flannel import SubnetEnv
+from facts.flannel import Leases
 from facts.host import Preflight
 from facts.kubernetes import Nodes
-from facts.network import Answers, Reachable
+from facts.network import Answers, Place, Reach
 from facts.packages import Removals
 from facts.role import RoleState
 from operations import audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight
@@ -870,33 +870,92 @@ def test_nodes_that_are_not_ready_are_named(begin: Any) -> None:
     assert "node1" not in message and "journalctl -u kubelet" in message
 
 
-def leases(this: Run, **subnets: str | None) -> None:
-    for name, subnet in subnets.items():
-        this.answers[name, SubnetEnv] = {"FLANNEL_SUBNET": f"{subnet}/24", "FLANNEL_MTU": "1450"} if subnet else {}
+NETWORK = {"network": "192.168.0.0/16", "backend": "vxlan", "device": "flannel.1"}
+
+
+def places(this: Run, *troubles: str, **subnets: str | None) -> None:
+    """A place on each node, whose address ends in 254; troubles are node1's."""
+    for pid, (name, subnet) in enumerate(subnets.items(), start=1):
+        place = {"lease": f"{subnet}.1/24", "address": f"{subnet}.254", "pid": pid, "troubles": []}
+        this.answers[name, Place] = place | ({"troubles": list(troubles)} if name == "node1" else {}) if subnet else {}
+
+
+def reaches(this: Run, *causes: str, **answers: dict[str, str]) -> None:
+    """What each node's place was answered; causes are node2's."""
+    for name, told in answers.items():
+        this.answers[name, Reach] = {"answers": told, "causes": list(causes) if name == "node2" else []}
 
 
 def test_nodes_that_reach_each_other(begin: Any) -> None:
+    """Two commands a node, and none on other hosts."""
     this = begin()
-    leases(this, node1="192.168.14.1", node2="192.168.2.1", node3="192.168.66.1")
-    this.answers["node1", Reachable] = {"192.168.2.1": True, "192.168.66.1": True}
+    places(this, node1="192.168.14", node2="192.168.2", node3="192.168.66")
+    everybody = {f"192.168.{n}.254": "yes" for n in (14, 2, 66)}
+    reaches(this, node1=everybody, node2=everybody, node3=everybody)
     assert this.perform(check.pods_reach_each_other, "node1") == []
     assert this.noops["node1"] == ["reaches 2 other nodes over the pod network"]
-    assert ("node1", Reachable, {"addresses": ["192.168.2.1", "192.168.66.1"]}) in this.asked
-    assert "master" not in {name for name, _, _ in this.asked}, "only nodes have a lease"
+    asked = {"pid": 1, "places": ("192.168.2.254", "192.168.66.254"), "listeners": (), **NETWORK}
+    assert ("node1", Reach, asked) in this.asked
+    assert sorted(name for name, _, _ in this.asked) == ["node1"] * 2 + ["node2"] * 2 + ["node3"] * 2
 
 
-def test_nodes_that_do_not_answer_are_named(begin: Any) -> None:
-    this = begin(flannel_backend="host-gw")
-    leases(this, node1="192.168.14.1", node2="192.168.2.1", node3=None)
-    this.answers["node1", Reachable] = {"192.168.2.1": False}
+def test_nodes_that_do_not_answer_are_named_with_what_the_hosts_found(begin: Any) -> None:
+    this = begin()
+    places(this, node1="192.168.14", node2="192.168.2", node3=None)
+    reaches(this, "FORWARD does not accept the pod network", node1={"192.168.2.254": "no"}, node2={})
+    assert refusal(this.perform(check.pods_reach_each_other, "node1")) == (
+        "no container of node2 (192.168.2.254) answers one here, over the pod network (vxlan): "
+        "on node2 FORWARD does not accept the pod network; no lease on node3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "backend", "advice"),
+    [
+        ("no", "vxlan", "does the network between the hosts let UDP port 8472 through"),
+        ("no", "host-gw", "are the hosts in one layer-2 network"),
+        ("small", "vxlan", "carries less than flannel reckons with"),
+    ],
+)
+def test_what_the_hosts_cannot_tell_is_asked(answer: str, backend: str, advice: str, begin: Any) -> None:
+    this = begin(flannel_backend=backend)
+    places(this, node1="192.168.14", node2="192.168.2", node3="192.168.66")
+    reaches(this, node1={"192.168.2.254": answer, "192.168.66.254": "yes"}, node2={}, node3={})
     message = refusal(this.perform(check.pods_reach_each_other, "node1"))
-    assert message == "cannot reach node2 (192.168.2.1) over the pod network (host-gw); no lease on node3"
+    assert "node2 (192.168.2.254)" in message and "node3" not in message and advice in message
+
+
+def test_a_node_on_which_no_pod_starts_is_named(begin: Any) -> None:
+    this = begin()
+    everybody = {f"192.168.{n}.254": "yes" for n in (14, 2, 66)}
+    places(this, "no pod starts: x", node1="192.168.14", node2="192.168.2", node3="192.168.66")
+    reaches(this, node1=everybody, node2=everybody, node3=everybody)
+    assert refusal(this.perform(check.pods_reach_each_other, "node1")) == "no pod starts: x"
+    assert this.perform(check.pods_reach_each_other, "node2") == []
 
 
 def test_a_node_without_a_lease_of_its_own_is_named(begin: Any) -> None:
     this = begin()
-    leases(this, node1=None, node2=None, node3=None)
+    places(this, node1=None, node2=None, node3=None)
     assert refusal(this.perform(check.pods_reach_each_other, "node1")) == "no lease on node1, node2, node3"
+
+
+def test_what_limit_leaves_out_is_asked_of_etcd_and_said(begin: Any) -> None:
+    this = begin()
+    for name in ("master", "node1", "node2"):
+        this.state.active_hosts.remove(this.inventory.get_host(name))
+    places(this, node3="192.168.66")
+    lease = {"backend": "vxlan", "data": None}
+    this.answers["master", Leases] = {
+        "192.168.14.0/24": {"address": "10.1.10.102"} | lease, "192.168.2.0/24": {"address": "10.1.10.103"} | lease,
+    }  # fmt: skip
+    reaches(this, node3={"192.168.14.1": "yes", "192.168.2.1": "yes"})
+    assert this.perform(check.pods_reach_each_other, "node3") == []
+    assert this.noops["node3"] == [
+        "reaches 2 other nodes over the pod network; of node1, node2, left out by --limit, only its own side"
+    ]
+    asked = {"pid": 1, "places": (), "listeners": ("192.168.14.1:10250", "192.168.2.1:10250"), **NETWORK}
+    assert ("node3", Reach, asked) in this.asked
 
 
 URLS = [f"http://10.1.10.10{number}:80/" for number in (2, 3, 4)]

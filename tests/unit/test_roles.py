@@ -14,7 +14,7 @@ from cluster.distributions import Distribution
 from cluster.roles import UNITS, kubernetes, master, node
 from cluster.roles.docker import DAEMON
 from cluster.roles.etcd import flannel_configuration
-from cluster.roles.flannel import DOCKER_ENV, SUBNET_ENV
+from cluster.roles.lease import DOCKER_ENV, SUBNET_ENV
 from cluster.settings import Cluster, load
 from tests.unit.example import DEBIAN, DEEPIN, PACKAGES, RELEASE_FILES, cluster, expected, roles, several
 from tests.unit.test_settings import data, fqdn, groups
@@ -358,8 +358,8 @@ def test_flannels_configuration_names_its_backend(name: str, backend: dict[str, 
     assert shlex.quote(text) in step.check and shlex.quote(text) in step.repair
     # flanneld reads it when it starts: where it is written down, a change is seen to need a restart.
     assert text in files(found, "node1")["/etc/sysconfig/flanneld"]
-    unit = service(found, "node1", "flanneld")
-    assert f"lease clear {backend['Type']}\n" in unit and f"lease publish {backend['Type']}\n" in unit
+    script = files(found, "node1")["/usr/local/libexec/container-cloud/lease"]
+    assert f"\nBACKEND={backend['Type']}\n" in script and f"\nHANDED={backend['Type']}\n" in script
 
 
 def test_flannels_interface() -> None:

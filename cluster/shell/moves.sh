@@ -1,0 +1,11 @@
+# shellcheck shell=sh
+# True if flanneld, once it is started with the settings, hands Docker another lease or MTU than now.
+# HANDED: backend and MTU; LENGTH: a lease's; FIRST, LAST: the first and the last address leased, as numbers
+[ -e /run/flannel/docker.env ] || exit 1
+grep -qx "FLANNEL_BACKEND=$HANDED" /run/flannel/docker.env || exit 0
+. /run/flannel/subnet.env
+IFS=./
+# shellcheck disable=SC2086 # four numbers and a length
+set -- $FLANNEL_SUBNET
+at=$((($1 << 24) + ($2 << 16) + ($3 << 8) + $4))
+[ "$5" != "$LENGTH" ] || [ $at -lt "$FIRST" ] || [ $at -gt "$LAST" ]

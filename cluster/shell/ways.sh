@@ -1,0 +1,32 @@
+# shellcheck shell=sh
+# Whether this host's ways to the other nodes' leases are whole, by what flanneld itself left here.
+# BACKEND: flannel's; DEVICE: its device; NETWORK: the pod network
+
+# vxlan: a way is a route, the neighbour entry of its gateway, and the host behind that one's device. Prints gateways
+# that lack one of the three.
+broken() {
+    {
+        ip -4 route show root "$NETWORK" | sed -n "s/.* via \([^ ]*\) dev $DEVICE .*/route \1/p"
+        ip -4 neigh show dev "$DEVICE" nud permanent | sed -n 's/^\([^ ]*\) lladdr \([^ ]*\).*/gateway \1 \2/p'
+        bridge fdb show dev "$DEVICE" | sed -n 's/^\([^ ]*\) dst .*/device \1/p'
+    } | awk '
+        $1 == "route" { routes[$2] } $1 == "gateway" { devices[$2] = $3 } $1 == "device" { known[$2] }
+        END {
+            for (g in routes) if (!(g in devices)) print g
+            for (g in devices) if (!(g in routes) || !(devices[g] in known)) print g
+        }'
+}
+
+# True if one is missing. host-gw's routes flanneld looks after itself.
+missing() {
+    case $BACKEND in
+    vxlan)
+        command -v bridge >/dev/null || return 1
+        ip link show dev "$DEVICE" >/dev/null 2>&1 || return 0
+        # What flanneld is writing at this moment is whole a moment later.
+        [ -n "$(broken)" ] && sleep 1 && [ -n "$(broken)" ]
+        ;;
+    udp) [ -z "$(ip -4 route show "$NETWORK" dev "$DEVICE" 2>/dev/null)" ] ;;
+    *) return 1 ;;
+    esac
+}
