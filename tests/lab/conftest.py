@@ -34,6 +34,7 @@ ORDER = (
     "test_preflight",
     "test_security",
     "test_audit",
+    "test_readers",
     "test_reboot",
     "test_backends",
     "test_roles_alone",
