@@ -72,6 +72,21 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Grants:
+    """Who may do what, as a service keeps it: lines, compared whole.
+
+    `read` is shell that prints those there are, and fails where the service does not say. What differs from `wanted`
+    is handed to the shell `change`, "+ LINE" or "- LINE" on standard input, once the role's units are ready; that is
+    safe to run again at any time.
+    """
+
+    name: str
+    read: str
+    wanted: tuple[str, ...]
+    change: str
+
+
+@dataclass(frozen=True)
 class Cause:
     """Why a unit that runs must be restarted, whatever it was started with: the reason, and what tells so on the host.
 
@@ -119,6 +134,7 @@ class Role:
     owns: tuple[str, ...] = ()  # patterns of paths: a file of ours that matches and is none of the role's goes
     expects: tuple[File, ...] = ()  # files that another role writes and this one's units read
     steps: tuple[Step, ...] = ()
+    grants: tuple[Grants, ...] = ()
     units: tuple[Unit, ...] = ()
     followers: tuple[Unit, ...] = ()  # other roles' services that read what this one's write: restarted if they run
     packaged_units: tuple[str, ...] = ()  # units that the packages would start or restart by themselves

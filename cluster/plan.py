@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-from cluster.desired import ASIDE, SYSTEMD, File, Package, Program, Role, Step, Unit
+from cluster.desired import ASIDE, SYSTEMD, File, Grants, Package, Program, Role, Step, Unit
 
 _OURS = {"ours": True}  # of a file that is not there
 
@@ -29,6 +29,24 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Granting:
+    """Grants that differ from what a service keeps, and how; `read`: whether it could be asked at all."""
+
+    grants: Grants
+    missing: tuple[str, ...]
+    more: tuple[str, ...]
+    read: bool
+
+    def lines(self) -> list[str]:
+        """In the words of the announcement."""
+        name = self.grants.name
+        if not self.read:
+            return [name]
+        granted = [f"{name}: grant {line}" for line in self.missing]
+        return [*granted, *(f"{name}: take away {line}" for line in self.more)]
+
+
+@dataclass(frozen=True)
 class Plan:
     """The changes a role needs, in the order they are made.
 
@@ -48,6 +66,7 @@ class Plan:
     reload: bool
     starts: tuple[Start, ...]
     after: tuple[Step, ...]
+    grants: tuple[Granting, ...]
     removes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
@@ -65,6 +84,7 @@ class Plan:
             *(s.name for s in self.before),
             *(f"enable {name}" for name in self.enable),
             *(starts or (["reload systemd"] if self.reload else [])),
+            *(line for g in self.grants for line in g.lines()),
             *(s.name for s in self.after),
         ]
 
@@ -105,7 +125,15 @@ def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozen
         reload=_reload(role, found, changed),
         starts=tuple(s for s in starts if s),
         after=tuple(s for s in failed if s.when == "after"),
+        grants=tuple(g for g in (granting(g, found) for g in role.grants) if g.lines()),
     )
+
+
+def granting(grants: Grants, found: Mapping[str, Any]) -> Granting:
+    """How grants differ from what was read; all are missing where nothing could be."""
+    held = found["grants"].get(grants.name)
+    missing = tuple(line for line in grants.wanted if line not in (held or ()))
+    return Granting(grants, missing, tuple(sorted(set(held or ()) - set(grants.wanted))), held is not None)
 
 
 def _differs(file: File, found: Mapping[str, str] | None) -> bool:

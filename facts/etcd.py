@@ -1,20 +1,16 @@
 """etcd, as its administrator sees it on a member."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pyinfra.api.exceptions import FactProcessError
 
+from cluster.etcdctl import etcdctl
+from cluster.membership import DATA, LIVED
+from cluster.shell import program
 from facts.base import Fact
-from facts.shell import needs
 
-ETCD_PKI = "/etc/etcd/pki"
-_SHELL = needs("etcdctl") + (
-    "u=$(sed -n 's/^ETCD_ADVERTISE_CLIENT_URLS=\"\\(.*\\)\"/\\1/p' /etc/etcd/etcd.conf 2>/dev/null); "
-    "e() { ETCDCTL_API=3 ETCDCTL_DIAL_TIMEOUT=2s ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_ENDPOINTS=$u "
-    f"ETCDCTL_CACERT={ETCD_PKI}/ca.crt "
-    f'ETCDCTL_CERT={ETCD_PKI}/root.crt ETCDCTL_KEY={ETCD_PKI}/root.key timeout 10 etcdctl "$@" 2>/dev/null; }}; '
-)
+_HELD = "etcd_"
 
 
 def _json(lines: Iterable[str]) -> object:
@@ -26,7 +22,8 @@ def _json(lines: Iterable[str]) -> object:
 
 class Members(Fact[dict]):
     """
-    etcd's members by name, as etcd itself lists them; {} where etcd does not answer.
+    etcd's members by name, as etcd itself lists them; {} where etcd does not answer. One that was added and has never
+    started has no name, and its id stands for it.
 
     Source: `etcdctl member list` on a member, with the administrator's certificate.
 
@@ -36,17 +33,18 @@ class Members(Fact[dict]):
                     "client_urls": ["https://10.1.10.101:2379"], "learner": False}}
     """
 
+    program = "etcdctl"
     default = dict
     asks = "etcd"
 
     def script(self) -> str:
-        return f"{_SHELL} e member list -w json || true"
+        return etcdctl("e member list -w json 2>/dev/null || true")
 
     def read(self, lines: list[str]) -> dict:
         answer = _json(lines)
         assert isinstance(answer, dict)
         return {
-            m.get("name", ""): {
+            m.get("name") or f"{m['ID']:x}": {
                 "id": f"{m['ID']:x}",
                 "peer_urls": m.get("peerURLs", []),
                 "client_urls": m.get("clientURLs", []),
@@ -60,20 +58,23 @@ class Health(Fact[dict]):
     """
     A member's own view of its health; {} where there is no etcd.
 
-    Source: `etcdctl endpoint health`, `endpoint status` and `alarm list`. `database` and `database_in_use` are bytes.
+    Source: `etcdctl endpoint health`, `endpoint status` and `alarm list`. `cluster` is the id of the cluster it is a
+    member of; `led` whether it knows a leader, `leader` whether it is that; `database` and `database_in_use` are bytes.
 
     .. code:: python
 
-        {"healthy": True, "version": "3.4.23", "leader": True, "term": 2, "revision": 412,
-         "database": 2199552, "database_in_use": 1200128, "alarms": []}
+        {"healthy": True, "version": "3.4.23", "cluster": "cdf818194e3a8c32", "led": True, "leader": True, "term": 2,
+         "revision": 412, "database": 2199552, "database_in_use": 1200128, "alarms": []}
     """
 
+    program = "etcdctl"
     default = dict
 
     def script(self) -> str:
-        return (
-            f"{_SHELL} e endpoint health >/dev/null && echo healthy || echo unhealthy; "
-            "echo \"status $(e endpoint status -w json)\"; e alarm list | sed 's/^/alarm /'; true"
+        return etcdctl(
+            "e endpoint health >/dev/null 2>&1 && echo healthy || echo unhealthy; "
+            'echo "status $(e endpoint status -w json 2>/dev/null)"; '
+            "e alarm list 2>/dev/null | sed 's/^/alarm /'; true"
         )
 
     def read(self, lines: list[str]) -> dict:
@@ -82,14 +83,17 @@ class Health(Fact[dict]):
         if not (isinstance(answer, list) and answer):
             return {"healthy": False}
         found = answer[0]["Status"]
+        header = found["header"]  # what is 0 is left out
         return {
             "healthy": "healthy" in lines,
-            "version": found["version"],
-            "leader": found["leader"] == found["header"]["member_id"],
-            "term": found["raftTerm"],
-            "revision": found["header"]["revision"],
-            "database": found["dbSize"],
-            "database_in_use": found["dbSizeInUse"],
+            "version": found.get("version", ""),
+            "cluster": f"{header['cluster_id']:x}",
+            "led": bool(found.get("leader")),
+            "leader": found.get("leader") == header["member_id"],
+            "term": found.get("raftTerm", 0),
+            "revision": header.get("revision", 0),
+            "database": found.get("dbSize", 0),
+            "database_in_use": found.get("dbSizeInUse", 0),
             "alarms": [line[6:] for line in lines if line.startswith("alarm ")],
         }
 
@@ -108,17 +112,17 @@ class FlannelKeys(Fact[dict]):
         {"config": {"Network": "192.168.0.0/16", …}, "subnets/192.168.13.0-24": {"PublicIP": "10.1.10.102", …}}
     """
 
+    program = "etcdctl"
     default = dict
     asks = "etcd"
 
     def script(self, prefix: str = "/flannel/network", api: str = "v3") -> str:
         if api == "v2":
-            return (
-                f"{_SHELL} v() {{ ETCDCTL_API=2 timeout 5 etcdctl --endpoints $u --ca-file {ETCD_PKI}/ca.crt "
-                f'--cert-file {ETCD_PKI}/root.crt --key-file {ETCD_PKI}/root.key "$@" 2>/dev/null; }}; '
-                f"for k in $(v ls -r -p {prefix} | grep -v '/$'); do echo ${{k#{prefix}/}}; v get $k; done; true"
+            return etcdctl(
+                f"for k in $(e2 ls -r -p {prefix} 2>/dev/null | grep -v '/$'); do "
+                f"echo ${{k#{prefix}/}}; e2 get $k 2>/dev/null; done; true"
             )
-        return f"{_SHELL} e get --prefix {prefix}/ | sed 's|^{prefix}/||'; true"
+        return etcdctl(f"e get --prefix {prefix}/ 2>/dev/null | sed 's|^{prefix}/||'; true")
 
     def read(self, lines: list[str]) -> dict:
         lines = [line for line in lines if line]
@@ -126,3 +130,51 @@ class FlannelKeys(Fact[dict]):
             return {key: json.loads(value) for key, value in zip(lines[::2], lines[1::2], strict=True)}
         except ValueError as error:
             raise FactProcessError(f"not pairs of key and JSON: {error}") from error
+
+
+class Held(Fact[dict]):
+    """
+    What a host holds of etcd, whether it runs or not; {} for nothing.
+
+    Source: /var/lib/etcd/default.etcd, /var/lib/container-cloud/etcd.lived, /etc/etcd/etcd.conf and `etcdctl member
+    list`. `data` is the day since which there is a member's data, "" for none; `lived` whether it was ever ready;
+    `configured` the members' URLs by name that etcd.conf starts it with. Where etcd answers, `cluster` is its cluster's
+    id, `members` are the members' URLs by name, and `started` the names of those that have ever started. The preflight
+    reads the same.
+
+    .. code:: python
+
+        {"data": "2026-11-26", "lived": True, "configured": {"master": "https://10.1.10.101:2380"},
+         "cluster": "835b1f3db4d06b62", "members": {"master": "https://10.1.10.101:2380"}, "started": ["master"]}
+    """
+
+    default = dict
+
+    def script(self) -> str:
+        return holding()
+
+    def read(self, lines: list[str]) -> dict:
+        return held({key: value for key, _, value in (line.partition("=") for line in lines)})
+
+
+def holding() -> str:
+    """Shell that prints what a host holds of etcd, in lines "KEY=VALUE"."""
+    return etcdctl(program("etcd-held", DATA=DATA, LIVED=LIVED))
+
+
+def held(values: Mapping[str, str]) -> dict:
+    """What a host holds of etcd, as `Held` tells it, of what `holding` printed."""
+    told = {key.removeprefix(_HELD): value for key, value in values.items() if key.startswith(_HELD)}
+    if not told:
+        return {}
+    answer = json.loads(told.get("members") or "{}")
+    members = {m.get("name") or f"{m['ID']:x}": m for m in answer.get("members", [])}
+    pairs = (item.partition("=") for item in told.get("configured", "").split(",") if item)
+    return {
+        "data": told.get("data", ""),
+        "lived": "lived" in told,
+        "configured": {name: url for name, _, url in pairs},
+        "cluster": f"{answer['header']['cluster_id']:x}" if answer else "",
+        "members": {name: ",".join(m.get("peerURLs", [])) for name, m in members.items()},
+        "started": sorted(name for name, m in members.items() if m.get("clientURLs")),
+    }

@@ -9,6 +9,7 @@ from typing import Any
 
 from cluster.shell import program
 from facts.base import Fact
+from facts.etcd import held, holding
 
 _ROUTE_KINDS = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
 _Pairs = list[tuple[str, str]]
@@ -36,6 +37,7 @@ class Preflight(Fact[dict]):
       beside them, which settings each sets or clears, which variables come from files it names, and, outside of /etc
       and /run, whose package it is.
     - `daemon_json`: the keys of Docker's own configuration, None without one, or why it cannot be read.
+    - `etcd`: what the host holds of it, as `facts.etcd.Held` says.
     - `iptables`, `nft`: rules for what comes in, but for those of Docker and Kubernetes.
 
     .. code:: python
@@ -52,13 +54,13 @@ class Preflight(Fact[dict]):
          "units": {"etcd": {"pid": 612, "ours": True}},
          "drop_ins": [{"unit": "docker", "path": "/etc/systemd/system/docker.service.d/proxy.conf", "package": "",
                        "sets": ["Environment"], "clears": [], "variables": []}],
-         "daemon_json": ["log-driver"], "iptables": [":INPUT ACCEPT [0:0]"], "nft": []}
+         "daemon_json": ["log-driver"], "etcd": {}, "iptables": [":INPUT ACCEPT [0:0]"], "nft": []}
     """
 
     default = dict
 
     def script(self, ports: Iterable[int] = (), units: Iterable[str] = ()) -> str:
-        return program("preflight", PORTS=" ".join(map(str, ports)), UNITS=" ".join(units))
+        return f"{holding()}\n{program('preflight', PORTS=' '.join(map(str, ports)), UNITS=' '.join(units))}"
 
     def read(self, lines: list[str]) -> dict:
         pairs: _Pairs = [line.partition("=")[::2] for line in lines]
@@ -86,6 +88,7 @@ class Preflight(Fact[dict]):
             "daemon_json": _keys(_all(pairs, "daemon")) if "daemon_json" in raw else None,
             "iptables": _all(pairs, "iptables"),
             "nft": _all(pairs, "nft"),
+            "etcd": held(raw),
         }
 
 

@@ -26,6 +26,7 @@ class RoleState(Fact[dict]):
     + holders: programs of which to tell which of the packages holds them
     + units: names of services, without ".service"
     + steps: shell conditions by name
+    + grants: shell by name that prints lines, and fails where there is no telling
     + ready: shell conditions by unit, each asking the service itself
     + seconds: how long to wait for those to be true
 
@@ -43,6 +44,7 @@ class RoleState(Fact[dict]):
          "files": {"/etc/etcd/etcd.conf": {"mode": "644", "owner": "root:root", "sha256": "9f86…", "ours": True}},
          "units": {"etcd": {…}},
          "steps": {"turn swap off": True},
+         "grants": {"give etcd's clients their own users": ["user root role root", …]},  # None: it failed
          "ready": {"etcd": True}}
     """
 
@@ -56,6 +58,7 @@ class RoleState(Fact[dict]):
         holders: Iterable[str] = (),
         units: Iterable[str] = (),
         steps: Mapping[str, str] | None = None,
+        grants: Mapping[str, str] | None = None,
         ready: Mapping[str, str] | None = None,
         seconds: int = 0,
     ) -> str:
@@ -66,16 +69,27 @@ class RoleState(Fact[dict]):
             (files or owned) and _read_files(files, owned),
             units and read_units(units),
             *(_condition("step", name, check) for name, check in (steps or {}).items()),
+            *(_lines(name, read) for name, read in (grants or {}).items()),
             seconds and f"end=$(($(date +%s) + {seconds}))",
             *(_condition("ready", name, check, wait=seconds > 0) for name, check in (ready or {}).items()),
         ]
         return "; ".join([part for part in parts if part] + ["echo end"])
 
     def default(self) -> dict:
-        return {"packages": {}, "holders": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {}}
+        return {
+            "packages": {},
+            "holders": {},
+            "programs": {},
+            "files": {},
+            "units": {},
+            "steps": {},
+            "grants": {},
+            "ready": {},
+        }
 
     def read(self, lines: list[str]) -> dict:
         found = self.default()
+        granted: list[str] | None = None
         for line in lines:
             kind, _, rest = line.partition(" ")
             if kind == "package":
@@ -97,6 +111,11 @@ class RoleState(Fact[dict]):
                 found["files"].setdefault(rest[66:], {})["sha256"] = rest[:64]
             elif kind == "ours":
                 found["files"].setdefault(rest, {})["ours"] = True
+            elif kind == "grants":
+                code, name = rest.split(" ", 1)
+                found["grants"][name] = granted = [] if code == "0" else None
+            elif kind == "grant" and granted is not None:
+                granted.append(rest)
             elif kind in ("step", "ready"):
                 code, name = rest.split(" ", 1)
                 found[f"{kind}s" if kind == "step" else kind][name] = code == "0"
@@ -126,6 +145,7 @@ def asked(roles: Iterable[Role], family: FamilyName) -> dict[str, Any]:
             **{s.name: _check(s, r) for r in listed for s in r.steps},
             **{name: check for u in units for name, check in u.conditions.items()},
         },
+        "grants": {g.name: _asking(r, g.read) for r in listed for g in r.grants},
         "ready": {u.name: u.ready for r in listed for u in r.units},
     }
 
@@ -145,7 +165,11 @@ def _check(step: Step, role: Role) -> str:
     """A step's condition; what follows the role's units is not asked of a service that does not run."""
     if step.when == "before" or not role.units:
         return step.check
-    return f"systemctl is-active -q {' '.join(u.name for u in role.units)} && {{ {step.check}; }}"
+    return _asking(role, step.check)
+
+
+def _asking(role: Role, shell: str) -> str:
+    return f"systemctl is-active -q {' '.join(u.name for u in role.units)} && {{ {shell}; }}"
 
 
 def _read_debs(names: Iterable[str], holders: Iterable[str]) -> str:
@@ -180,6 +204,11 @@ def _read_files(paths: Iterable[str], patterns: Iterable[str]) -> str:
         f"stat -L -c 'file %a %U:%G %n' {listed} 2>/dev/null; sha256sum {listed} 2>/dev/null | sed 's/^/sum /'; "
         f"grep -ls '^{_OWN}' {listed} | sed 's/^/ours /'"
     )
+
+
+def _lines(name: str, read: str) -> str:
+    shown = "printf '%s\\n' \"$lines\" | sed -n '/./s/^/grant /p'"
+    return f"lines=$( ( {read} ) 2>/dev/null ); echo grants $? {words([name])}; {shown}"
 
 
 def _condition(kind: str, name: str, check: str, *, wait: bool = False) -> str:

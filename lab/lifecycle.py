@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from cluster.membership import RECORD
 from lab import base, cgroups, cleanup, hosts, kernel, machine, mirror, network, registry, ssh, state
 from lab.process import LabError
 from lab.progress import say, step
@@ -44,6 +45,8 @@ def up(*, fresh: bool = False, nodes: int | None = None, flavour: str | None = N
             fresh, running = True, []
             images = {each: base.prepare(each) for each in _flavours(wanted)}
         _discard_disks(keep=[] if fresh else wanted)
+        if fresh:
+            (state.PKI / RECORD).unlink(missing_ok=True)  # etcd's data went with the disks, as they shall
         base.remove_others(images.values())
         mirror.prepare(yum="rpm" in images)
         network.create()

@@ -6,6 +6,7 @@ from typing import Any
 from pyinfra import host, logger
 from pyinfra.api import StringCommand, operation
 
+from cluster import membership
 from cluster.distributions import Distribution
 from cluster.machine import Machine, machine
 from cluster.ports import tcp_ports
@@ -14,9 +15,10 @@ from cluster.preflight.remarks import texts
 from cluster.roles import UNITS
 from cluster.topology import ROLES
 from facts.host import Preflight
-from operations.inventory import the_cluster
+from operations.inventory import store, the_cluster
 from operations.refusal import refuse_all
 from operations.survey import survey
+from pki import StoreError
 
 _begun: set[str] = set()
 _told: set[str] = set()
@@ -37,13 +39,16 @@ def begin() -> None:
 @operation()
 def check() -> Iterator[StringCommand]:
     """Read what decides whether each host can be used, and end the run if one cannot; never changes anything."""
-    remarks = judge(the_cluster(), facts())
+    found = facts()
+    remarks = judge(the_cluster(), found)
     for remark in remarks:
         if remark.weight != "refusal" and remark.text not in _told:
             _told.add(remark.text)
             say = logger.warning if remark.weight == "warning" else logger.info
             say(f"{remark.weight}: {remark.text}")
-    if refused := texts(remarks, "refusal"):
+    held = {name: answer["etcd"] for name, answer in found.items() if answer}
+    lost = membership.problems(the_cluster(), held, record(), store().directory)
+    if refused := [*texts(remarks, "refusal"), *lost]:
         refuse_all(refused, "nothing was changed")
     host.noop("the host can be used")
     return
@@ -54,6 +59,14 @@ def facts() -> dict[str, Any]:
     """The preflight facts of every active host that has a role, read once in each phase."""
     ports = tuple(sorted(port.number for port in tcp_ports(the_cluster().settings)))
     return survey(Preflight, ports=ports, units=UNITS)
+
+
+def record() -> membership.Record | None:
+    """What the store remembers of this cluster's etcd."""
+    try:
+        return membership.Record.read(store().directory)
+    except StoreError as error:
+        refuse_all([str(error)], "nothing was changed")
 
 
 def this_machine() -> Machine:

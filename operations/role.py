@@ -11,7 +11,7 @@ from pyinfra.api import QuoteString, StringCommand
 
 from cluster.desired import ASIDE, RECORD_DIRECTORY, File, Role, Step
 from cluster.families import FamilyName
-from cluster.plan import Plan, Start, plan, unmet
+from cluster.plan import Granting, Plan, Start, granting, plan, unmet
 from cluster.shell import program
 from facts.packages import Removals, specifications
 from facts.role import RoleState, asked
@@ -110,7 +110,21 @@ def _commands(role: Role, changes: Plan, family: FamilyName) -> Iterator[StringC
         yield shell(" && ".join(_reload(role, changes)))
     if changes.starts:
         yield _start(changes.starts)
+    for difference in changes.grants:
+        yield from _grant(difference)
     yield from map(_repair, changes.after)
+
+
+def _grant(difference: Granting) -> Iterator[StringCommand]:
+    """Grant and take away; what could not be read before the service was started is read now."""
+    grants = difference.grants
+    if state.is_executing and not difference.read:
+        found = host.get_fact(RoleState, grants={grants.name: grants.read})
+        difference = granting(grants, found)
+        announce(host, difference.lines() if difference.more else [])
+    lines = [*(f"+ {line}" for line in difference.missing), *(f"- {line}" for line in difference.more)]
+    if lines:
+        yield shell(f"printf '%s\\n' {words(lines)} | {{\n{grants.change}\n}}")
 
 
 def shell(script: str, *, downloads: bool = False) -> StringCommand:

@@ -1,24 +1,45 @@
 """etcd: members, health, database, agreement."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from audit.answers import Reading
 from audit.areas.view import View
 from audit.model import Finding, Status
+from cluster.membership import lost
 
 NEAR = 0.8  # of the quota
 APART = 1000  # revisions two members may be apart while writes go on
 
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
-    """One member, as its administrator sees it."""
-    if not reading.host.is_etcd or not view.runs(reading, "etcd") or not view.etcd_answers:
+    """One member, as its administrator sees it; on the first, whether all are one cluster."""
+    if reading.host == view.cluster.etcd_members[0]:
+        yield from _data(view, reading)
+    if not reading.host.is_etcd or not view.runs(reading, "etcd"):
         return
     if reading.knows("members"):
         yield from _members(view, reading)
     if not reading.knows("health"):
         return
     health = reading.fact("health")
+    if health.get("led") is False:
+        found = "none: fewer than half of the members reach each other, and nothing can be written"
+        yield _finding(reading, "leader", "one", found, False, "start etcd on the others, or mend their network")
+    elif view.etcd_answers or "database" not in health:  # without another member, it says least of itself
+        yield from _healthy(view, reading, health)
+
+
+def _data(view: View, reading: Reading) -> Iterator[Finding]:
+    """Why a run would refuse to start etcd."""
+    if any(r.trouble for r in view.readings):
+        return
+    held = {name: r.fact("preflight").get("etcd", {}) for name, r in view.by_name.items()}
+    for problem in lost(view.cluster, held):
+        yield _finding(reading, "data", "of all members, in one cluster", problem, False, "docs/troubleshooting.md")
+
+
+def _healthy(view: View, reading: Reading, health: dict[str, Any]) -> Iterator[Finding]:
     healthy = "healthy" if health.get("healthy") else "it does not answer as healthy"
     yield _finding(reading, "health", "healthy", healthy, healthy == "healthy", "deploys/etcd.py")
     if "database" not in health:
@@ -39,12 +60,12 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
 def _members(view: View, reading: Reading) -> Iterator[Finding]:
     members = reading.fact("members")
     wanted = {m.name: f"https://{m.address}:{view.settings.etcd_client_port}" for m in view.cluster.etcd_members}
-    foreign = [name or "one that never started" for name in sorted(set(members) - set(wanted))]
+    foreign = sorted(set(members) - set(wanted))
     missing = sorted(set(wanted) - set(members))
     other = [n for n, url in wanted.items() if n in members and url not in members[n]["client_urls"]]
     told = [f"{', '.join(names)} {how}" for names, how in ((foreign, "more"), (missing, "missing")) if names]
     told += [f"{name} at another address" for name in other]
-    expected, repair = ", ".join(wanted), "etcdctl member remove, or add the host to the etcd group"
+    expected, repair = ", ".join(wanted), "etcdctl member remove, or put the group etcd back"
     yield _finding(reading, "members", expected, "; ".join(told) or expected, not told, repair)
 
 

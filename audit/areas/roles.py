@@ -22,6 +22,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
             *_software(reading, role, changes, held),
             *_files(reading, role, changes, held),
             *_steps(view, reading, role, changes),
+            *_grants(view, reading, role, changes),
             *_units(view, reading, role, changes, held),
         ]
         for finding in found:
@@ -99,10 +100,28 @@ def _steps(view: View, reading: Reading, role: Role, changes: Plan) -> Iterator[
         yield Finding(reading.host.name, area, "drift", step.name, "done", found, DEPLOYS[role.name])
 
 
+def _grants(view: View, reading: Reading, role: Role, changes: Plan) -> Iterator[Finding]:
+    """Who may do what in a service, as far as that is not as it shall be."""
+    for difference in changes.grants if _answers(view, reading, role) else ():
+        area, name = _AREA.get(role.name, "kubernetes"), difference.grants.name
+        expected, found = (", ".join(lines) or "nothing more" for lines in (difference.missing, difference.more))
+        told = found if difference.more else f"without {expected}"
+        if difference.read:
+            yield Finding(reading.host.name, area, "drift", name, expected, told, DEPLOYS[role.name])
+        else:
+            again = "run the audit again"
+            yield Finding(reading.host.name, area, "error", name, "an answer", "could not be read", again)
+
+
 def _may_be_asked(view: View, reading: Reading, role: Role, step: Step) -> bool:
     """Whether nothing else explains that a step's condition is false."""
     if step.when == "before":
         return role.name != "node" or view.runs(reading, "docker")
+    return _answers(view, reading, role)
+
+
+def _answers(view: View, reading: Reading, role: Role) -> bool:
+    """Whether a role's services, and what they need, are there to be asked."""
     ready = reading.fact("roles")["ready"]
     running = all(view.runs(reading, u.name) and ready.get(u.name) for u in role.units)
     return running and (role.name != "etcd" or view.etcd_answers) and (role.name != "master" or view.master is not None)
@@ -166,7 +185,7 @@ def _fine(reading: Reading, role: Role, found: list[Finding]) -> Iterator[Findin
     looked = [
         *(("packages", item) for item in (*(p.name for p in role.packages), *(p.path for p in role.programs))),
         *((area, f.path) for f in (*role.sources, *role.files)),
-        *((_AREA.get(role.name, "kubernetes"), s.name) for s in role.steps),
+        *((_AREA.get(role.name, "kubernetes"), s.name) for s in (*role.steps, *role.grants)),
         *(("units", u.name) for u in role.units),
     ]
     noted = {finding.what for finding in found}

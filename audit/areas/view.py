@@ -86,7 +86,7 @@ class View:
     def needs_met(self, reading: Reading, unit: Unit) -> bool:
         """Whether what a service needs to answer is there."""
         if unit.name == "etcd":
-            return True
+            return not reading.knows("health")  # which says more
         if unit.name in ("kube-apiserver", "flanneld"):
             return self.etcd_answers
         if unit.name in ("kubelet",) and not self.runs(reading, "docker"):

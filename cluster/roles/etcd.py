@@ -3,15 +3,17 @@
 import shlex
 
 from cluster.certificates import ETCD_ADMINISTRATOR, ETCD_API_SERVER, ETCD_FLANNEL, ETCD_PKI
-from cluster.desired import File, Role, Step, Unit, recorder
+from cluster.desired import File, Grants, Role, Step, Unit, recorder
 from cluster.distributions import Distribution
+from cluster.etcdctl import etcdctl
 from cluster.formats import compact_json, environment_file
 from cluster.installation import Installation, installation
+from cluster.membership import DATA, DIRECTORY, LIVED, peer_urls
 from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host
+from cluster.shell import program
 
 CONFIG = "/etc/etcd/etcd.conf"
-DATA = "/var/lib/etcd"
 RUNTIME = "/run/etcd"  # etcd runs as its own user, which cannot read root's keys
 _READ = (CONFIG, *(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key")))
 
@@ -19,11 +21,17 @@ _READ = (CONFIG, *(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.k
 COMPACTION_KEY = "compact_rev_key"
 
 
-def etcd_role(cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]) -> Role:
-    """etcd on one of its members."""
+def etcd_role(
+    cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...], cluster_id: str = ""
+) -> Role:
+    """etcd on one of its members.
+
+    Args:
+        cluster_id: of etcd's cluster that has lived, in hex, as far as it is known.
+    """
     how = installation(cluster.settings, distribution, "etcd")
     inputs = (unit_path("etcd", how), *_READ)
-    for_all = (_users(cluster, host), _flannel(cluster, host)) if host == cluster.etcd_members[0] else ()
+    first = host == cluster.etcd_members[0]
     return Role(
         name="etcd",
         packages=how.packages,
@@ -32,8 +40,9 @@ def etcd_role(cluster: Cluster, host: Host, distribution: Distribution, certific
         files=(File(CONFIG, _config(cluster, host)), _service(how, inputs)),
         gone=(foreign_path("etcd", how),),
         expects=tuple(f for f in certificates if f.path.startswith(ETCD_PKI)),
-        steps=(*(() if how.packaged else (_account(),)), *for_all),
-        units=(Unit("etcd", inputs, _healthy(cluster, host), _hint(cluster), how.program("etcd")),),
+        steps=(*(() if how.packaged else (_account(),)), *((_flannel(cluster),) if first else ())),
+        grants=(_grants(cluster),) if first else (),
+        units=(Unit("etcd", inputs, _ready(cluster, host, cluster_id), _hint(cluster), how.program("etcd")),),
     )
 
 
@@ -52,28 +61,13 @@ def flannel_configuration(cluster: Cluster) -> str:
     return compact_json(configuration)
 
 
-def etcdctl(cluster: Cluster, host: Host, api: str = "v3") -> str:
-    """The shell command that calls etcdctl on a member as the administrator; by itself it may wait for ever."""
-    url = f"https://{host.address}:{cluster.settings.etcd_client_port}"
-    paths = {name: f"{ETCD_PKI}/{file}" for name, file in (("ca", "ca.crt"), ("cert", "root.crt"), ("key", "root.key"))}
-    if api == "v2":
-        return (
-            f"ETCDCTL_API=2 timeout 10 etcdctl --endpoints {url} --ca-file {paths['ca']} "
-            f"--cert-file {paths['cert']} --key-file {paths['key']}"
-        )
-    return (
-        f"ETCDCTL_API=3 ETCDCTL_ENDPOINTS={url} ETCDCTL_CACERT={paths['ca']} "
-        f"ETCDCTL_CERT={paths['cert']} ETCDCTL_KEY={paths['key']} timeout 10 etcdctl"
-    )
-
-
 def _config(cluster: Cluster, host: Host) -> str:
     settings = cluster.settings
     client = f"https://{host.address}:{settings.etcd_client_port}"
     peer = f"https://{host.address}:{settings.etcd_peer_port}"
     variables = {
         "ETCD_NAME": host.name,
-        "ETCD_DATA_DIR": f"{DATA}/default.etcd",
+        "ETCD_DATA_DIR": DATA,
         "ETCD_LISTEN_CLIENT_URLS": client,
         "ETCD_ADVERTISE_CLIENT_URLS": client,
         "ETCD_LISTEN_PEER_URLS": peer,
@@ -103,7 +97,7 @@ def _service(how: Installation, inputs: tuple[str, ...]) -> File:
     return service_file(
         "etcd",
         how,
-        own=["Type=notify", "User=etcd", f"WorkingDirectory={DATA}", f"ExecStart={how.program('etcd')}",
+        own=["Type=notify", "User=etcd", f"WorkingDirectory={DIRECTORY}", f"ExecStart={how.program('etcd')}",
              "LimitNOFILE=65536"],
         unit=["Wants=network-online.target", "After=network-online.target"],
         service=[
@@ -113,6 +107,11 @@ def _service(how: Installation, inputs: tuple[str, ...]) -> File:
             "PermissionsStartOnly=true",
             recorder("etcd", inputs),
             f"ExecStartPre=/usr/bin/install -o etcd -g etcd -m 0400 {keys} {RUNTIME}/",
+            # A disk that is not mounted, or data that are lost, is no reason to begin an empty cluster.
+            f"ExecStartPre=/bin/sh -c 'test -d {DATA}/member || test ! -e {LIVED} || "
+            f'{{ echo "{DATA} is empty or gone, but {LIVED} says that it has lived: not started" >&2; exit 1; }}\'',
+            # With Type=notify, when the member has joined its cluster.
+            f"ExecStartPost=/bin/sh -c 'mkdir -p {LIVED.rpartition('/')[0]} && touch {LIVED}'",
         ],
     )  # fmt: skip
 
@@ -121,21 +120,16 @@ def _account() -> Step:
     """What the packages bring beside the program."""
     return Step(
         "make the account etcd",
-        f'id -u etcd && [ "$(stat -c %U {DATA})" = etcd ]',
-        f"{{ id -u etcd || useradd --system --user-group --home-dir {DATA} --shell /sbin/nologin etcd; }} >/dev/null "
-        f"2>&1; install -d -o etcd -g etcd -m 0700 {DATA}",
+        f'id -u etcd && [ "$(stat -c %U {DIRECTORY})" = etcd ]',
+        f"{{ id -u etcd || useradd --system --user-group --home-dir {DIRECTORY} --shell /sbin/nologin etcd; }} "
+        f">/dev/null 2>&1; install -d -o etcd -g etcd -m 0700 {DIRECTORY}",
     )
 
 
-def _curl(host: Host, cluster: Cluster, path: str) -> str:
-    return (
-        f"curl -s --max-time 5 --cacert {ETCD_PKI}/ca.crt --cert {ETCD_PKI}/root.crt --key {ETCD_PKI}/root.key "
-        f"https://{host.address}:{cluster.settings.etcd_client_port}{path}"
-    )
-
-
-def _healthy(cluster: Cluster, host: Host) -> str:
-    return f"""{_curl(host, cluster, "/health")} | grep -q '"health":"true"'"""
+def _ready(cluster: Cluster, host: Host, cluster_id: str) -> str:
+    members = sorted(f"{name} {url}" for name, url in peer_urls(cluster).items())
+    url = f"https://{host.address}:{cluster.settings.etcd_client_port}"
+    return etcdctl(program("etcd-ready", URL=url, MEMBERS="\n".join(members), CLUSTER=cluster_id))
 
 
 def _hint(cluster: Cluster) -> str:
@@ -146,44 +140,40 @@ def _hint(cluster: Cluster) -> str:
     )
 
 
-def _users(cluster: Cluster, host: Host) -> Step:
+def _grants(cluster: Cluster) -> Grants:
     """Without users of its own, etcd lets every client certificate read every secret."""
-    ctl = etcdctl(cluster, host)
-    prefix = f"{cluster.settings.flannel_etcd_prefix}/"
-    # The HTTP gateway carries no client identity: it may read only while authentication is off.
-    anonymous = f"""{_curl(host, cluster, "/v3/kv/range")} -d '{{"key":"AA=="}}' | grep -q '"header"'"""
-    check = (
-        f'e() {{ {ctl} "$@"; }}; ! {anonymous} && '
-        f"e user get {ETCD_API_SERVER} | grep -qw 'Roles: {ETCD_API_SERVER}' && "
-        f"e user get {ETCD_FLANNEL} | grep -qw 'Roles: {ETCD_FLANNEL}' && "
-        f"[ $(e role get {ETCD_API_SERVER} | grep -Ec 'prefix /registry/|{COMPACTION_KEY}') = 4 ] && "
-        f"[ $(e role get {ETCD_FLANNEL} | grep -c 'prefix {prefix}') = 2 ]"
+    users = {ETCD_ADMINISTRATOR: "root", ETCD_API_SERVER: ETCD_API_SERVER, ETCD_FLANNEL: ETCD_FLANNEL}
+    ranges = {
+        ETCD_API_SERVER: (_below("/registry/"), COMPACTION_KEY),
+        ETCD_FLANNEL: (_below(f"{cluster.settings.flannel_etcd_prefix}/"),),
+    }
+    urls = cluster.etcd_client_urls
+    read = program("etcd-grants", USERS=" ".join(users), ROLES=" ".join(users.values()), URLS=" ".join(urls))
+    return Grants(
+        "give etcd's clients their own users",
+        etcdctl(read),
+        wanted=(
+            *(f"user {user} role {role}" for user, role in users.items()),
+            *(f"role {role} readwrite {keys}" for role, granted in ranges.items() for keys in granted),
+            *(f"authentication at {url}" for url in urls),
+        ),
+        change=etcdctl(program("etcd-grant")),
     )
-    repair = f"""
-exec >/dev/null
-e() {{ {ctl} "$@"; }}
-role() {{ e role get $1 || e role add $1; }}
-user() {{ e user get $1 || e user add $1 --no-password; e user grant-role $1 $2; }}
-role root && user {ETCD_ADMINISTRATOR} root &&
-role {ETCD_API_SERVER} && user {ETCD_API_SERVER} {ETCD_API_SERVER} &&
-e role grant-permission {ETCD_API_SERVER} readwrite /registry/ --prefix=true &&
-e role grant-permission {ETCD_API_SERVER} readwrite {COMPACTION_KEY} &&
-role {ETCD_FLANNEL} && user {ETCD_FLANNEL} {ETCD_FLANNEL} &&
-e role grant-permission {ETCD_FLANNEL} readwrite {prefix} --prefix=true &&
-e auth enable
-"""
-    return Step("give etcd's clients their own users", check, repair, when="after")
 
 
-def _flannel(cluster: Cluster, host: Host) -> Step:
+def _below(prefix: str) -> str:
+    """All keys that begin so, as etcdctl writes a range."""
+    return f"[{prefix}, {prefix[:-1]}{chr(ord(prefix[-1]) + 1)})"
+
+
+def _flannel(cluster: Cluster) -> Step:
     settings = cluster.settings
     key = f"{settings.flannel_etcd_prefix}/config"
     value = shlex.quote(flannel_configuration(cluster))
-    ctl = etcdctl(cluster, host, settings.flannel_etcd_api)
-    get, put = ("get", "set") if settings.flannel_etcd_api == "v2" else ("get --print-value-only", "put")
+    get, put = ("e2 get", "e2 set") if settings.flannel_etcd_api == "v2" else ("e get --print-value-only", "e put")
     return Step(
         f"set flannel's network configuration in etcd ({key})",
-        f'[ "$({ctl} {get} {key})" = {value} ]',
-        f"{ctl} {put} {key} {value} >/dev/null",
+        etcdctl(f'[ "$({get} {key})" = {value} ]'),
+        etcdctl(f"{put} {key} {value} >/dev/null"),
         when="after",
     )

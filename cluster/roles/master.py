@@ -1,7 +1,9 @@
 """A master: API server, controller manager and scheduler."""
 
+import shlex
+
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI
-from cluster.desired import File, Role, Step, Unit
+from cluster.desired import File, Grants, Role, Unit
 from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation
@@ -55,7 +57,7 @@ def master_role(cluster: Cluster, host: Host, distribution: Distribution, certif
         files=tuple(files),
         gone=tuple(foreign_path(u.name, how) for u in units),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
-        steps=(_kubelet_access(),) if host == cluster.masters[0] else (),
+        grants=(_kubelet_access(),) if host == cluster.masters[0] else (),
         units=tuple(units),
     )
 
@@ -203,13 +205,18 @@ def _loop(
     return [*files, service], unit
 
 
-def _kubelet_access() -> Step:
+def _kubelet_access() -> Grants:
     """The API server's certificate is nobody until it is bound to what it needs of kubelets."""
-    return Step(
+    role = "system:kubelet-api-admin"
+    shown = (
+        r'{{printf "%s %s\n" .roleRef.kind .roleRef.name}}'
+        r'{{range .subjects}}{{printf "%s %s\n" .kind .name}}{{end}}'
+    )
+    return Grants(
         "let the API server call the kubelets",
-        f"{KUBECTL} get clusterrolebinding {KUBELET_BINDING}",
-        # Applied, not created: it may be there, and only the API server not have answered a moment ago.
-        f"{KUBECTL} create clusterrolebinding {KUBELET_BINDING} --clusterrole=system:kubelet-api-admin "
-        f"--user={KUBELET_CLIENT} --dry-run=client -o yaml | {KUBECTL} apply -f - >/dev/null",
-        when="after",
+        f"{KUBECTL} get clusterrolebinding {KUBELET_BINDING} --ignore-not-found -o go-template={shlex.quote(shown)}",
+        wanted=(f"ClusterRole {role}", f"User {KUBELET_CLIENT}"),
+        # Whatever differs: a binding to another role is made anew, and who is too many leaves.
+        change=f"{KUBECTL} create clusterrolebinding {KUBELET_BINDING} --clusterrole={role} --user={KUBELET_CLIENT} "
+        f"--dry-run=client -o yaml | {KUBECTL} auth reconcile --remove-extra-subjects -f - >/dev/null",
     )

@@ -19,7 +19,7 @@ deaths() {  # UNIT: how often systemd has had to start it again
 }
 
 # Each may take PATIENCE seconds; one that dies five times meanwhile does not need them all to be called broken.
-# The message has the unit's last log lines and the likely cause.
+# The message has the unit's last log lines, what it says of its readiness, and the likely cause.
 await() {  # UNIT HINT DEATHS BEFORE: how often it had died, and the invocation that shall have ended
     end=$(($(date +%s) + PATIENCE))
     until now=$(invocation "$1") && [ "$now" != "$4" ] && systemctl is-active -q "$1" && (ready) >/dev/null 2>&1; do
@@ -31,6 +31,8 @@ await() {  # UNIT HINT DEATHS BEFORE: how often it had died, and the invocation 
         [ -z "$why" ] || {
             echo "$1 $why. Its last log lines:"
             journalctl -u "$1" -n 400 --no-pager -o cat | grep -vE "$NOISE" | tail -n 15 | cut -c1-400
+            said=$( (ready) 2>/dev/null | tail -n 20 | cut -c1-400)
+            [ -z "$said" ] || printf 'Asked whether it is ready:\n%s\n' "$said"
             echo "Likely cause: $2"
             exit 1
         } >&2

@@ -31,6 +31,7 @@ ORDER = (
     "test_converge",
     "test_check",
     "test_workload",
+    "test_etcd",
     "test_preflight",
     "test_security",
     "test_audit",

@@ -25,9 +25,8 @@ SEVERAL = {"masters": ["master", "node1"], "nodes": ["node1", "node2", "node3"],
 DEBIAN, DEEPIN = (next(d for d in TABLE if d.name == name) for name in ("Debian", "Deepin Server"))
 PACKAGES = dict.fromkeys(("etcd", "flannel", "docker", "kubernetes"), "packages")
 RELEASE_FILES = dict.fromkeys(PACKAGES, "release files")
-BARE: dict[str, dict[str, Any]] = {
-    "packages": {}, "holders": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {},
-}  # fmt: skip
+KINDS = ("packages", "holders", "programs", "files", "units", "steps", "grants", "ready")
+BARE: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
 
 # What the preflight finds on a host before its first run, but for what every host has of its own.
 GOOD: dict[str, Any] = {
@@ -36,6 +35,7 @@ GOOD: dict[str, Any] = {
     "root": True, "init": "systemd", "clock": 0.0, "free_disk": 80 * 2**30, "installed": False,
     "time_services": [], "firewalls": [], "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None,
     "client": "10.1.10.1", "listeners": {}, "units": {}, "drop_ins": [], "daemon_json": None, "iptables": [], "nft": [],
+    "etcd": {},
 }  # fmt: skip
 
 
@@ -95,6 +95,7 @@ def converged(role: Role) -> dict[str, dict[str, Any]]:
         "files": files,
         "units": units,
         "steps": {s.name: True for s in role.steps} | dict.fromkeys(conditions, False),
+        "grants": {g.name: list(g.wanted) for g in role.grants},
         "ready": {u.name: True for u in role.units},
     }
 

@@ -22,14 +22,13 @@ from facts.flannel import SubnetEnv
 from facts.host import Preflight
 from facts.network import Ways
 from pki import Store
-from tests.unit.example import DEBIAN, cluster, converged, roles
+from tests.unit.example import DEBIAN, KINDS, cluster, converged, roles
 
 CLUSTER = cluster()
 BEGAN = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SUBNETS = {"node1": "192.168.13.0/24", "node2": "192.168.14.0/24", "node3": "192.168.22.0/24"}
 MACS = {"node1": "d2:00:00:00:00:01", "node2": "d2:00:00:00:00:02", "node3": "d2:00:00:00:00:03"}
 ADDRESSES = {"node1": "10.1.10.102", "node2": "10.1.10.103", "node3": "10.1.10.104"}
-LISTS = ("packages", "holders", "programs", "files", "units", "steps", "ready")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def _good(of: Cluster, name: str, store: Store) -> Reading:
     host = of.host(name)
     files = certificate_files(of, host, DEBIAN, store, write=True)
     listed = list(roles(of, host, files).values())
-    held: dict[str, Any] = {kind: {} for kind in LISTS}
+    held: dict[str, Any] = {kind: {} for kind in KINDS}
     for role in listed:
         for kind, values in converged(role).items():
             held[kind] |= values
@@ -289,6 +288,37 @@ ETCD = [
 def test_etcds_health(change: dict[str, Any], status: str, what: str, found: dict[str, Reading]) -> None:
     found["master"].facts["health"] |= change
     assert troubles(found) == [("master", "etcd", status, what)]
+
+
+def test_an_etcd_without_a_leader(found: dict[str, Reading]) -> None:
+    """Is one thing that is wrong: that it is not healthy then, and does not answer as ready, is not said beside."""
+    found["master"].facts["health"] |= {"healthy": False, "led": False}
+    held(found, "master")["ready"]["etcd"] = False
+    assert troubles(found) == [("master", "etcd", "drift", "leader")]
+
+
+def test_a_member_whose_data_are_gone(found: dict[str, Reading]) -> None:
+    stop("etcd")(held(found, "master"))
+    found["master"].facts |= {"health": {"healthy": False}, "members": NO_ETCD, "keys": NO_ETCD}
+    found["master"].facts["preflight"]["etcd"] = {"data": "", "lived": True}
+    assert ("master", "etcd", "drift", "data") in troubles(found)
+    (said,) = [f for f in report(found).findings if f.what == "data"]
+    assert "its member was ready once" in said.found and said.repair == "docs/troubleshooting.md"
+
+
+def test_grants(found: dict[str, Reading]) -> None:
+    """One finding for all of a service's, in the words of the announcement; unread ones are an error."""
+    name = "give etcd's clients their own users"
+    granted = held(found, "master")["grants"][name]
+    granted.remove("user flannel role flannel")
+    assert (only(found).expected, only(found).found) == (
+        "user flannel role flannel",
+        "without user flannel role flannel",
+    )
+    granted += ["user flannel role flannel", "user other role root"]
+    assert (only(found).what, only(found).expected, only(found).found) == (name, "nothing more", "user other role root")
+    held(found, "master")["grants"][name] = None
+    assert troubles(found) == [("master", "etcd", "error", name)]
 
 
 def test_members(found: dict[str, Reading]) -> None:

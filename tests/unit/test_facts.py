@@ -30,7 +30,7 @@ with patch("gevent.monkey.patch_all"):  # pyinfra's command line would replace t
 
 DATA = Path(__file__).parent / "facts"
 NOTHING_OF_A_ROLE: dict[str, Any] = {
-    "packages": {}, "holders": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "ready": {},
+    "packages": {}, "holders": {}, "programs": {}, "files": {}, "units": {}, "steps": {}, "grants": {}, "ready": {},
 }  # fmt: skip
 BANNER = "Last login: Mon Nov 23 13:00:00 2026 = from 10.1.10.1"
 
@@ -68,10 +68,15 @@ class Bare:
     def __init__(self, fact: Fact) -> None:
         self.name, self.process, self.requires_command = fact.name, fact.read, None
         module = inspect.getmodule(fact)
-        # Of a shell program its name and values, not its text.
-        self.command = (
-            patch.object(module, "program", called)(fact.script) if hasattr(module, "program") else fact.script
-        )
+        # Of shell programs their names and values, not their texts.
+        self.command = fact.script
+        for name, stands in (
+            ("program", called),
+            ("etcdctl", "etcdctl.sh; {}".format),
+            ("holding", "etcd-held.sh".format),
+        ):
+            if hasattr(module, name):
+                self.command = patch.object(module, name, stands)(self.command)
 
 
 def called(name: str, **values: str | int) -> str:

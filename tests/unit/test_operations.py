@@ -26,6 +26,7 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 import operations
 from cluster.certificates import certificate_files, signed_names
 from cluster.desired import File, Role, software
+from facts.etcd import Held
 from facts.flannel import Leases
 from facts.host import Preflight
 from facts.kubernetes import Nodes
@@ -84,6 +85,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
             made.answers[member.name, Preflight] = good(member, number)
             made.answers[member.name, RoleState] = BARE
             made.answers[member.name, Removals] = {}
+            made.answers[member.name, Held] = {}
         return made
 
     monkeypatch.setattr("operations.survey._answers", {})
@@ -399,7 +401,7 @@ def test_a_service_that_does_not_answer_is_waited_for(begin: Any, said: Any) -> 
     this.answers["master", RoleState] = found
     assert this.perform(etcd.member, "master", executing=False) == []
     assert kinds(this.perform(etcd.member, "master")) == ["reload", "wait"]
-    assert this.asked[-1][2].keys() == {"ready", "seconds"}
+    assert [a.keys() for _, fact, a in this.asked if fact is RoleState][-1] == {"ready", "seconds"}
     assert this.lines(said.records, "master") == []
 
 
@@ -669,7 +671,8 @@ def test_a_service_that_answers(verb: str, begin: Any, systemd: Any) -> None:
 def test_a_service_that_never_answers(verb: str, begin: Any, systemd: Any) -> None:
     done, _ = systemd(node_script(begin, verb, seconds=1), answers=False)
     assert done.returncode == 1
-    first, log, cause = done.stderr.splitlines()
+    first, log, asked, said, cause = done.stderr.splitlines()
+    assert (asked, said) == ("Asked whether it is ready:", '{"health":"true"}')
     assert first == "kubelet is not ready after 1 s. Its last log lines:"
     assert log == "log of kubelet"
     assert cause.startswith("Likely cause: Docker does not run")

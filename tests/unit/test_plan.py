@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.desired import Cause, File, Package, Program, Role, Step, Unit, recorder, software
+from cluster.desired import Cause, File, Grants, Package, Program, Role, Step, Unit, recorder, software
 from cluster.plan import plan
 from tests.unit.example import BARE, on_disk
 
@@ -23,6 +23,7 @@ ROLE = Role(
     files=(CONFIG,),
     gone=("/etc/systemd/system/x.service.d/x.conf",),
     steps=(Step("before", "true", "true"), Step("after", "true", "true", when="after")),
+    grants=(Grants("let them", "true", ("user x", "user y"), "true"),),
     units=(UNIT,),
 )
 
@@ -47,6 +48,7 @@ def converged() -> dict[str, Any]:
             }
         },
         "steps": {"before": True, "after": True},
+        "grants": {"let them": ["user x", "user y"]},
         "ready": {"x": True},
     }
 
@@ -64,6 +66,7 @@ def test_everything_on_a_bare_host() -> None:
         "before",
         "enable x",
         "start x (it is not there)",
+        "let them",
         "after",
     ]
 
@@ -89,6 +92,10 @@ def test_everything_on_a_bare_host() -> None:
         (("units", "x", "needs_reload"), True, ["reload systemd"]),
         (("ready", "x"), False, []),  # waited for, which is no change
         (("steps", "before"), False, ["before"]),
+        (("grants", "let them"), ["user x"], ["let them: grant user y"]),
+        (("grants", "let them"), ["user z", "user x", "user y"], ["let them: take away user z"]),
+        (("grants", "let them"), [], ["let them: grant user x", "let them: grant user y"]),
+        (("grants", "let them"), None, ["let them"]),  # it could not be asked
         (("packages", "x-server"), None, ["install x-server"]),
         (
             ("programs", "/usr/local/bin/x"),

@@ -1,0 +1,6 @@
+# shellcheck shell=sh
+# What a host holds of etcd, a line each, each only where it is so.
+[ ! -d "$DATA/member" ] || echo "etcd_data=$(date -u -d "@$(stat -c %Y "$DATA")" +%Y-%m-%d)"
+[ ! -e "$LIVED" ] || echo etcd_lived=yes
+sed -n 's/^ETCD_INITIAL_CLUSTER="\(.*\)"/etcd_configured=\1/p' /etc/etcd/etcd.conf 2>/dev/null
+! systemctl is-active -q etcd 2>/dev/null || ! members=$(e member list -w json 2>/dev/null) || echo "etcd_members=$members"

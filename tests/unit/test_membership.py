@@ -1,0 +1,161 @@
+"""Which states of hosts and store let etcd start, and what is said of the others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.membership import Record, problems, record_of
+from pki import StoreError
+from tests.unit.example import SEVERAL, cluster
+
+ONE, THREE = cluster(), cluster(SEVERAL, api_server_address="api.example")
+STORE = Path("/store")
+MASTER, NODE1, NODE2 = (f"https://10.1.10.{n}:2380" for n in (101, 102, 103))
+ALONE = {"master": MASTER}
+GROUP = {"master": MASTER, "node1": NODE1, "node2": NODE2}
+
+
+def member(members: dict[str, str], *, runs: bool = True, lived: bool = True, started: Any = None) -> dict[str, Any]:
+    """What a member with data holds."""
+    return {
+        "data": "2026-11-26", "lived": lived, "configured": members, "cluster": "cdf8" if runs else "",
+        "members": members if runs else {}, "started": sorted(members if started is None else started) if runs else [],
+    }  # fmt: skip
+
+
+def without_data(**held: Any) -> dict[str, Any]:
+    return {"data": "", "lived": False, "configured": {}, "cluster": "", "members": {}, "started": []} | held
+
+
+def said(of: Any, record: Record | None = None, asked: Any = None, **held: dict[str, Any]) -> list[str]:
+    """What is said of a cluster whose hosts hold nothing but this."""
+    return problems(of, {h.name: held.get(h.name, {}) for h in of.hosts if not asked or h.name in asked}, record, STORE)
+
+
+FINE = {
+    "a first run": said(ONE),
+    "a first run of three": said(THREE),
+    "one that lives": said(ONE, Record("cdf8", ALONE), master=member(ALONE)),
+    "one whose store is lost": said(ONE, master=member(ALONE)),
+    "one that is stopped": said(ONE, Record("cdf8", ALONE), master=member(ALONE, runs=False)),
+    "three that live": said(THREE, Record("cdf8", GROUP), **dict.fromkeys(GROUP, member(GROUP))),
+    "renamed in the inventory": said(ONE, Record("cdf8", {"m": MASTER}), master=member({"m": MASTER})),
+    "etcd.conf written, and killed": said(THREE, master=without_data(configured=GROUP)),
+    "killed before any was ready": said(THREE, master=member(GROUP, runs=False, lived=False)),
+    "killed before the third was started": said(
+        THREE, master=member(GROUP, started=["master", "node1"]), node1=member(GROUP, started=["master", "node1"])
+    ),
+    "data of another cluster on a node": said(ONE, master=member(ALONE), node2=member({"node2": NODE2})),
+    "only nodes asked": said(ONE, asked=["node1"]),
+}
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_nothing_is_said_of(name: str) -> None:
+    assert FINE[name] == []
+
+
+ANEW = "stop etcd and remove /var/lib/etcd/default.etcd and /var/lib/container-cloud/etcd.lived on "
+CHANGED = {
+    "grown": (
+        said(THREE, Record("cdf8", ALONE), master=member(ALONE)),
+        ["etcd = master, node1, node2 in the inventory, but master is a member of etcd's cluster cdf8, with data since "
+         "2026-11-26, with the members master: ", "cannot be changed", "etcdctl member remove",
+         f"{ANEW}master, node1, node2",
+         ", and /store/etcd.json here"],
+    ),
+    "grown, and the store is lost": (said(THREE, master=member(ALONE)), ["master is a member", f"{ANEW}master, "]),
+    "grown while etcd is stopped": (
+        said(THREE, master=member(ALONE, runs=False)), ["master, where etcd does not answer, has been a member"],
+    ),
+    "grown, and only a new host asked": (
+        said(THREE, Record("cdf8", ALONE), asked=["node1"]),
+        ["the store says that etcd's cluster cdf8 has lived, with the members master (/store/etcd.json)"],
+    ),
+    "shrunk": (
+        said(ONE, Record("cdf8", GROUP), master=member(GROUP), node1=member(GROUP), node2=member(GROUP)),
+        ["etcd = master in the inventory, but master is", "with the members master, node1, node2"],
+    ),
+    "moved": (
+        said(cluster({"etcd": ["node1"]}), Record("cdf8", ALONE), master=member(ALONE)),
+        ["etcd = node1 in", "the store says", "; master is a member of etcd's cluster cdf8, with data since 2026-11-26 "
+         "and is not in the group"],
+    ),
+    "another port": (
+        said(cluster(etcd_peer_port=12380), master=member(ALONE)),
+        ["etcd = master (https://10.1.10.101:12380)", "the members master (https://10.1.10.101:2380)"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_group_that_is_not_the_clusters_members_is_refused(name: str) -> None:
+    (line,), parts = CHANGED[name]
+    assert [part for part in parts if part not in line] == [], line
+
+
+LOST = {
+    "the store says so": (
+        said(ONE, Record("cdf8", ALONE)), ["master: etcd has no data in /var/lib/etcd/default.etcd", "the store says"],
+    ),
+    "the host says so": (
+        said(ONE, master=without_data(lived=True)), ["its member was ready once", "kubelets would end every pod",
+         "restore a snapshot", f"{ANEW}master"],
+    ),
+    "another member says so": (
+        said(THREE, master=member(GROUP), node2=member(GROUP)), ["node1: etcd has no data", "master lists it"],
+    ),
+    "another member cannot say": (
+        said(THREE, master=member(GROUP, runs=False), node1=member(GROUP, runs=False)),
+        ["node2: ", "master's member was ready once", "systemctl start etcd there first"],
+    ),
+    "moved without a store": (
+        said(cluster({"etcd": ["node1"]}), master=member(ALONE, runs=False)),
+        ["node1: etcd has no data", "master, where etcd does not answer", "not in the group", f"{ANEW}node1, master"],
+    ),
+    "it still runs": (
+        said(ONE, Record("cdf8", ALONE), master=without_data(members=ALONE, cluster="cdf8", started=["master"])),
+        ["master: etcd runs, but its data directory", "etcdctl snapshot save"],
+    ),
+    "the others were not asked": (
+        said(ONE, asked=["master"]), ["master: etcd would begin a cluster here, and node1, node2, node3 could not be",
+         "without --limit"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_member_that_would_start_empty_is_refused(name: str) -> None:
+    (line,), parts = LOST[name]
+    assert [part for part in parts if part not in line] == [], line
+
+
+def test_every_member_that_has_lost_its_data_is_named() -> None:
+    lines = said(THREE, Record("cdf8", GROUP))
+    assert [line.partition(":")[0] for line in lines] == ["master", "node1", "node2"]
+
+
+def test_two_clusters_are_told_apart() -> None:
+    other = member(GROUP) | {"cluster": "beef"}
+    (line,) = said(THREE, master=member(GROUP), node1=member(GROUP), node2=other)
+    assert line.startswith("master is a member of etcd's cluster cdf8 and node2 of cluster beef")
+    (line,) = said(ONE, Record("beef", ALONE), master=member(ALONE))
+    assert "master is a member of etcd's cluster cdf8, but the store says that etcd's cluster beef has lived" in line
+    assert "remove /store/etcd.json here" in line
+
+
+def test_the_store_remembers_what_was_kept(tmp_path: Path) -> None:
+    assert Record.read(tmp_path / "store") is None
+    record = record_of(member(GROUP))
+    assert record == Record("cdf8", GROUP)
+    record.keep(tmp_path / "store")
+    assert Record.read(tmp_path / "store") == record
+    (tmp_path / "store/etcd.json").write_text("{")
+    with pytest.raises(StoreError, match="cannot be read: restore it"):
+        Record.read(tmp_path / "store")
+
+
+def test_a_cluster_is_remembered_once_all_its_members_have_started() -> None:
+    assert record_of({}) is None and record_of(without_data()) is None
+    assert record_of(member(GROUP, started=["master", "node1"])) is None
