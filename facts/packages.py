@@ -117,7 +117,8 @@ class Removals(Fact[dict]):
         if family == "deb":
             apt = program("apt", READING=_APT_READING)
             return f'{apt}k=$(known {names})\n[ -z "$k" ] || removals $k | sed "s/^/goes /"; true'
-        return f'{_COPY}READING="-C $o"; {program("dnf")}removals {names} | sed "s/^/goes /"; rm -rf $d'
+        dnf = f'{_COPY}READING="-C $o --setopt=strict=False"; {program("dnf")}'
+        return f'{dnf}removals {names} | sed "s/^/goes /"; rm -rf $d'
 
     def read(self, lines: list[str]) -> dict:
         listed = (line.split() for line in lines)

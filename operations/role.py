@@ -19,7 +19,7 @@ from facts.shell import DIRECT, FIND_PROGRAMS, words
 from operations.inventory import the_cluster
 from operations.packages import install_packages, install_programs
 from operations.preflight import distribution
-from operations.refusal import refuse, refuse_all
+from operations.refusal import refuse
 from operations.report import announce, arriving
 
 _PATIENCE = 60  # seconds: after etcd was down, an API server has needed 30
@@ -62,15 +62,13 @@ def _with_removals(changes: Plan, family: FamilyName) -> Plan:
 
 
 def _refuse_removal(changes: Plan, unwanted: list[str]) -> StringCommand:
-    """No package goes unless the settings say so: before anything is changed, if the run is still being planned."""
+    """No package goes unless the settings say so."""
     wanted, going = (", ".join(names) for names in ([p.name for p in changes.packages], unwanted))
-    reason = (
-        f"installing {wanted} would remove {going}. If the run may, write replace_packages = {json.dumps(unwanted)}; "
+    return refuse(
+        f"{host.name}: installing {wanted} would remove {going}. "
+        f"If the run may, write replace_packages = {json.dumps(unwanted)}; "
         "otherwise remove what is in the way yourself, or, to keep it, name it in package_names"
     )
-    if not state.is_executing:
-        refuse_all([f"{host.name}: {reason}"], "nothing was changed")
-    return refuse(reason)
 
 
 def _answer(waits: tuple[Start, ...]) -> bool:

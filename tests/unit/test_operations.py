@@ -424,7 +424,7 @@ def test_no_package_goes_unless_the_settings_say_so(begin: Any, said: Any) -> No
     this = begin()
     this.answers["node1", Removals] = IN_THE_WAY
     message = refusal(this.perform(host.install, "node1"))
-    assert message.startswith("installing docker.io, conntrack, ")
+    assert message.startswith("node1: installing docker.io, conntrack, ")
     assert "would remove docker-ce, containerd.io. " in message
     assert 'replace_packages = ["docker-ce", "containerd.io"]' in message and "package_names" in message
     assert this.lines(said.records, "node1") == [], "nothing is announced that is not done"
