@@ -263,10 +263,8 @@ _NAMESPACES = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 def refused_label(label: str) -> str | None:
     """Why the kubelet would not start with this node label, and what to write instead; None when it would."""
-    key, equals, value = label.partition("=")
+    key, _, value = label.partition("=")
     namespace, slash, name = key.rpartition("/")
-    if not equals:
-        return f'has no value: write {key}=…, or "{key}="'
     theirs = _within(namespace, ("kubernetes.io", "k8s.io"))
     if not slash or not theirs or key in _LABELS or _within(namespace, _NAMESPACES):
         return None
