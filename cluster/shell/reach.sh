@@ -34,12 +34,15 @@ ask_at() {
 # Whoever opened the places may not know where: the last addresses of a lease are tried.
 ask_lease() {
     while :; do
-        for last in 1 2; do
+        for last in 1 2 3; do
             echoed "$(from_the_end "$1" $last)" $enough && echo "yes $1" && return
         done
         [ "$(date +%s)" -lt "$end" ] || break
     done
-    echoed "$(from_the_end "$1" 1)" 1 && echo "small $1" || echo "no $1"
+    for last in 1 2 3; do
+        echoed "$(from_the_end "$1" $last)" 1 && echo "small $1" && return
+    done
+    echo "no $1"
 }
 
 # $1: addresses of places; $2: addresses with ports of whoever listens there; $3: leases
