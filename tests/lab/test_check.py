@@ -96,11 +96,11 @@ def test_the_check_needs_no_ping_and_leaves_nothing(lab: Lab) -> None:
 
 def test_a_place_is_taken_away_though_the_run_is_killed(lab: Lab) -> None:
     """It goes by itself: nobody needs to be there."""
-    place = lab.fact("facts.network.Place", "life=2", limit="node1")["node1"]
+    place = lab.fact("facts.network.Place", "life=10", limit="node1")["node1"]
     assert lab.ssh("node1", f"nsenter --net=/proc/{place['pid']}/ns/net ip -4 -o addr show eth0").count(
         place["address"]
     )
-    lab.ssh("node1", f"for n in $(seq 20); do [ -e /proc/{place['pid']} ] || exit 0; sleep 0.5; done; exit 1")
+    lab.ssh("node1", f"for n in $(seq 40); do [ -e /proc/{place['pid']} ] || exit 0; sleep 0.5; done; exit 1")
     lab.ssh("node1", "for n in $(seq 20); do ip -o link | grep -q podcheck || exit 0; sleep 0.5; done; exit 1")
 
 

@@ -1,0 +1,115 @@
+"""The shell that looks at a node's pod network, with programs that answer what a test says."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cluster.reach import silent
+from cluster.roles.lease import follower, handed
+from cluster.shell import program
+from tests.unit.example import cluster
+
+OURS = ["-A FORWARD -s 192.168.0.0/16 -j ACCEPT", "-A FORWARD -d 192.168.0.0/16 -j ACCEPT"]
+DOCKERS = ["-A FORWARD -j DOCKER-USER", "-A FORWARD -m conntrack --ctstate INVALID -j DROP"]
+
+
+def run(script: str, programs: Path, answers: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """A script whose programs print what they are told to, by name and first argument that decides."""
+    for name, body in answers.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name).chmod(0o755)
+    env = {"PATH": f"{programs}:/usr/bin:/bin"}
+    return subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=False)
+
+
+def printing(*lines: str) -> str:
+    return "\n".join(["cat <<'EOF'", *lines, "EOF"])
+
+
+@pytest.mark.parametrize(
+    ("rules", "passes"),
+    [
+        (OURS, True),
+        ([*reversed(OURS)], True),
+        ([*DOCKERS, *OURS], True),
+        ([*OURS, "-A FORWARD -j DROP"], True),
+        (["-A FORWARD -s 10.9.9.9/32 -j DROP", *OURS], True),
+        (["-A FORWARD -j DROP", *OURS], False),
+        ([OURS[0], "-A FORWARD -i eth0 -j REJECT --reject-with icmp-port-unreachable", OURS[1]], False),
+        (["-A FORWARD -p tcp -j DROP", *OURS], False),
+        ([OURS[0]], False),
+        ([], False),
+        (["-A FORWARD -s 192.168.0.0/17 -j ACCEPT", OURS[1]], False),
+    ],
+)
+def test_forward_lets_pods_through_if_they_come_before_what_drops(
+    rules: list[str], passes: bool, tmp_path: Path
+) -> None:
+    script = f"{program('forward', NETWORK='192.168.0.0/16')}check"
+    assert (run(script, tmp_path, {"iptables": printing("-P FORWARD DROP", *rules)}).returncode == 0) is passes
+
+
+WHOLE = {
+    "route": "192.168.14.0/24 via 192.168.14.0 dev flannel.1 onlink ",
+    "neigh": "192.168.14.0 lladdr 0a:00 PERMANENT",
+    "fdb": "0a:00 dst 10.1.10.103 self permanent",
+}
+
+
+@pytest.mark.parametrize(
+    ("without", "more", "broken"),
+    [
+        ("", {}, ""),
+        ("route", {}, "192.168.14.0"),
+        ("neigh", {}, "192.168.14.0"),
+        ("fdb", {}, "192.168.14.0"),
+        ("", {"fdb": "0b:00 dst 10.1.10.109 self permanent"}, ""),  # of a node that has another device now
+        ("", {"route": "192.168.13.0/24 dev docker0 proto kernel scope link src 192.168.13.1"}, ""),
+        ("", {"route": "192.168.22.0/24 via 192.168.22.0 dev flannel.1 onlink "}, "192.168.22.0"),
+    ],
+)
+def test_a_way_is_three_things(without: str, more: dict[str, str], broken: str, tmp_path: Path) -> None:
+    lines = {
+        kind: [*([] if kind == without else [line]), *more.get(kind, "").splitlines()] for kind, line in WHOLE.items()
+    }
+    ip = f'case "$2" in route)\n{printing(*lines["route"])}\n;; neigh)\n{printing(*lines["neigh"])}\n;; esac'
+    script = program("ways", BACKEND="vxlan", DEVICE="flannel.1", NETWORK="192.168.0.0/16") + "broken"
+    assert run(script, tmp_path, {"ip": ip, "bridge": printing(*lines["fdb"])}).stdout.strip() == broken
+
+
+@pytest.mark.parametrize(
+    ("changed", "moves"),
+    [
+        ({}, False),
+        ({"pod_subnet_min": "192.168.13.0"}, False),
+        ({"pod_subnet_max": "192.168.13.0"}, False),
+        ({"flannel_backend_options": {"Port": 4789}}, False),
+        ({"pod_subnet_min": "192.168.14.0"}, True),
+        ({"pod_subnet_max": "192.168.12.0"}, True),
+        ({"pod_subnet_length": 25}, True),
+        ({"flannel_backend_options": {"MTU": 1400}}, True),
+        ({"flannel_backend": "host-gw"}, True),
+    ],
+)
+def test_docker_is_known_to_follow_before_its_lease_moves(
+    changed: dict[str, object], moves: bool, tmp_path: Path
+) -> None:
+    (cause,) = follower(cluster(**changed).settings).causes
+    before = handed(cluster().settings)
+    (tmp_path / "docker.env").write_text(f"FLANNEL_BACKEND={before}\n")
+    (tmp_path / "subnet.env").write_text("FLANNEL_SUBNET=192.168.13.1/24\n")
+    script = cause.check.replace("/run/flannel", str(tmp_path))
+    assert (run(f"( {script} )", tmp_path, {}).returncode == 0) is moves
+
+
+def test_nothing_moves_before_the_first_lease(tmp_path: Path) -> None:
+    (cause,) = follower(cluster(pod_subnet_length=25).settings).causes
+    assert run(f"( {cause.check.replace('/run/flannel', str(tmp_path))} )", tmp_path, {}).returncode != 0
+
+
+def test_who_says_nothing_is_silent() -> None:
+    targets = {"node1": "a", "node2": "b", "node3": "c"}
+    assert silent("node1", targets, {"node1": {"answers": {"b": "small", "c": "yes"}}}) == {"node2": "small"}
+    assert silent("node1", targets, {}) == {"node2": "no", "node3": "no"}
