@@ -62,7 +62,10 @@ names='' files=''
 for unit in $UNITS; do
     names="$names $unit.service"
     files="$files /etc/systemd/system/$unit.service"
-    [ ! -e "/etc/systemd/system/$unit.service.d/container-cloud.conf" ] || echo "ours=$unit"
+    # What it was started with tells as much: one of these files may have been deleted.
+    if [ -e "/etc/systemd/system/$unit.service.d/container-cloud.conf" ] || [ -e "/run/container-cloud/$unit.inputs" ]; then
+        echo "ours=$unit"
+    fi
 done
 # shellcheck disable=SC2086
 {
