@@ -41,7 +41,7 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
     units = [u.name for r in listed for u in r.units]
     packages = list(dict.fromkeys(p.name for r in listed for p in r.packages))
     flannel = {"network": str(settings.pod_network), "backend": settings.flannel_backend, "device": device(settings)}
-    found: dict[str, tuple[type[Fact], dict[str, Any]]] = {}
+    found: dict[str, tuple[type[Fact[Any]], dict[str, Any]]] = {}
     if host.is_node:  # first: nodes ask each other, and begin at the same time
         found |= {"pods": (PodNetwork, flannel)}
     found |= {

@@ -28,7 +28,7 @@ class Fact(FactBase[T], Generic[T]):
     program = ""
     asks = ""
 
-    def script(self) -> str:
+    def script(self, *_: Any, **__: Any) -> str:
         """The shell that reads; it ends with exit code 0, whatever it finds. Takes the fact's arguments."""
         raise NotImplementedError
 
@@ -46,7 +46,7 @@ class Fact(FactBase[T], Generic[T]):
 
         # pyinfra asks the signature which arguments the fact takes.
         command.__signature__ = inspect.signature(cls.script)  # type: ignore[attr-defined]
-        cls.command = command  # type: ignore[assignment]
+        cls.command = command
         super().__init_subclass__()
 
     def question(self, **arguments: Any) -> str:

@@ -10,7 +10,7 @@ from facts.base import PREAMBLE, Fact
 _MARK = "@@ container-cloud"
 
 
-Questions = Mapping[str, tuple[type[Fact], Mapping[str, Any]]]  # by a name of the caller's: a fact, its arguments
+Questions = Mapping[str, tuple[type[Fact[Any]], Mapping[str, Any]]]  # by a name of the caller's: a fact, its arguments
 
 
 class Unread(str):
@@ -53,7 +53,7 @@ def answers(facts: Questions, output: Iterable[str]) -> dict[str, Any]:
     return {name: _value(fact(), lines.get(name, []), codes.get(name)) for name, (fact, _) in facts.items()}
 
 
-def _value(fact: Fact, lines: list[str], code: str | None) -> Any:
+def _value(fact: Fact[Any], lines: list[str], code: str | None) -> Any:
     if code != "0":
         return Unread("the answer is cut off" if code is None else f"exit code {code}")
     if fact.asks and not any(lines):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -11,7 +12,7 @@ from facts.base import Fact
 DIRECTORIES = ("/etc/kubernetes/ca", "/etc/etcd/pki", "/etc/flannel/pki")
 
 
-class Certificates(Fact[dict]):
+class Certificates(Fact[dict[str, Any]]):
     """
     Every certificate and key below the cluster's directories. Keys are never read, only their modes.
 
@@ -37,7 +38,7 @@ class Certificates(Fact[dict]):
             'for f in $d/*.key; do [ -e $f ] && stat -c "key %a %U:%G %n" $f; done; done; true'
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         texts: dict[str, list[str]] = {}
         keys: dict[str, dict[str, str]] = {}
         path = ""
@@ -53,14 +54,14 @@ class Certificates(Fact[dict]):
         return {"certificates": {p: _parse("\n".join(lines)) for p, lines in texts.items()}, "keys": keys}
 
 
-def _parse(text: str) -> list[dict]:
+def _parse(text: str) -> list[dict[str, Any]]:
     try:
         return [_describe(c) for c in x509.load_pem_x509_certificates(text.encode())]
     except ValueError as error:
         return [{"error": str(error)}]
 
 
-def _describe(certificate: x509.Certificate) -> dict:
+def _describe(certificate: x509.Certificate) -> dict[str, Any]:
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     return {
         "subject": _common_name(certificate.subject),

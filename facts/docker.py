@@ -1,13 +1,14 @@
 """Docker as it runs, not as it is configured."""
 
 import json
+from typing import Any
 
 from pyinfra.api.exceptions import FactProcessError
 
 from facts.base import Fact
 
 
-class Engine(Fact[dict]):
+class Engine(Fact[dict[str, Any]]):
     """
     Docker's network and cgroup driver as it runs; {} where it does not answer.
 
@@ -35,7 +36,7 @@ class Engine(Fact[dict]):
             "iptables -w -S FORWARD 2>/dev/null | sed -n 's/^-P FORWARD /forward_policy=/p'; true"
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         raw = dict(line.split("=", 1) for line in lines if "=" in line)
         try:
             info = json.loads(raw.pop("info"))

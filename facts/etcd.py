@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pyinfra.api.exceptions import FactProcessError
 
@@ -20,7 +21,7 @@ def _json(lines: Iterable[str]) -> object:
         raise FactProcessError(f"not JSON: {error}") from error
 
 
-class Members(Fact[dict]):
+class Members(Fact[dict[str, Any]]):
     """
     etcd's members by name, as etcd itself lists them; {} where etcd does not answer. One that was added and has never
     started has no name, and its id stands for it.
@@ -40,7 +41,7 @@ class Members(Fact[dict]):
     def script(self) -> str:
         return etcdctl("e member list -w json 2>/dev/null || true")
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         answer = _json(lines)
         assert isinstance(answer, dict)
         return {
@@ -54,7 +55,7 @@ class Members(Fact[dict]):
         }
 
 
-class Health(Fact[dict]):
+class Health(Fact[dict[str, Any]]):
     """
     A member's own view of its health; {} where there is no etcd.
 
@@ -77,7 +78,7 @@ class Health(Fact[dict]):
             "e alarm list 2>/dev/null | sed 's/^/alarm /'; true"
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         status = next((line[7:] for line in lines if line.startswith("status ")), "")
         answer = _json([status]) if status else []
         if not (isinstance(answer, list) and answer):
@@ -98,7 +99,7 @@ class Health(Fact[dict]):
         }
 
 
-class FlannelKeys(Fact[dict]):
+class FlannelKeys(Fact[dict[str, Any]]):
     """
     flannel's keys in etcd with their values, by name below the prefix; {} where etcd does not answer.
 
@@ -124,7 +125,7 @@ class FlannelKeys(Fact[dict]):
             )
         return etcdctl(f"e get --prefix {prefix}/ 2>/dev/null | sed 's|^{prefix}/||'; true")
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         lines = [line for line in lines if line]
         try:
             return {key: json.loads(value) for key, value in zip(lines[::2], lines[1::2], strict=True)}
@@ -132,7 +133,7 @@ class FlannelKeys(Fact[dict]):
             raise FactProcessError(f"not pairs of key and JSON: {error}") from error
 
 
-class Held(Fact[dict]):
+class Held(Fact[dict[str, Any]]):
     """
     What a host holds of etcd, whether it runs or not; {} for nothing.
 
@@ -153,7 +154,7 @@ class Held(Fact[dict]):
     def script(self) -> str:
         return holding()
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         return held({key: value for key, _, value in (line.partition("=") for line in lines)})
 
 
@@ -162,7 +163,7 @@ def holding() -> str:
     return etcdctl(program("etcd-held", DATA=DATA, LIVED=LIVED))
 
 
-def held(values: Mapping[str, str]) -> dict:
+def held(values: Mapping[str, str]) -> dict[str, Any]:
     """What a host holds of etcd, as `Held` tells it, of what `holding` printed."""
     told = {key.removeprefix(_HELD): value for key, value in values.items() if key.startswith(_HELD)}
     if not told:

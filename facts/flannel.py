@@ -1,6 +1,7 @@
 """flannel: its configuration and leases in etcd, and a node's lease as flanneld holds it."""
 
 import shlex
+from typing import Any
 
 from pyinfra.api import ShortFactBase
 
@@ -8,7 +9,7 @@ from facts.base import Fact
 from facts.etcd import FlannelKeys
 
 
-class Configuration(ShortFactBase[dict]):
+class Configuration(ShortFactBase[dict[str, Any]]):
     """
     flannel's network configuration in etcd; {} where there is none. Ask an etcd member.
 
@@ -24,11 +25,12 @@ class Configuration(ShortFactBase[dict]):
 
     fact = FlannelKeys
 
-    def process_data(self, data: dict) -> dict:
-        return data.get("config", {})
+    def process_data(self, data: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = data.get("config", {})
+        return found
 
 
-class Leases(ShortFactBase[dict]):
+class Leases(ShortFactBase[dict[str, Any]]):
     """
     Every node's lease in etcd, by subnet. Ask an etcd member.
 
@@ -44,7 +46,7 @@ class Leases(ShortFactBase[dict]):
 
     fact = FlannelKeys
 
-    def process_data(self, data: dict) -> dict:
+    def process_data(self, data: dict[str, Any]) -> dict[str, Any]:
         return {
             key.removeprefix("subnets/").replace("-", "/"): {
                 "address": lease["PublicIP"],
@@ -56,7 +58,7 @@ class Leases(ShortFactBase[dict]):
         }
 
 
-class SubnetEnv(Fact[dict]):
+class SubnetEnv(Fact[dict[str, Any]]):
     """
     The lease as flanneld wrote it down on a node; {} before its first lease.
 
@@ -75,5 +77,5 @@ class SubnetEnv(Fact[dict]):
     def script(self, path: str = "/run/flannel/subnet.env") -> str:
         return f"cat {shlex.quote(path)} 2>/dev/null || true"
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         return dict(line.split("=", 1) for line in lines if "=" in line)

@@ -15,7 +15,7 @@ _ROUTE_KINDS = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
 _Pairs = list[tuple[str, str]]
 
 
-class Preflight(Fact[dict]):
+class Preflight(Fact[dict[str, Any]]):
     """
     What decides whether a host can be used at all.
 
@@ -62,7 +62,7 @@ class Preflight(Fact[dict]):
     def script(self, ports: Iterable[int] = (), units: Iterable[str] = ()) -> str:
         return f"{holding()}\n{program('preflight', PORTS=' '.join(map(str, ports)), UNITS=' '.join(units))}"
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         pairs: _Pairs = [line.partition("=")[::2] for line in lines]
         raw = dict(pairs)
         texts = ("distribution", "like", "version", "name", "architecture", "init", "machine_id", "hostname")
@@ -119,7 +119,7 @@ def _listeners(lines: Iterable[str], processes: Iterable[str]) -> dict[int, dict
     for line in lines:
         _, _, _, local, _, *users = line.split(maxsplit=5)
         name = re.search(r'\(\("([^"]*)",pid=(\d+)', " ".join(users))
-        unit, path, *_ = [*(known.get(name[2], ()) if name else ()), "-", ""]
+        unit, path, *_ = [*(known.get(name[2], []) if name else []), "-", ""]
         who = {"name": name[1] if name else "", "pid": int(name[2]) if name else 0}
         found.setdefault(int(local.rpartition(":")[2]), {**who, "unit": unit.strip("-"), "program": path})
     return found

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from pyinfra.api.exceptions import FactProcessError
 
@@ -13,7 +14,7 @@ KUBECONFIG = "/etc/kubernetes/kubeconfig"
 KUBECTL = f"env {PROGRAMS_PATH} kubectl"
 
 
-class ApiServer(Fact[dict]):
+class ApiServer(Fact[dict[str, Any]]):
     """
     Whether the API server is ready, and which of its checks fail; {} where there is no kubectl.
 
@@ -33,14 +34,14 @@ class ApiServer(Fact[dict]):
             f'{k} get --raw /version 2>/dev/null | sed -n \'s/.*"gitVersion": "\\(.*\\)".*/version \\1/p\'; true'
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         checks = "\n".join(line[6:] for line in lines if line.startswith("check "))
         failing = re.findall(r"\[-\](\S+)", checks)  # kubectl quotes an answer that is an error in one line
         version = next((line[8:] for line in lines if line.startswith("version ")), "")
         return {"ready": "readyz check passed" in checks, "failing": failing, "version": version}
 
 
-class Nodes(Fact[dict]):
+class Nodes(Fact[dict[str, Any]]):
     """
     The nodes the API server knows, by name; {} where it does not answer.
 
@@ -69,7 +70,7 @@ class Nodes(Fact[dict]):
         )
         return f"{wait if names and seconds else ''}{k} get nodes -o json 2>/dev/null || true"
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         try:
             items = json.loads("\n".join(lines))["items"]
         except (ValueError, KeyError) as error:
@@ -77,9 +78,9 @@ class Nodes(Fact[dict]):
         return {item["metadata"]["name"]: _node(item) for item in items}
 
 
-def _node(item: dict) -> dict:
+def _node(item: dict[str, Any]) -> dict[str, Any]:
     status = item["status"]
-    ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+    ready: dict[str, Any] = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
     addresses = {a["type"]: a["address"] for a in status.get("addresses", [])}
     return {
         "ready": ready.get("status") == "True",

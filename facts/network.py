@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 from cluster.shell import program
 from facts.base import Fact
@@ -10,7 +11,7 @@ from facts.shell import words
 PORT = 8080  # of a place among pods: there, nobody else listens
 
 
-class Place(Fact[dict]):
+class Place(Fact[dict[str, Any]]):
     """
     Whether pods start on a node, and a place among them from which others can be asked (see `Reach`).
 
@@ -34,11 +35,11 @@ class Place(Fact[dict]):
         asked = "resolvers; containers_start; open_place" if image else "resolvers; open_place"
         return f"{program('probe', IMAGE=image, LIFE=life, PORT=port)}\n{asked}"
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         return _place(lines)
 
 
-class Reach(Fact[dict]):
+class Reach(Fact[dict[str, Any]]):
     """
     Whom a place among a node's pods reaches (see `Place`), with packets as large as pods' are.
 
@@ -81,11 +82,11 @@ class Reach(Fact[dict]):
             )
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         return _reach(lines)
 
 
-class PodNetwork(Fact[dict]):
+class PodNetwork(Fact[dict[str, Any]]):
     """
     Whether pods can start on a node, and which other leases they reach, when all nodes are asked this at once.
 
@@ -129,12 +130,12 @@ class PodNetwork(Fact[dict]):
             )
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         place = _place(lines)
         return {**place, **_reach(lines)} if place else {}
 
 
-class Ways(Fact[dict]):
+class Ways(Fact[dict[str, Any]]):
     """
     How this host reaches the pod network's other parts: routes, and, with vxlan, which host has which device.
 
@@ -158,8 +159,8 @@ class Ways(Fact[dict]):
             f"bridge fdb show dev {words([device])} 2>/dev/null | sed 's/^/host /'; echo end"
         )
 
-    def read(self, lines: list[str]) -> dict:
-        found: dict[str, dict] = {"routes": {}, "neighbours": {}, "hosts": {}}
+    def read(self, lines: list[str]) -> dict[str, Any]:
+        found: dict[str, dict[str, Any]] = {"routes": {}, "neighbours": {}, "hosts": {}}
         for line in lines:
             kind, *rest = line.split()
             pairs = dict(pairwise(rest[1:]))
@@ -172,7 +173,7 @@ class Ways(Fact[dict]):
         return found
 
 
-class Answers(Fact[dict]):
+class Answers(Fact[dict[str, Any]]):
     """
     Which URLs answer this host with a success.
 
@@ -193,7 +194,7 @@ class Answers(Fact[dict]):
         ask = 'curl -fsS -o /dev/null --noproxy "*" --max-time 5 "$u" 2>/dev/null'
         return _each("u", urls, seconds, ask, pause=" sleep 0.2;")
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         return _answers(lines)
 
 
@@ -210,7 +211,7 @@ def _answers(lines: Iterable[str]) -> dict[str, bool]:
     return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in lines)}
 
 
-def _place(lines: list[str]) -> dict:
+def _place(lines: list[str]) -> dict[str, Any]:
     """What probe.sh printed of the place it opened."""
     found = _pairs(lines)
     if "lease" not in found:
@@ -219,7 +220,7 @@ def _place(lines: list[str]) -> dict:
     return {"lease": found["lease"][0], **place, "troubles": found.get("trouble", [])}
 
 
-def _reach(lines: list[str]) -> dict:
+def _reach(lines: list[str]) -> dict[str, Any]:
     """What reach.sh printed of whom it asked."""
     found = _pairs(lines)
     answers = {asked: answer for answer in ("yes", "small", "no") for asked in found.get(answer, [])}

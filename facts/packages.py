@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from cluster.desired import Package
 from cluster.families import FamilyName
@@ -18,7 +19,7 @@ _VERIFY = {
 }
 
 
-class Offers(Fact[dict]):
+class Offers(Fact[dict[str, Any]]):
     """
     Installed packages, and the newer versions that the host's repositories offer; a run takes none of them by itself.
 
@@ -42,7 +43,7 @@ class Offers(Fact[dict]):
         ask = f"if command -v apt-get >/dev/null; then {_apt(names, refresh)}; else {_dnf(names, refresh)}; fi"
         return f"{proxy}{ask}; true"
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         found: dict[str, dict[str, str | None]] = {}
         name = ""
         for line in lines:
@@ -95,7 +96,7 @@ def specifications(family: FamilyName, packages: Iterable[Package]) -> list[str]
     return [f"{p.name}{between}{p.version}" if p.version else p.name for p in packages]
 
 
-class Removals(Fact[dict]):
+class Removals(Fact[dict[str, Any]]):
     """
     Packages that would go from a host if others came, with the versions they have.
 
@@ -120,12 +121,12 @@ class Removals(Fact[dict]):
         dnf = f'{_COPY}READING="-C $o --setopt=strict=False"; {program("dnf")}'
         return f'{dnf}removals {names} | sed "s/^/goes /"; rm -rf $d'
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         listed = (line.split() for line in lines)
         return {rest[0]: rest[1] for kind, *rest in listed if kind == "goes"}
 
 
-class Altered(Fact[dict]):
+class Altered(Fact[dict[str, Any]]):
     """
     Programs and units that are not as their packages brought them.
 
@@ -147,7 +148,7 @@ class Altered(Fact[dict]):
             f'for n in {words(packages)}; do {{ {_VERIFY[family]}; }} 2>/dev/null | sed "s/^/altered $n /"; done; true'
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         found = {}
         for line in lines:
             kind, package, how, *rest = line.split()  # a letter between says what kind of file it is, if of any

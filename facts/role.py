@@ -14,7 +14,7 @@ PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
 _OWN = HEADER.partition(";")[0]  # how a file of ours begins, in one of its first lines; or its name says so
 
 
-class RoleState(Fact[dict]):
+class RoleState(Fact[dict[str, Any]]):
     """
     What a host holds of one role: packages, programs, files, units, and which conditions are true.
 
@@ -62,7 +62,7 @@ class RoleState(Fact[dict]):
         ready: Mapping[str, str] | None = None,
         seconds: int = 0,
     ) -> str:
-        parts = [
+        parts: list[object] = [
             FIND_PROGRAMS,
             packages and _PACKAGES[family](packages, holders),
             programs and _read_programs(programs),
@@ -73,9 +73,9 @@ class RoleState(Fact[dict]):
             seconds and f"end=$(($(date +%s) + {seconds}))",
             *(_condition("ready", name, check, wait=seconds > 0) for name, check in (ready or {}).items()),
         ]
-        return "; ".join([part for part in parts if part] + ["echo end"])
+        return "; ".join([str(part) for part in parts if part] + ["echo end"])
 
-    def default(self) -> dict:
+    def default(self) -> dict[str, Any]:
         return {
             "packages": {},
             "holders": {},
@@ -87,7 +87,7 @@ class RoleState(Fact[dict]):
             "ready": {},
         }
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         found = self.default()
         granted: list[str] | None = None
         for line in lines:

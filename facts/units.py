@@ -1,13 +1,14 @@
 """Units, with what they were started with."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from cluster.roles import UNITS
 from facts.base import Fact
 from facts.shell import parse_units, read_units, words
 
 
-class Units(Fact[dict]):
+class Units(Fact[dict[str, Any]]):
     """
     The cluster's services as systemd runs them, and the digests of the files each was started with.
 
@@ -27,11 +28,11 @@ class Units(Fact[dict]):
     def script(self, units: Iterable[str] = UNITS) -> str:
         return f"{read_units(units)}; true"
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         return parse_units(lines)
 
 
-class CommandLines(Fact[dict]):
+class CommandLines(Fact[dict[str, Any]]):
     """
     What the cluster's services really run as: account and command line of each main process; none of one that is down.
 
@@ -53,8 +54,8 @@ class CommandLines(Fact[dict]):
             "tr '\\0' '\\n' < /proc/$p/cmdline | sed 's/^/word /'; done; true"
         )
 
-    def read(self, lines: list[str]) -> dict:
-        found: dict[str, dict] = {}
+    def read(self, lines: list[str]) -> dict[str, Any]:
+        found: dict[str, dict[str, Any]] = {}
         name = ""
         for line in lines:
             kind, _, rest = line.partition(" ")

@@ -42,7 +42,7 @@ def asked(manifest: Manifest) -> "Unprinted":
     return Unprinted(f"{'secret' if o.kind == 'Secret' else 'object'} {json.dumps(o.complete())}\n" for o in manifest)
 
 
-class Unprinted(list):
+class Unprinted(list[str]):
     """Lines for standard input that appear in no log, at no verbosity."""
 
     def __repr__(self) -> str:
@@ -51,7 +51,7 @@ class Unprinted(list):
     __str__ = __repr__
 
 
-class Differences(Fact[dict]):
+class Differences(Fact[dict[str, Any]]):
     """
     What applying a manifest would change, as the API server's own dry run answers.
 
@@ -82,7 +82,7 @@ class Differences(Fact[dict]):
             SECRET=_SECRET,
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         if "silent" in lines:
             return {"answers": False, "errors": [], "objects": {}}
         objects: dict[str, Any] = dict(_secret(line) for line in lines if line.startswith("secret "))
@@ -113,15 +113,15 @@ def _secret(line: str) -> tuple[str, dict[str, Any]]:
 _NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of no text
 
 
-def _is_ours(item: dict) -> bool:
+def _is_ours(item: dict[str, Any]) -> bool:
     return any(m.get("manager") == MANAGER for m in item["metadata"].get("managedFields", []))
 
 
-def _key(item: dict) -> str:
+def _key(item: dict[str, Any]) -> str:
     return label(item["kind"], item["metadata"]["name"], item["metadata"].get("namespace"))
 
 
-def _items(lines: Iterable[str]) -> Iterator[dict]:
+def _items(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The objects of one or several JSON texts, those of lists singly."""
     text, decoder = "\n".join(lines).strip(), json.JSONDecoder()
     while text:
@@ -134,7 +134,7 @@ def _items(lines: Iterable[str]) -> Iterator[dict]:
         text = text[end:].strip()
 
 
-class Controllers(Fact[dict]):
+class Controllers(Fact[dict[str, Any]]):
     """
     Controllers and how far each is, by kind and name.
 
@@ -157,7 +157,9 @@ class Controllers(Fact[dict]):
 
     default = dict
 
-    def script(self, names: Iterable[str] = (), labels: dict | None = None, namespace: str = "default") -> str:
+    def script(
+        self, names: Iterable[str] = (), labels: dict[str, Any] | None = None, namespace: str = "default"
+    ) -> str:
         k = kubectl(namespace)
         gets = [f"{words(names)} --ignore-not-found"] if names else []
         if labels or not names:
@@ -167,13 +169,13 @@ class Controllers(Fact[dict]):
         shown = " ".join(f'"$o{n}"' for n in range(len(gets)))
         return f"{{ {kept} && printf '%s\\n' answers {shown}; }} || true"
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         at = lines.index("answers") if "answers" in lines else len(lines)
         found = {_key(item): _controller(item) for item in _items(lines[at + 1 :])}
         return {"answers": at < len(lines), "controllers": found}
 
 
-def _controller(item: dict) -> dict:
+def _controller(item: dict[str, Any]) -> dict[str, Any]:
     selector, template = item["spec"].get("selector") or {}, item["spec"].get("template", {})
     containers = template.get("spec", {}).get("containers", [])
     return {
@@ -186,7 +188,7 @@ def _controller(item: dict) -> dict:
     }
 
 
-class Pods(Fact[dict]):
+class Pods(Fact[dict[str, Any]]):
     """
     Pods by name, with what keeps those that are not ready.
 
@@ -204,15 +206,15 @@ class Pods(Fact[dict]):
 
     default = dict
 
-    def script(self, labels: dict | None = None, namespace: str = "default") -> str:
+    def script(self, labels: dict[str, Any] | None = None, namespace: str = "default") -> str:
         only = f" -l {words([selector_text(labels)])}" if labels else ""
         return f"{kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         return {item["metadata"]["name"]: controllers.pod(item) for item in _items(lines)}
 
 
-class Present(Fact[dict]):
+class Present(Fact[dict[str, Any]]):
     """
     Which objects there are.
 
@@ -237,7 +239,7 @@ class Present(Fact[dict]):
             'else get 2>&1 | sed "s/^/error /"; fi; done'
         )
 
-    def read(self, lines: list[str]) -> dict:
+    def read(self, lines: list[str]) -> dict[str, Any]:
         return {
             "answers": "answers" in lines,
             "present": [line[8:] for line in lines if line.startswith("present ")],

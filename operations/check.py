@@ -30,7 +30,8 @@ from operations.survey import ask_one, survey
 def api_server_answers() -> Iterator[StringCommand]:
     """Wait, for `start_timeout` seconds at most, until this master's API server is ready and reads its objects."""
     if not state.is_executing:
-        return host.noop("checked after a run")
+        host.noop("checked after a run")
+        return
     seconds = the_cluster().settings.start_timeout
     if answer({API_SERVER: api_server_ready(the_cluster(), this_host(host.name))}, seconds):
         host.noop("the API server answers")
@@ -45,7 +46,8 @@ def api_server_answers() -> Iterator[StringCommand]:
 def nodes_ready() -> Iterator[StringCommand]:
     """Wait, for `start_timeout` seconds at most, until the API server calls every node Ready."""
     if not state.is_executing:
-        return host.noop("checked after a run")
+        host.noop("checked after a run")
+        return
     cluster = the_cluster()
     names = [n.name for n in cluster.nodes]
     found = host.get_fact(Nodes, wait_for=names, seconds=cluster.settings.start_timeout)
@@ -61,7 +63,8 @@ def nodes_ready() -> Iterator[StringCommand]:
 def pods_reach_each_other() -> Iterator[StringCommand]:
     """See that pods start here, and ask every other node, from a container's place, with packets of full size."""
     if not state.is_executing:
-        return host.noop("checked after a run")
+        host.noop("checked after a run")
+        return
     cluster = the_cluster()
     places = survey(Place, groups=(NODES,), image=cluster.settings.pause_image)
     away = [n for n in cluster.nodes if n.name not in places]
@@ -116,7 +119,8 @@ def _asked(places: dict[str, Any], leased: dict[str, str]) -> dict[str, dict[str
 def nodes_answer(port: int) -> Iterator[StringCommand]:
     """Ask every node over HTTP at the port of a NodePort service, from this host."""
     if not state.is_executing:
-        return host.noop("checked after a run")
+        host.noop("checked after a run")
+        return
     urls = {f"http://{n.address}:{port}/": n for n in the_cluster().nodes}
     answers = host.get_fact(Answers, urls=list(urls))
     silent = [f"{node.name} ({url})" for url, node in urls.items() if not answers.get(url)]

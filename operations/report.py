@@ -93,4 +93,4 @@ def _result(host: PyinfraHost) -> str:
 
 def _is_unfinished(host: PyinfraHost) -> bool:
     """Whether operations of this host were not carried out: another host failed, or the run was interrupted."""
-    return state.get_results_for_host(host).ops < state.get_meta_for_host(host).ops
+    return bool(state.get_results_for_host(host).ops < state.get_meta_for_host(host).ops)

@@ -16,7 +16,7 @@ _answers: dict[tuple[object, ...], gevent.Greenlet] = {}
 
 
 def survey(
-    fact: type[FactBase],
+    fact: type[FactBase[Any]],
     groups: tuple[str, ...] = ROLES,
     each: Mapping[str, Mapping[str, Any]] | None = None,
     **arguments: Any,
@@ -38,7 +38,8 @@ def survey(
     key = (fact, groups, repr(each), repr(sorted(arguments.items())), state.is_executing)
     if key not in _answers:
         _answers[key] = gevent.spawn(_read, fact, groups, each, arguments)
-    return _answers[key].get()
+    answers: dict[str, Any] = _answers[key].get()
+    return answers
 
 
 def _of_operation() -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _by_itself(argument: str) -> Any:
     return meta.handler(config, value) if meta.handler else value
 
 
-def ask_one(names: Iterable[str], fact: type[FactBase], **arguments: Any) -> Any:
+def ask_one(names: Iterable[str], fact: type[FactBase[Any]], **arguments: Any) -> Any:
     """Read a fact on the first of some hosts that can be reached, once in each phase, whatever --limit leaves out.
 
     Args:
@@ -72,7 +73,7 @@ def ask_one(names: Iterable[str], fact: type[FactBase], **arguments: Any) -> Any
     return _answers[key].get()
 
 
-def _read_one(names: tuple[str, ...], fact: type[FactBase], arguments: dict[str, Any]) -> Any:
+def _read_one(names: tuple[str, ...], fact: type[FactBase[Any]], arguments: dict[str, Any]) -> Any:
     for name in names:
         there = state.inventory.get_host(name)
         try:
@@ -84,7 +85,7 @@ def _read_one(names: tuple[str, ...], fact: type[FactBase], arguments: dict[str,
 
 
 def _read(
-    fact: type[FactBase],
+    fact: type[FactBase[Any]],
     groups: tuple[str, ...],
     each: Mapping[str, Mapping[str, Any]] | None,
     arguments: dict[str, Any],

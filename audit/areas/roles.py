@@ -182,10 +182,11 @@ def _fine(reading: Reading, role: Role, found: list[Finding]) -> Iterator[Findin
     """What was looked at and is as it shall be."""
     wrong = {finding.what for finding in found if finding.status != "ok"}
     area = "pki" if role.name == "pki" else "files"
+    steps = (*(s.name for s in role.steps), *(g.name for g in role.grants))
     looked = [
         *(("packages", item) for item in (*(p.name for p in role.packages), *(p.path for p in role.programs))),
         *((area, f.path) for f in (*role.sources, *role.files)),
-        *((_AREA.get(role.name, "kubernetes"), s.name) for s in (*role.steps, *role.grants)),
+        *((_AREA.get(role.name, "kubernetes"), name) for name in steps),
         *(("units", u.name) for u in role.units),
     ]
     noted = {finding.what for finding in found}
