@@ -107,7 +107,7 @@ def test_a_place_is_taken_away_though_the_run_is_killed(lab: Lab) -> None:
 def test_docker_has_started_a_container_since_it_runs(lab: Lab) -> None:
     """Shown once after each start; where it cannot, the check says which image and why."""
     record = "/run/container-cloud/docker.starts-containers"
-    broken = ("--data", "pause_image=lab/none:1", "--data", "pause_image_archive=None")
+    broken = ("--data", "pause_image=lab/none:1")
     done = lab.pyinfra("-y", "--limit", "node1", *broken, "lab/inventory.py", "deploys/check.py")
     assert done.code == 1 and "no pod starts: docker run lab/none:1" in done.err
     lab.deploy("check")
