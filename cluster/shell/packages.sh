@@ -7,6 +7,15 @@ flock -w 300 9 || {
     exit 1
 }
 
+# A service that comes now is enabled by the role that configures it, and not by its package: until then a host that
+# boots starts none as the distribution has it.
+new=
+for unit in $UNITS; do
+    case $unit in
+        *.service) systemctl cat "$unit" >/dev/null 2>&1 || new="$new $unit" ;;
+    esac
+done
+
 # UNITS are what the packages would act on by themselves. A start could wait for a configuration that is yet to come,
 # and the package manager for it.
 masked() {  # mask or unmask
@@ -30,5 +39,11 @@ refuse_removals() {  # those that would go, a line each on standard input
     }
 }
 
-trap 'masked unmask' EXIT
+finish() {
+    masked unmask
+    # shellcheck disable=SC2086
+    [ -z "$new" ] || systemctl disable -q $new 2>/dev/null
+}
+
+trap finish EXIT
 masked mask
