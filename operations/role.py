@@ -9,7 +9,7 @@ from dataclasses import replace
 from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand
 
-from cluster.desired import ASIDE, RECORD_DIRECTORY, File, Role, Step
+from cluster.desired import ASIDE, File, Role, Step
 from cluster.families import FamilyName
 from cluster.plan import Granting, Plan, Start, granting, plan, unmet
 from cluster.shell import program
@@ -175,7 +175,7 @@ def _start(starts: tuple[Start, ...]) -> StringCommand:
         f'await {s.unit.name} {shlex.quote(s.unit.hint)} "${{deaths{n}:-0}}" "${{old{n}:-}}"'
         for n, s in enumerate(starts)
     ]
-    functions = program("start", RECORDS=RECORD_DIRECTORY, PATIENCE=seconds, NOISE=_NOISE)
+    functions = program("start", PATIENCE=seconds, NOISE=_NOISE)
     return shell("\n".join([functions, *_act(starts), *waits]))
 
 

@@ -1,8 +1,5 @@
 # shellcheck shell=sh
 # What starting units and waiting for them is made of. `ready` is defined anew before each `await`.
-deploying=$RECORDS/deploying
-mkdir -p "$RECORDS" && touch "$deploying"
-trap 'rm -f "$deploying"' EXIT
 
 show() {  # PROPERTY UNIT
     systemctl show -p "$1" "$2" | cut -d= -f2-
