@@ -48,16 +48,25 @@ containers() {
         grep -o '"IPv4Address":"[0-9.]*' | cut -d'"' -f4 | tr '\n' ' '
 }
 
+# What holds the place. Connections that nobody ends would keep the namespace, and the cable with it: that goes first.
+# shellcheck disable=SC2016 # for the shell in there
+hold='
+timeout "$1" socat "TCP-LISTEN:$2,fork,reuseaddr" PIPE </dev/null >/dev/null 2>&1 &
+echo "pid $!"
+exec </dev/null >/dev/null 2>&1
+wait
+ip link delete eth0
+'
+
 # In the namespace. A cable's name can be given once: whoever has it has the address.
 # shellcheck disable=SC2016 # for the shell in there
 inside='
-cable=$1 place=$2 gateway=$3 mtu=$4 life=$5 port=$6
+cable=$1 place=$2 gateway=$3 mtu=$4 life=$5 port=$6 hold=$7
 ip link add eth0 mtu "$mtu" type veth peer name "$cable" mtu "$mtu" netns 1 || exit 1
 nsenter --net=/proc/1/ns/net ip link set "$cable" master docker0 up || exit 1
 printf "%s\n" "link set lo up" "address add $place dev eth0" "link set eth0 up" "route add default via $gateway" |
     ip -batch - || exit 1
-setsid timeout "$life" socat "TCP-LISTEN:$port,fork,reuseaddr" PIPE </dev/null >/dev/null 2>&1 &
-echo "pid $!"
+setsid sh -c "$hold" sh "$life" "$port" &
 '
 
 # Prints the lease, and address and process of the place; or what is in the way.
@@ -74,7 +83,7 @@ open_place() {
         place=$(from_the_end "$FLANNEL_SUBNET" $last) cable=podcheck$last last=$((last + 1))
         case $taken in *" $place "*) continue ;; esac
         if why=$(
-            unshare --net sh -c "$inside" sh $cable "$place/$length" "$gateway" "$FLANNEL_MTU" "$LIFE" "$PORT" 2>&1
+            unshare --net sh -c "$inside" sh $cable "$place/$length" "$gateway" "$FLANNEL_MTU" "$LIFE" "$PORT" "$hold" 2>&1
         ); then
             say "address $place"
             say "$why"

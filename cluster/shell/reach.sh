@@ -14,10 +14,16 @@ knock() {
     why=$(inside socat -u OPEN:/dev/null "TCP:$1,connect-timeout=1" 2>&1) || case $why in *refused*) ;; *) return 1 ;; esac
 }
 
-# yes; small: what is short comes back, what fills packets does not; no
+# The last try at an address: yes; small: what is short comes back, what fills packets does not, nor now that the other
+# is known to be there; nothing.
+sized() {  # ADDRESS WHAT
+    echoed "$1" 1 || return 1
+    if echoed "$1" $enough; then echo "yes $2"; else echo "small $2"; fi
+}
+
 ask() {
     until echoed "$1" $enough; do
-        [ "$(date +%s)" -lt "$end" ] || { echoed "$1" 1 && echo "small $1" || echo "no $1"; return; }
+        [ "$(date +%s)" -lt "$end" ] || { sized "$1" "$1" || echo "no $1"; return; }
         sleep 0.1
     done
     echo "yes $1"
@@ -40,7 +46,7 @@ ask_lease() {
         [ "$(date +%s)" -lt "$end" ] || break
     done
     for last in 1 2 3; do
-        echoed "$(from_the_end "$1" $last)" 1 && echo "small $1" && return
+        sized "$(from_the_end "$1" $last)" "$1" && return
     done
     echo "no $1"
 }

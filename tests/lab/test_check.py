@@ -39,7 +39,8 @@ FAULTS = {
         ("node2", "flannel", "its pods"),
     ),
     "a firewall between hosts": Fault(
-        "node3", "iptables -w -I INPUT 1 -p udp --dport 8472 -j DROP", "iptables -w -D INPUT 1",
+        "node3", "iptables -w -t raw -I PREROUTING -p udp --dport 8472 -j DROP",
+        "iptables -w -t raw -D PREROUTING 1",
         "UDP port 8472", ("node3", "flannel", "its pods"),
     ),
     "full packets get lost": Fault(
