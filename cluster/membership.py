@@ -66,7 +66,12 @@ def peer_urls(cluster: Cluster) -> dict[str, str]:
 
 
 def problems(
-    cluster: Cluster, found: Mapping[str, Mapping[str, Any]], record: Record | None, directory: Path
+    cluster: Cluster,
+    found: Mapping[str, Mapping[str, Any]],
+    record: Record | None,
+    directory: Path,
+    *,
+    begins: bool = True,
 ) -> list[str]:
     """Every reason not to let etcd start or change, one line each, saying what was found and what to do.
 
@@ -74,15 +79,16 @@ def problems(
         found: by the name of each host that was asked, what it holds of etcd, as `facts.etcd.held` returns it.
         record: the store's.
         directory: the store's.
+        begins: whether etcd is to be started, so that hosts that were not asked matter.
     """
-    state = _State(cluster, found, record, directory)
+    state = _State(cluster, found, record, directory, begins)
     # Each explains what would be said after it.
     return list(_changed(state)) or list(_divided(state)) or list(_lost(state))
 
 
 def lost(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Of `problems` those that hosts alone show, but for a changed group: which data are gone, or of two clusters."""
-    state = _State(cluster, found, None, Path())
+    state = _State(cluster, found, None, Path(), begins=False)
     return [] if list(_changed(state)) else list(_divided(state)) or list(_lost(state))
 
 
@@ -92,6 +98,7 @@ class _State:
     found: Mapping[str, Mapping[str, Any]]
     record: Record | None
     directory: Path
+    begins: bool
 
     @property
     def members(self) -> Iterator[tuple[Host, Mapping[str, Any]]]:
@@ -117,10 +124,25 @@ class _State:
     def anew(self, hosts: list[str]) -> str:
         """What to remove for a cluster that begins anew."""
         also = f", and {self.directory / RECORD} here" if self.record else ""
+        if nodes := self.nodes:
+            also += (
+                f"; on {', '.join(nodes)} stop the kubelet, end its containers (docker rm -f), and remove "
+                "/var/lib/kubelet/pods and /run/flannel/subnet.env"
+            )
         return (
             f"For an empty cluster in its place, which loses all it held: stop etcd and remove {DATA} and {LIVED} on "
             f"{', '.join(hosts)}{also}"
         )
+
+    @property
+    def unasked(self) -> str:
+        """The cluster's hosts that were not asked, in words."""
+        return ", ".join(h.name for h in self.cluster.hosts if h.groups and h.name not in self.found)
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """Nodes of a cluster that has lived, each with what tells so."""
+        return {name: held["node"] for name, held in self.found.items() if held.get("node")}
 
 
 def _changed(state: _State) -> Iterator[str]:
@@ -188,9 +210,9 @@ def _lost(state: _State) -> Iterator[str]:
                 f"{host.name}: etcd has no data in {DATA}, but {'; '.join(witnesses)}. It would start empty, and "
                 f"kubelets would end every pod: {_RESTORE}. {state.anew(_holders(state, host))}"
             )
-        elif unasked := [h.name for h in state.cluster.hosts if h.groups and h.name not in state.found]:
+        elif state.begins and state.unasked:
             yield (
-                f"{host.name}: etcd would begin a cluster here, and {', '.join(unasked)} could not be asked whether "
+                f"{host.name}: etcd would begin a cluster here, and {state.unasked} could not be asked whether "
                 "there is one: run without --limit"
             )
 
@@ -202,6 +224,9 @@ def _witnesses(state: _State, host: Host) -> Iterator[str]:
     if state.record:
         yield state.remembered
     yield from state.outside()
+    if state.nodes:
+        listed = ", ".join(f"{name} ({path})" for name, path in state.nodes.items())
+        yield f"nodes have pods or leases of a cluster that has lived: {listed}"
     url = peer_urls(state.cluster)[host.name]
     for other, held in state.members:
         name = other.name
@@ -216,7 +241,9 @@ def _witnesses(state: _State, host: Host) -> Iterator[str]:
 
 
 def _holders(state: _State, host: Host) -> list[str]:
-    return [host.name, *(name for name, held in state.found.items() if held and name != host.name)]
+    holds = ("data", "lived", "configured", "members")
+    others = (name for name, held in state.found.items() if any(held.get(key) for key in holds))
+    return [host.name, *(name for name in others if name != host.name)]
 
 
 def _members(held: Mapping[str, Any]) -> dict[str, str]:

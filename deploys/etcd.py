@@ -5,5 +5,5 @@ from pyinfra import host
 from operations import etcd, preflight
 
 if "etcd" in host.groups:
-    preflight.begin()
+    preflight.begin(etcd=True)
     etcd.member(name="etcd")

@@ -140,8 +140,8 @@ class Held(Fact[dict[str, Any]]):
     Source: /var/lib/etcd/default.etcd, /var/lib/container-cloud/etcd.lived, /etc/etcd/etcd.conf and `etcdctl member
     list`. `data` is the day since which there is a member's data, "" for none; `lived` whether it was ever ready;
     `configured` the members' URLs by name that etcd.conf starts it with. Where etcd answers, `cluster` is its cluster's
-    id, `members` are the members' URLs by name, and `started` the names of those that have ever started. The preflight
-    reads the same.
+    id, `members` are the members' URLs by name, and `started` the names of those that have ever started. On a node of a
+    cluster that has lived, `node` is what tells so: pods, or flannel's lease. The preflight reads the same.
 
     .. code:: python
 
@@ -178,4 +178,5 @@ def held(values: Mapping[str, str]) -> dict[str, Any]:
         "cluster": f"{answer['header']['cluster_id']:x}" if answer else "",
         "members": {name: ",".join(m.get("peerURLs", [])) for name, m in members.items()},
         "started": sorted(name for name, m in members.items() if m.get("clientURLs")),
+        **({"node": told["node"]} if "node" in told else {}),
     }

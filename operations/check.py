@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import Any
 
-from pyinfra import host, state
+from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
 
 from cluster.addresses import first_address
@@ -83,6 +83,8 @@ def pods_reach_each_other() -> Iterator[StringCommand]:
         yield refuse("; ".join(troubles))
     else:
         only = f"; of {', '.join(n.name for n in away)}, left out by --limit, only its own side" if away else ""
+        if away:
+            logger.info(f"{host.print_prefix}reaches {len(targets) - 1} other nodes over the pod network{only}")
         host.noop(f"reaches {len(targets) - 1} other nodes over the pod network{only}")
 
 

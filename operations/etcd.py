@@ -17,6 +17,7 @@ from operations.role import converge
 @operation()
 def member() -> Iterator[StringCommand]:
     """Install, configure and start etcd; the first member also gets its users and flannel's configuration."""
+    preflight.etcd_may_start()
     known = preflight.record()
     role = etcd_role(
         the_cluster(), this_host(host.name), preflight.distribution(), issued(), known.cluster_id if known else ""

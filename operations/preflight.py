@@ -22,6 +22,7 @@ from pki import StoreError
 
 _begun: set[str] = set()
 _told: set[str] = set()
+_starts_etcd: set[str] = set()
 
 
 def has_role() -> bool:
@@ -29,8 +30,14 @@ def has_role() -> bool:
     return any(group in host.groups for group in ROLES)
 
 
-def begin() -> None:
-    """Add the preflight to this host's run, once, before its first role."""
+def begin(*, etcd: bool = False) -> None:
+    """Add the preflight to this host's run, once, before its first role.
+
+    Args:
+        etcd: whether the role is etcd's, which may begin a cluster.
+    """
+    if etcd:
+        _starts_etcd.add(host.name)
     if host.name not in _begun:
         _begun.add(host.name)
         check(name="Preflight")
@@ -46,13 +53,22 @@ def check() -> Iterator[StringCommand]:
             _told.add(remark.text)
             say = logger.warning if remark.weight == "warning" else logger.info
             say(f"{remark.weight}: {remark.text}")
-    held = {name: answer["etcd"] for name, answer in found.items() if answer}
-    lost = membership.problems(the_cluster(), held, record(), store().directory)
-    if refused := [*texts(remarks, "refusal"), *lost]:
+    if refused := [*texts(remarks, "refusal"), *_lost()]:
         refuse_all(refused, "nothing was changed")
     host.noop("the host can be used")
     return
     yield
+
+
+def etcd_may_start() -> None:
+    """End the run if etcd must not be started: while a run is read, its first question came before that was known."""
+    if refused := _lost():
+        refuse_all(refused, "nothing was changed")
+
+
+def _lost() -> list[str]:
+    held = {name: answer["etcd"] for name, answer in facts().items() if answer}
+    return membership.problems(the_cluster(), held, record(), store().directory, begins=bool(_starts_etcd))
 
 
 def facts() -> dict[str, Any]:

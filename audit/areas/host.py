@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from audit.answers import Reading
 from audit.areas.view import View
-from audit.model import Finding
+from audit.model import Finding, Status
+from cluster.preflight import firewall
 from facts.bundle import Unread
 
 SKEW = 1.0  # seconds between two clocks from which on a warning is due; 5 end a run
@@ -24,6 +25,11 @@ def unread(view: View, reading: Reading) -> Iterator[Finding]:
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
     """A host's clock against the others', and its disk."""
     name, facts = reading.host.name, reading.fact("preflight")
+    for remark in firewall.remarks(view.cluster, reading.host, facts):
+        status: Status = "drift" if remark.weight == "refusal" else "warn"
+        found = remark.text.removeprefix(f"{name}: ")
+        by_hand = "let it in before that rule, where that firewall's rules are kept"
+        yield Finding(name, "host", status, "its firewall", "lets the cluster's hosts in", found, by_hand)
     clocks = [r.fact("preflight").get("clock") for r in view.by_name.values()]
     told = sorted(clock for clock in clocks if clock is not None)
     if facts["clock"] is not None:

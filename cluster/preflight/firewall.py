@@ -16,6 +16,7 @@ from cluster.topology import ETCD, MASTERS, NODES, ROLES
 # Who calls a port, where that is not everybody; what listens on loopback alone nobody calls.
 _CALLERS = {"etcd's members": (ETCD,), "the kubelet": (MASTERS,), "flannel's packets": (NODES,)}
 _CALLED = ("etcd's clients", "the API server", *_CALLERS)
+_FINAL = ("accept", "drop")
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return"}
 
 
@@ -133,12 +134,14 @@ class _Walk:
                 if certain:
                     return None
                 sure = False
-            elif rule.verdict and certain:
+            elif rule.verdict not in _FINAL:
+                continue  # it notes or marks the packet (LOG, MARK), or leads to a chain of the cluster's own
+            elif certain:
                 self.rule = rule.text
                 return rule.verdict
             elif rule.verdict == "accept":
                 self.doubt = True
-            elif rule.verdict == "drop" and rule.ports:  # else a list of addresses, or a limit, for all
+            elif rule.ports:  # else a list of addresses, or a limit, for all
                 self.suspect = self.suspect or rule.text
         return None
 
@@ -179,16 +182,21 @@ def _but(rule: Rule, word: str, words: Iterator[str]) -> Rule:
 
 def _narrowed(rule: Rule, word: str, words: Iterator[str]) -> Rule:
     """A rule with one more of its conditions."""
-    if word in ("-m", "--comment", "--dst-type"):
+    if word in ("-m", "--comment"):
         next(words)
         return rule
+    if word == "--dst-type":  # of an address, as those of hosts are
+        return replace(rule, never=rule.never or not {"LOCAL", "UNICAST"}.intersection(next(words).split(",")))
     if word == "--tcp-flags":  # a first packet has SYN alone
         next(words)
         return replace(rule, never=rule.never or next(words) != "SYN")
     if word == "-p":
         return replace(rule, protocols=(next(words),))
     if word == "-s":
-        return replace(rule, sources=(IPv4Network(next(words), strict=False),))
+        try:
+            return replace(rule, sources=(IPv4Network(next(words), strict=False),))
+        except ValueError:  # a mask that is no prefix
+            return replace(rule, sure=False)
     if word in ("--dport", "--dports"):
         return replace(rule, ports=tuple(_range(part, ":") for part in next(words).split(",")))
     if word in ("--sport", "--sports"):

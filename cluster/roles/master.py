@@ -24,11 +24,13 @@ from cluster.settings import Cluster, Host
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 KUBECTL = f"kubectl --kubeconfig={KUBECONFIG} --request-timeout=10s"
 # Long enough for a control loop to outlive a restart of the API server, rather than end with it.
-LEADER_ELECTION = {
+_LEADER_ELECTION = {
     "leader-elect": "true",
     "leader-elect-lease-duration": "30s",
     "leader-elect-renew-deadline": "25s",
 }
+# The only one has nobody to wait for: after its restart it would stand idle until its own former lease has ended.
+_ALONE = {"leader-elect": "false"}
 # What the cluster's own parts live on.
 KINDS = (
     "api/v1/nodes",
@@ -187,7 +189,8 @@ def _loop(
     short = name.removeprefix("kube-")
     config = f"{DIRECTORY}/{short}"
     path = f"{DIRECTORY}/{short}.kubeconfig"
-    line = flags(cluster, host, name, {"kubeconfig": path, **LEADER_ELECTION, **own})
+    election = _LEADER_ELECTION if len(cluster.masters) > 1 else _ALONE
+    line = flags(cluster, host, name, {"kubeconfig": path, **election, **own})
     files = [
         File(config, environment_file({variable: line})),
         kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short),

@@ -60,7 +60,7 @@ def _good(of: Cluster, name: str, store: Store) -> Reading:
     facts: dict[str, Any] = {
         "preflight": {
             "distribution": "debian", "name": "Debian GNU/Linux 12 (bookworm)", "clock": 0.1,
-            "disk": 100, "free_disk": 60, "managers": ["apt-get"],
+            "disk": 100, "free_disk": 60, "firewalls": [], "iptables": [], "nft": [], "managers": ["apt-get"],
         },
         "roles": held,
         "certificates": {"certificates": {}, "keys": {}},
@@ -288,6 +288,12 @@ ETCD = [
 def test_etcds_health(change: dict[str, Any], status: str, what: str, found: dict[str, Reading]) -> None:
     found["master"].facts["health"] |= change
     assert troubles(found) == [("master", "etcd", status, what)]
+
+
+def test_a_firewall_in_the_clusters_way(found: dict[str, Reading]) -> None:
+    found["master"].facts["preflight"]["iptables"] = [":INPUT ACCEPT [0:0]", "-A INPUT -p tcp --dport 6443 -j DROP"]
+    assert troubles(found) == [("master", "host", "drift", "its firewall")]
+    assert "6443/tcp (the API server)" in only(found).found
 
 
 def test_an_etcd_without_a_leader(found: dict[str, Reading]) -> None:

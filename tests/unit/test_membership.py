@@ -33,6 +33,8 @@ def said(of: Any, record: Record | None = None, asked: Any = None, **held: dict[
     return problems(of, {h.name: held.get(h.name, {}) for h in of.hosts if not asked or h.name in asked}, record, STORE)
 
 
+NODE = without_data(node="/var/lib/kubelet/pods")
+
 FINE = {
     "a first run": said(ONE),
     "a first run of three": said(THREE),
@@ -48,6 +50,7 @@ FINE = {
     ),
     "data of another cluster on a node": said(ONE, master=member(ALONE), node2=member({"node2": NODE2})),
     "only nodes asked": said(ONE, asked=["node1"]),
+    "nodes of one that lives": said(ONE, Record("cdf8", ALONE), master=member(ALONE), node1=NODE),
 }
 
 
@@ -103,6 +106,10 @@ LOST = {
         said(ONE, master=without_data(lived=True)), ["its member was ready once", "kubelets would end every pod",
          "restore a snapshot", f"{ANEW}master"],
     ),
+    "only nodes say so": (
+        said(ONE, master=without_data(configured=ALONE), node1=NODE), ["master: etcd has no data", "nodes have pods or "
+         "leases of a cluster that has lived: node1 (/var/lib/kubelet/pods)", f"{ANEW}master; on node1 stop"],
+    ),
     "another member says so": (
         said(THREE, master=member(GROUP), node2=member(GROUP)), ["node1: etcd has no data", "master lists it"],
     ),
@@ -129,6 +136,10 @@ LOST = {
 def test_a_member_that_would_start_empty_is_refused(name: str) -> None:
     (line,), parts = LOST[name]
     assert [part for part in parts if part not in line] == [], line
+
+
+def test_where_etcd_is_not_to_start_hosts_that_were_not_asked_do_not_matter() -> None:
+    assert problems(ONE, {"master": {}}, None, STORE, begins=False) == []
 
 
 def test_every_member_that_has_lost_its_data_is_named() -> None:

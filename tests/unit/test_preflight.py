@@ -651,6 +651,9 @@ def test_a_table_of_nftables() -> None:
         ("node1", "-p tcp -m tcp --tcp-flags FIN,SYN FIN,SYN -j DROP", None),
         ("node1", "-m set --match-set blocked src -j DROP", None),
         ("node1", "-j KUBE-FIREWALL", None),
+        ("master", "-m addrtype --dst-type BROADCAST -j DROP", None),
+        ("master", "-m addrtype --dst-type LOCAL -p tcp -m tcp --dport 6443 -j DROP", "6443/tcp (the API server)"),
+        ("node1", "-s 10.0.0.1/255.0.0.255 -p udp -m udp --dport 53 -j DROP", None),
     ],
 )
 def test_rules_that_drop_what_a_role_is_called_for(host: str, rule: str, ports: str | None) -> None:
@@ -661,6 +664,15 @@ def test_rules_that_drop_what_a_role_is_called_for(host: str, rule: str, ports: 
         f"{rule}; {LET_IN}"
     ]
     assert remarks(found) == (expected if ports else [])
+
+
+@pytest.mark.parametrize("before", ["-p tcp -m tcp --dport 6443 -j LOG", "-j KUBE-FIREWALL", "-j MARK --set-xmark 0x1"])
+def test_what_lets_nothing_in_hides_no_rule_behind_it(before: str) -> None:
+    """It notes or marks packets, or leads to a chain of Kubernetes' own."""
+    found = good_hosts()
+    found["master"]["iptables"] = input_rules(before, "-p tcp -m tcp --dport 6443 -j DROP")
+    (line,) = remarks(found)
+    assert line.startswith("refusal: master: ") and "6443/tcp (the API server)" in line
 
 
 @pytest.mark.parametrize(

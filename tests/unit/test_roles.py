@@ -363,6 +363,14 @@ def test_flannels_configuration_names_its_backend(name: str, backend: dict[str, 
     assert f"\nBACKEND={backend['Type']}\n" in script and f"\nHANDED={backend['Type']}\n" in script
 
 
+@pytest.mark.parametrize("name", ["controller-manager", "scheduler"])
+def test_control_loops_wait_for_no_other_where_there_is_none(name: str) -> None:
+    """Alone, one would stand idle after its restart until its own former lease has ended."""
+    assert "--leader-elect=false" in files(cluster(), "master")[f"/etc/kubernetes/{name}"]
+    among = files(several(), "master")[f"/etc/kubernetes/{name}"]
+    assert "--leader-elect=true --leader-elect-lease-duration=30s" in among
+
+
 def test_flannels_interface() -> None:
     assert arguments(command_line(CLUSTERS["host-gw"], "node1", "flanneld"))["iface"] == "eth1"
     assert arguments(command_line(SHIPPED, "node3", "flanneld"))["iface"] == "10.1.10.104"
