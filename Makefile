@@ -18,7 +18,7 @@ venv: $(VENV)/ready
 
 # Four bare hosts, one run, a cluster; another, and it serves.
 demo: $(VENV)/ready
-	$(LAB) up --fresh --flavour deb
+	$(LAB) up --fresh --flavour deb --nodes 3
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
 	$(LAB) ssh master -- kubectl --kubeconfig=/etc/kubernetes/kubeconfig get nodes -o wide
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py

@@ -1,14 +1,17 @@
 # shellcheck shell=sh
-# What a host holds of etcd, a line each, each only where it is so.
-[ ! -d "$DATA/member" ] || echo "etcd_data=$(date -u -d "@$(stat -c %Y "$DATA")" +%Y-%m-%d)"
-[ ! -e "$LIVED" ] || echo etcd_lived=yes
-sed -n 's/^ETCD_INITIAL_CLUSTER="\(.*\)"/etcd_configured=\1/p' /etc/etcd/etcd.conf 2>/dev/null
-# What a node has of a cluster that has lived.
-if [ -e /etc/flannel/pki/client.crt ]; then
-    if ls /var/lib/kubelet/pods/*/ >/dev/null 2>&1; then
-        echo etcd_node=/var/lib/kubelet/pods
-    elif [ -s /run/flannel/subnet.env ]; then
-        echo etcd_node=/run/flannel/subnet.env
+# What a host holds of etcd, a line each, each only where it is so. Nothing where that cannot be seen: to an account
+# without root's rights, data in etcd's own directory would look lost.
+if [ "$(id -u)" = 0 ]; then
+    [ ! -d "$DATA/member" ] || echo "etcd_data=$(date -u -d "@$(stat -c %Y "$DATA")" +%Y-%m-%d)"
+    [ ! -e "$LIVED" ] || echo etcd_lived=yes
+    sed -n 's/^ETCD_INITIAL_CLUSTER="\(.*\)"/etcd_configured=\1/p' /etc/etcd/etcd.conf 2>/dev/null
+    # What a node has of a cluster that has lived.
+    if [ -e /etc/flannel/pki/client.crt ]; then
+        if ls /var/lib/kubelet/pods/*/ >/dev/null 2>&1; then
+            echo etcd_node=/var/lib/kubelet/pods
+        elif [ -s /run/flannel/subnet.env ]; then
+            echo etcd_node=/run/flannel/subnet.env
+        fi
     fi
+    ! systemctl is-active -q etcd 2>/dev/null || ! members=$(e member list -w json 2>/dev/null) || echo "etcd_members=$members"
 fi
-! systemctl is-active -q etcd 2>/dev/null || ! members=$(e member list -w json 2>/dev/null) || echo "etcd_members=$members"

@@ -1,11 +1,13 @@
 """Which states of hosts and store let etcd start, and what is said of the others."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.membership import Record, problems, record_of
+from cluster.shell import program
 from pki import StoreError
 from tests.unit.example import SEVERAL, cluster
 
@@ -170,3 +172,15 @@ def test_the_store_remembers_what_was_kept(tmp_path: Path) -> None:
 def test_a_cluster_is_remembered_once_all_its_members_have_started() -> None:
     assert record_of({}) is None and record_of(without_data()) is None
     assert record_of(member(GROUP, started=["master", "node1"])) is None
+
+
+@pytest.mark.parametrize(("user", "printed"), [("0", "etcd_lived=yes\n"), ("1000", "")])
+def test_what_an_account_cannot_see_is_not_told(user: str, printed: str, tmp_path: Path) -> None:
+    """Data below etcd's own directory would look lost to it."""
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
+    (tmp_path / "id").chmod(0o755)
+    (tmp_path / "lived").touch()
+    script = program("etcd-held", DATA=str(tmp_path / "data"), LIVED=str(tmp_path / "lived"))
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", script], env=path, capture_output=True, text=True, check=False)
+    assert done.stdout == printed
