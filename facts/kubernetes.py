@@ -48,7 +48,7 @@ class Nodes(Fact[dict[str, Any]]):
     + wait_for: names to wait for until each is Ready
     + seconds: how long to wait for them
 
-    Source: `kubectl get nodes`.
+    Source: the API server's /api/v1/nodes, by kubectl.
 
     .. code:: python
 
@@ -68,7 +68,7 @@ class Nodes(Fact[dict[str, Any]]):
             f'm=; for n in {names}; do echo "$r" | grep -qx "$n" || m=$n; done; '
             '[ -n "$m" ] || break; sleep 0.5; done; '
         )
-        return f"{wait if names and seconds else ''}{k} get nodes -o json 2>/dev/null || true"
+        return f"{wait if names and seconds else ''}{k} get --raw /api/v1/nodes 2>/dev/null || true"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         try:

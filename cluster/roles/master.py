@@ -1,7 +1,5 @@
 """A master: API server, controller manager and scheduler."""
 
-import shlex
-
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI
 from cluster.desired import File, Grants, Role, Unit
 from cluster.distributions import Distribution
@@ -20,6 +18,7 @@ from cluster.roles.kubernetes import (
 )
 from cluster.roles.services import foreign_path
 from cluster.settings import Cluster, Host
+from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 KUBECTL = f"kubectl --kubeconfig={KUBECONFIG} --request-timeout=10s"
@@ -211,13 +210,10 @@ def _loop(
 def _kubelet_access() -> Grants:
     """The API server's certificate is nobody until it is bound to what it needs of kubelets."""
     role = "system:kubelet-api-admin"
-    shown = (
-        r'{{printf "%s %s\n" .roleRef.kind .roleRef.name}}'
-        r'{{range .subjects}}{{printf "%s %s\n" .kind .name}}{{end}}'
-    )
+    path = f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{KUBELET_BINDING}"
     return Grants(
         "let the API server call the kubelets",
-        f"{KUBECTL} get clusterrolebinding {KUBELET_BINDING} --ignore-not-found -o go-template={shlex.quote(shown)}",
+        program("binding", KUBECONFIG=KUBECONFIG, BINDING=path).rstrip(),
         wanted=(f"ClusterRole {role}", f"User {KUBELET_CLIENT}"),
         # Whatever differs: a binding to another role is made anew, and who is too many leaves.
         change=f"{KUBECTL} create clusterrolebinding {KUBELET_BINDING} --clusterrole={role} --user={KUBELET_CLIENT} "
