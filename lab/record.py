@@ -6,6 +6,7 @@ import json
 import os
 import pkgutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def shortened(value: Any, depth: int = 0) -> Any:
 def _section(name: str, fact: type) -> str:
     text = f"## `facts.{name}`\n\n{description(fact)}\n"
     if name in _NOT_ASKED:
-        example = inspect.cleandoc(fact.__doc__ or "").partition(".. code:: python")[2].strip()
+        example = textwrap.dedent(inspect.cleandoc(fact.__doc__ or "").partition(".. code:: python")[2]).strip()
         return f"{text}\n```python\n{example}\n```\n"
     host = _HOSTS.get(name) or _HOSTS.get(name.partition(".")[0], _MASTER)
     arguments = _ARGUMENTS.get(name, [])

@@ -124,7 +124,8 @@ def nodes_answer(port: int) -> Iterator[StringCommand]:
         host.noop("checked after a run")
         return
     urls = {f"http://{n.address}:{port}/": n for n in the_cluster().nodes}
-    answers = host.get_fact(Answers, urls=list(urls))
+    # After etcd was down, kube-proxies have heard of a new service's pods some 20 s later.
+    answers = host.get_fact(Answers, urls=list(urls), seconds=30)
     silent = [f"{node.name} ({url})" for url, node in urls.items() if not answers.get(url)]
     if silent:
         yield refuse(

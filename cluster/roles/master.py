@@ -35,6 +35,7 @@ KINDS = (
     "api/v1/nodes",
     "api/v1/pods",
     "api/v1/services",
+    "api/v1/endpoints",
     "apis/coordination.k8s.io/v1/leases",
     "apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
 )

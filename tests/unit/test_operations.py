@@ -969,7 +969,7 @@ def test_nodes_that_answer_for_a_service(begin: Any) -> None:
     this.answers["master", Answers] = dict.fromkeys(URLS, True)
     assert this.perform(check.nodes_answer, "master", 80) == []
     assert this.noops["master"] == ["3 nodes answer on port 80"]
-    assert this.asked == [("master", Answers, {"urls": URLS})]
+    assert this.asked == [("master", Answers, {"urls": URLS, "seconds": 30})]
 
 
 def test_nodes_that_do_not_answer_for_a_service_are_named(begin: Any) -> None:
