@@ -43,6 +43,14 @@ address() { echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 2
 # Where the lease in $1 ends, less $2: containers get the first free address, so the last ones are taken last.
 from_the_end() { address $((($(number "$1") | ((1 << (32 - ${1#*/})) - 1)) - $2)); }
 
+# As Docker makes a container's of its address: whoever has spoken to the last place there finds the next one, too.
+hardware() {
+    IFS=.
+    # shellcheck disable=SC2086 # four numbers
+    printf '02:42:%02x:%02x:%02x:%02x' $1
+    unset IFS
+}
+
 containers() {
     curl -s --max-time 5 --unix-socket /run/docker.sock http://d/networks/bridge |
         grep -o '"IPv4Address":"[0-9.]*' | cut -d'"' -f4 | tr '\n' ' '
@@ -61,8 +69,8 @@ ip link delete eth0
 # In the namespace. A cable's name can be given once: whoever has it has the address.
 # shellcheck disable=SC2016 # for the shell in there
 inside='
-cable=$1 place=$2 gateway=$3 mtu=$4 life=$5 port=$6 hold=$7
-ip link add eth0 mtu "$mtu" type veth peer name "$cable" mtu "$mtu" netns 1 || exit 1
+cable=$1 place=$2 gateway=$3 mtu=$4 life=$5 port=$6 hold=$7 hardware=$8
+ip link add eth0 address "$hardware" mtu "$mtu" type veth peer name "$cable" mtu "$mtu" netns 1 || exit 1
 nsenter --net=/proc/1/ns/net ip link set "$cable" master docker0 up || exit 1
 printf "%s\n" "link set lo up" "address add $place dev eth0" "link set eth0 up" "route add default via $gateway" |
     ip -batch - || exit 1
@@ -82,8 +90,10 @@ open_place() {
     while [ $last -le 16 ]; do
         place=$(from_the_end "$FLANNEL_SUBNET" $last) cable=podcheck$last last=$((last + 1))
         case $taken in *" $place "*) continue ;; esac
+        [ ! -e "/sys/class/net/$cable" ] || continue # of a run a moment ago
         if why=$(
-            unshare --net sh -c "$inside" sh $cable "$place/$length" "$gateway" "$FLANNEL_MTU" "$LIFE" "$PORT" "$hold" 2>&1
+            unshare --net sh -c "$inside" sh $cable "$place/$length" "$gateway" "$FLANNEL_MTU" "$LIFE" "$PORT" "$hold" \
+                "$(hardware "$place")" 2>&1
         ); then
             say "address $place"
             say "$why"
