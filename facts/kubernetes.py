@@ -8,7 +8,7 @@ from typing import Any
 from pyinfra.api.exceptions import FactProcessError
 
 from facts.base import Fact
-from facts.shell import PROGRAMS_PATH, needs
+from facts.shell import PROGRAMS_PATH
 
 KUBECONFIG = "/etc/kubernetes/kubeconfig"
 KUBECTL = f"env {PROGRAMS_PATH} kubectl"
@@ -26,11 +26,12 @@ class ApiServer(Fact[dict[str, Any]]):
     """
 
     default = dict
+    program = "kubectl"
 
     def script(self) -> str:
         k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
         return (
-            f"{needs('kubectl')}{k} get --raw '/readyz?verbose' 2>&1 | sed 's/^/check /'; "
+            f"{k} get --raw '/readyz?verbose' 2>&1 | sed 's/^/check /'; "
             f'{k} get --raw /version 2>/dev/null | sed -n \'s/.*"gitVersion": "\\(.*\\)".*/version \\1/p\'; true'
         )
 

@@ -8,7 +8,7 @@ from cluster.families import FamilyName
 from cluster.formats import HEADER
 from cluster.shell import program
 from facts.base import Fact
-from facts.shell import FIND_PROGRAMS, parse_units, read_units, words
+from facts.shell import parse_units, read_units, words
 
 PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
 _OWN = HEADER.partition(";")[0]  # how a file of ours begins, in one of its first lines; or its name says so
@@ -63,7 +63,6 @@ class RoleState(Fact[dict[str, Any]]):
         seconds: int = 0,
     ) -> str:
         parts: list[object] = [
-            FIND_PROGRAMS,
             packages and _PACKAGES[family](packages, holders),
             programs and _read_programs(programs),
             (files or owned) and _read_files(files, owned),

@@ -14,11 +14,6 @@ FIND_PROGRAMS = f"{PROGRAMS_PATH}; export PATH"
 DIRECT = "export LC_ALL=C no_proxy='*' NO_PROXY='*'"
 
 
-def needs(program: str) -> str:
-    """Shell that ends here, with no answer, on a host without a program."""
-    return f"{FIND_PROGRAMS}; command -v {program} >/dev/null || exit 0; "
-
-
 def words(values: Iterable[str]) -> str:
     """Values as quoted shell words."""
     return " ".join(shlex.quote(value) for value in values)
