@@ -1,9 +1,9 @@
 """Docker on flannel's lease, with FORWARD open for pods."""
 
 from cluster import shell
-from cluster.desired import Cause, File, Role, Step, Unit, recorder
+from cluster.desired import RECORD_DIRECTORY, SYSTEMD, Cause, File, Role, Step, Unit, recorder
 from cluster.distributions import Distribution
-from cluster.formats import HEADER, arguments, environment_file
+from cluster.formats import HEADER, arguments, environment_file, unit_file
 from cluster.installation import Installation, installation
 from cluster.roles import LIBEXEC
 from cluster.roles.lease import DOCKER_ENV, ENDS, on_lease
@@ -14,6 +14,10 @@ CONFIG = "/etc/sysconfig/docker"
 FORWARD_SCRIPT = f"{LIBEXEC}/forward"
 DAEMON = "/etc/docker/daemon.json"  # the operator's own; dockerd reads it where it is there
 _READ = (CONFIG, DAEMON, FORWARD_SCRIPT, DOCKER_ENV)
+# A package's docker.socket would make the socket that dockerd makes itself: who comes to that one first, as a kubelet
+# that runs does, is never answered, and waits for two minutes.
+SOCKET = f"{SYSTEMD}/docker.socket.d/container-cloud.conf"
+_SOCKET = {"Socket": ["ListenStream=", f"ListenStream={RECORD_DIRECTORY}/docker.socket"]}
 _ANSWERS = "[ -S /run/docker.sock ] && curl -sf --max-time 5 --unix-socket /run/docker.sock http://d/_ping"
 # As Docker's own unit has it.
 _LIMITS = ("LimitNOFILE=1048576", "LimitNPROC=infinity", "LimitCORE=infinity", "TasksMax=infinity")
@@ -37,7 +41,9 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
             File(CONFIG, environment_file({"OPTIONS": options(cluster, host)})),
             _service(how, program, inputs, keeps_command=keeps_command),
             File(FORWARD_SCRIPT, _forward_script(network), mode="755"),
+            *((File(SOCKET, unit_file(_SOCKET)),) if how.packaged else ()),
         ),
+        owns=(SOCKET,),
         gone=(foreign_path("docker", how),),
         steps=(
             Step(

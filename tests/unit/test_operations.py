@@ -273,6 +273,7 @@ BARE_HOSTS = [
             "write /etc/sysconfig/docker",
             "write /etc/systemd/system/docker.service.d/container-cloud.conf",
             "write /usr/local/libexec/container-cloud/forward",
+            "write /etc/systemd/system/docker.socket.d/container-cloud.conf",
             "enable docker",
             "start docker (it is not there)",
             "let pod traffic through FORWARD",

@@ -616,3 +616,10 @@ def test_docker_and_flannel_agree_on_where_the_lease_is() -> None:
     script = files(SHIPPED, "node1")["/usr/local/libexec/container-cloud/lease"]
     assert f"env={DOCKER_ENV}\n" in script and f". {SUBNET_ENV}\n" in script
     assert f"EnvironmentFile={DOCKER_ENV}\n" in service(SHIPPED, "node1", "docker")
+
+
+def test_a_packages_docker_socket_stands_where_nobody_asks_dockerd() -> None:
+    """Whoever came to it before dockerd made its own would wait for two minutes, and the kubelet does."""
+    lines = files(SHIPPED, "node1")["/etc/systemd/system/docker.socket.d/container-cloud.conf"].splitlines()
+    assert lines[-2:] == ["ListenStream=", "ListenStream=/run/container-cloud/docker.socket"]
+    assert not any("docker.socket" in path for path in files(CLUSTERS["release files"], "node1"))
