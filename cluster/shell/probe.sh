@@ -21,13 +21,15 @@ resolvers() {
 heard() {
     docker_at=$(at docker ActiveEnterTimestampMonotonic)
     [ "$(at kubelet ExecMainStartTimestampMonotonic)" -lt "$docker_at" ] || return 0
-    now=$(cut -d. -f1 /proc/uptime)
-    left=$((docker_at / 1000000 + 16 - now))
+    left=$((docker_at / 1000000 + 16 - $(cut -d. -f1 /proc/uptime)))
     [ $left -le 0 ] || sleep $left
 }
 
 # When something of a unit was, in microseconds; 0 where it never was.
-at() { t=$(systemctl show -p "$2" "$1" | cut -d= -f2) && echo "${t:-0}"; }
+at() {  # UNIT PROPERTY
+    t=$(systemctl show -p "$2" "$1" | cut -d= -f2)
+    echo "${t:-0}"
+}
 
 # Once after each start of Docker; that it did is written down for as long as it runs.
 containers_start() {
