@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cluster.desired import Package, Program
 from cluster.distributions import Distribution
 from cluster.model import Settings
-from cluster.releases import COMPONENT_OF, Packaged, programs
+from cluster.releases import COMPONENT_OF, Packaged, ReleaseProgram, programs
 
 PROGRAMS = "/usr/local/bin"  # where release files go
 SERVICE_GROUP = "kube"  # whom packages run a master's services as; release files' run as root
@@ -16,6 +16,7 @@ _ACTED_ON: Mapping[Packaged, tuple[str, ...]] = {
     "etcd": ("etcd.service",),
     "flannel": ("flanneld.service",),
     "docker": ("docker.service", "docker.socket"),
+    "containerd": ("containerd.service",),
     "kubernetes-master": ("kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"),
     "kubernetes-node": ("kubelet.service", "kube-proxy.service"),
 }
@@ -60,8 +61,13 @@ def installation(settings: Settings, distribution: Distribution, component: Pack
         )
     files = programs(component)
     archived = tuple(Package(name) for name in ("tar", "gzip")) if any(p.archive for p in files) else ()
-    listed = tuple(Program(f"{PROGRAMS}/{p.name}", *settings.release_file(p.file), archive=p.archive) for p in files)
+    listed = tuple(_program(settings, p) for p in files)
     return Installation(packaged=False, packages=archived, programs=listed, directory=PROGRAMS)
+
+
+def _program(settings: Settings, program: ReleaseProgram) -> Program:
+    path = f"{program.directory or PROGRAMS}/{program.name}"
+    return Program(path, *settings.release_file(program.file), archive=program.archive)
 
 
 def package_names(settings: Settings, distribution: Distribution, component: Packaged) -> tuple[str, ...]:

@@ -6,27 +6,34 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cluster import addresses, fields, releases
 from cluster.families import FamilyName
+from cluster.release_sets import FILLED, LATEST, Runtime, release_set
 from cluster.releases import Component
 
 Arguments = dict[str, dict[str, str]]  # component -> argument without dashes -> value
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 _KUBERNETES = "https://dl.k8s.io/release/v{version}/bin/linux/amd64/"
+_GITHUB = "https://github.com/{}/releases/download/v{{version}}/{}"
 _URLS = {
-    "flanneld": "https://github.com/flannel-io/flannel/releases/download/v{version}/flanneld-amd64",
-    "etcd": "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-amd64.tar.gz",
+    "flanneld": _GITHUB.format("flannel-io/flannel", "flanneld-amd64"),
+    "etcd": _GITHUB.format("etcd-io/etcd", "etcd-v{version}-linux-amd64.tar.gz"),
     "docker": "https://download.docker.com/linux/static/stable/x86_64/docker-{version}.tgz",
+    "containerd": _GITHUB.format("containerd/containerd", "containerd-{version}-linux-amd64.tar.gz"),
+    "runc": _GITHUB.format("opencontainers/runc", "runc.amd64"),
+    "cni-plugins": _GITHUB.format("containernetworking/plugins", "cni-plugins-linux-amd64-v{version}.tgz"),
+    "crictl": _GITHUB.format("kubernetes-sigs/cri-tools", "crictl-v{version}-linux-amd64.tar.gz"),
 }
 
 Method = Literal["packages", "release files"]
 INSTALL_METHODS: dict[Component, Method] = {
-    "etcd": "packages",
+    "etcd": "release files",
     "flannel": "release files",
-    "docker": "packages",
+    "docker": "release files",
+    "containerd": "release files",
     "kubernetes": "release files",
 }
 
@@ -84,19 +91,6 @@ class YumRepository(BaseModel):
     )
 
 
-# The guide's /etc/yum.repos.d/deepin.repo; only its gpgcheck was 0.
-GUIDE_REPOSITORIES = [
-    YumRepository(
-        file="deepin",
-        id=name,
-        name=f"Deepin Server 16 {name.title()}",
-        baseurl=f"https://packages.deepin.com/server/amd64/{path}",
-        distributions=["deepin"],
-    )
-    for name, path in (("base", "os/"), ("extras", "extras/x86_64/"))
-]
-
-
 def _setting(section: str, default: object, meaning: str, *, unit: str = "", **bounds: Any) -> Any:
     return Field(default=default, description=meaning, json_schema_extra={"section": section, "unit": unit}, **bounds)
 
@@ -107,12 +101,19 @@ _versions = partial(_setting, "Versions")
 _sources = partial(_setting, "Where software comes from")
 _etcd = partial(_setting, "etcd")
 _flannel = partial(_setting, "flannel")
+_runtime = partial(_setting, "The container runtime")
 _docker = partial(_setting, "Docker")
 _kubernetes = partial(_setting, "Kubernetes")
+_hardening = partial(_setting, "Hardening")
+_dns = partial(_setting, "Cluster DNS and metrics")
 _nginx = partial(_setting, "The first workload")
 _certificates = partial(_setting, "Certificates")
 _hosts = partial(_setting, "Hosts")
 _port = partial(_etcd, unit="TCP port", ge=1, le=65535)
+
+
+def _part(name: str, where: str = "") -> Any:
+    return _versions(None, f"the release of {name} to deploy{where}; None: the release set's")
 
 
 class Settings(BaseModel):
@@ -139,19 +140,31 @@ class Settings(BaseModel):
         IPv4Network("192.168.1.0/24"), "cluster addresses of services; its first address is the API server's"
     )
     service_node_ports: fields.PortRangeText = _networks(
-        "80-65535",
-        "ports a NodePort service may take on every node; the shipped range, the guide's, contains the cluster's own, "
-        "which no manifest may ask for",
+        "30000-32767",
+        "ports a NodePort service may take on every node; of the cluster's own among them no manifest may ask",
         unit="ports",
     )
-
-    kubernetes_version: fields.Version = _versions("1.20.2", "the Kubernetes release to deploy")
-    flannel_version: fields.Version = _versions("0.26.7", "the flannel release to deploy")
-    container_runtime: Literal["docker"] = _versions(
-        "docker", "what runs the containers (Docker up to Kubernetes 1.23)"
+    masters_on_pod_network: bool = _networks(
+        True,
+        "masters lease a piece of the pod network too, and run no pods on it: without it the API server reaches no "
+        "admission webhook and no aggregated API",
     )
-    etcd_version: fields.Version = _versions("3.4.23", "the etcd release to deploy, where it is a release file")
-    docker_version: fields.Version = _versions("20.10.24", "the Docker release to deploy, where it is a release file")
+
+    kubernetes_version: fields.Version = _versions(
+        LATEST, "the Kubernetes release to deploy; of a version that is None, its release set has the one tried with it"
+    )
+    container_runtime: Runtime = _versions(
+        None, "what runs the containers: containerd, or Docker up to Kubernetes 1.23; None: the release set's"
+    )
+    etcd_version: fields.Version = _part("etcd", ", where it is a release file")
+    flannel_version: fields.Version = _part("flannel")
+    docker_version: fields.Version = _part("Docker", ", where it is a release file")
+    containerd_version: fields.Version = _part("containerd", ", where it is a release file")
+    runc_version: fields.Version = _part("runc", ", where containerd is a release file")
+    cni_plugins_version: fields.Version = _part("the CNI plugins", ", where containerd is a release file")
+    crictl_version: fields.Version = _part("crictl", ", where containerd is a release file")
+    coredns_version: fields.Version = _part("CoreDNS")
+    metrics_server_version: fields.Version = _part("metrics-server")
     package_versions: dict[str, fields.ByFamily] = _versions(
         {},
         "exact versions of packages, by component or by package, and by family if they differ; without one Kubernetes "
@@ -171,17 +184,21 @@ class Settings(BaseModel):
     )
     apt_repositories: list[AptRepository] = _sources([], "package repositories to add on deb hosts")
     yum_repositories: list[YumRepository] = _sources(
-        GUIDE_REPOSITORIES, "package repositories of rpm hosts; a file is written whole, with all its sections"
+        [], "package repositories of rpm hosts; a file is written whole, with all its sections"
     )
     release_files: dict[str, ReleaseFile] = _sources(
         {name: ReleaseFile(url=_URLS.get(name, _KUBERNETES + name)) for name in releases.RELEASE_FILES},
         "programs, or archives of them, by name: where each host fetches them, and their checksums",
     )
     pause_image: fields.Image = _sources(
-        "docker.io/tianyebj/pod-infrastructure", "the image that holds every pod's network namespace"
+        None, "the image that holds every pod's network namespace; None: the release set's"
     )
     pause_image_archive: Archive | None = _sources(
         None, "an image archive, as made by `docker save`, that carries pause_image; None: the nodes pull it"
+    )
+
+    image_archives: list[Archive] = _sources(
+        [], "image archives, as made by `docker save`, that every node loads: what it need not pull"
     )
 
     etcd_client_port: int = _port(2379, "where etcd answers clients")
@@ -204,13 +221,19 @@ class Settings(BaseModel):
         None, "the interface nodes reach each other through; None: the one that carries the host's address"
     )
 
+    insecure_registries: list[str] = _runtime(
+        [], "registries reached without a trusted certificate: host[:port], with Docker also CIDR"
+    )
+    registry_mirrors: list[str] = _runtime([], "URLs asked before docker.io")
+    pull_proxy: str | None = _runtime(None, "a proxy's URL, through which containerd pulls images; None: none")
+    pull_no_proxy: list[str] = _runtime([], "names, addresses and networks that images are pulled from without it")
+    accept_cgroup_v1: bool = _runtime(
+        False, "deploy Kubernetes from 1.35 also on hosts that have cgroup v1 only, which it no longer supports"
+    )
+
     docker_cgroup_driver: Literal["systemd", "cgroupfs"] = _docker(
         "systemd", "what Docker and the kubelet make cgroups with"
     )
-    insecure_registries: list[str] = _docker(
-        [], "registries reached without a trusted certificate, host[:port] or CIDR"
-    )
-    registry_mirrors: list[str] = _docker([], "URLs asked before docker.io")
     docker_options: list[str] = _docker([], 'further dockerd options, as typed: ["--log-opt", "max-size=50m"]')
 
     api_server_port: int = _kubernetes(6443, "where the API server answers", unit="TCP port", ge=1, le=65535)
@@ -219,18 +242,11 @@ class Settings(BaseModel):
     )
     api_server_extra_names: list[str] = _kubernetes([], "further names and addresses in the API server's certificate")
     admission_plugins: list[str] = _kubernetes(
-        [
-            "NamespaceLifecycle",
-            "NamespaceExists",
-            "LimitRanger",
-            "SecurityContextDeny",
-            "ServiceAccount",
-            "ResourceQuota",
-            "NodeRestriction",
-        ],
-        "admission plugins to enable beside the release's own",
+        None, "admission plugins to enable beside the release's own; None: the release set's"
     )
-    kube_proxy_mode: Literal["iptables", "ipvs"] = _kubernetes("iptables", "how nodes route services")
+    kube_proxy_mode: Literal["iptables", "nftables", "ipvs"] = _kubernetes(
+        "iptables", "how nodes route services; nftables from Kubernetes 1.33 on a kernel from 5.13, ipvs is leaving"
+    )
     log_level: int = _kubernetes(1, "--v of every Kubernetes component, from 0 (least)", ge=0, le=10)
     extra_args: Arguments = _kubernetes(
         {},
@@ -239,11 +255,44 @@ class Settings(BaseModel):
         '{"kube-apiserver": {"audit-log-path": "/var/log/kube-audit.log"}}',
     )
 
+    encrypt_secrets: bool = _hardening(
+        True, "etcd holds Secrets encrypted, by a key of the store on this machine; Kubernetes from 1.36"
+    )
+    audit_log: bool = _hardening(
+        True, "API servers write down who asked for what, in /var/log/kubernetes/audit.log; Kubernetes from 1.36"
+    )
+    audit_policy: fields.ControllerPath | None = _hardening(
+        None,
+        "a file, on this machine, with an audit policy of your own; None: what changes is written down, no content",
+    )
+    audit_log_days: int = _hardening(30, "how long an audit log is kept", unit="days", ge=1)
+    audit_log_files: int = _hardening(10, "audit logs kept beside the present one", unit="files", ge=1)
+    audit_log_size_mib: int = _hardening(100, "the size at which the next audit log begins", unit="MiB", ge=1)
+    pod_security: Literal["privileged", "baseline", "restricted"] = _hardening(
+        "baseline", "what pods may do in namespaces whose labels say nothing of it; Kubernetes from 1.36"
+    )
+    protect_kernel_defaults: bool = _hardening(
+        True, "the kubelet refuses to run where kernel parameters are not what it wants; Kubernetes from 1.36"
+    )
+
+    cluster_dns: bool = _dns(True, "deploy CoreDNS: pods find services, and the world, by name")
+    cluster_dns_address: fields.Address | None = _dns(
+        None, "the cluster address at which it answers; None: the tenth of service_network"
+    )
+    cluster_dns_image: fields.Repository = _dns(
+        "registry.k8s.io/coredns/coredns", "CoreDNS' image, without its tag, which is v and its release"
+    )
+    cluster_dns_replicas: int = _dns(2, "pods of it, on different nodes", unit="pods", ge=1)
+    metrics_server: bool = _dns(False, "deploy metrics-server: `kubectl top`, and autoscaling by use")
+    metrics_server_image: fields.Repository = _dns(
+        "registry.k8s.io/metrics-server/metrics-server", "its image, without its tag, which is v and its release"
+    )
+
     nginx_image: fields.Repository = _nginx("nginx", "the image that deploys/workload.py runs, without its tag")
-    nginx_version: fields.Tag = _nginx("v1", "its tag; with another one the next run rolls from one to the other")
+    nginx_version: fields.Tag = _nginx("1.28", "its tag; with another one the next run rolls from one to the other")
     nginx_replicas: int = _nginx(3, "pods of it", unit="pods", ge=0)
     nginx_node_port: int | None = _nginx(
-        None, "where every node answers; None: the first of `service_node_ports`", unit="TCP port", ge=1, le=65535
+        30080, "where every node answers; None: the first of `service_node_ports`", unit="TCP port", ge=1, le=65535
     )
     nginx_update_period: int = _nginx(
         10, "between one old pod's going and the next new one's coming", unit="seconds", ge=0
@@ -283,6 +332,15 @@ class Settings(BaseModel):
         180, "how long a service may take to become ready before the run stops", unit="seconds", ge=1
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        """What is None and belongs to a release set is that set's."""
+        if not isinstance(values, dict):
+            return values
+        known = release_set(values.get("kubernetes_version", LATEST))
+        return {**values, **{n: known.value(n) for n in FILLED if values.get(n) is None}}
+
     @property
     def kubernetes_release(self) -> str:
         """The release line: "1.20" for version 1.20.2."""
@@ -292,6 +350,16 @@ class Settings(BaseModel):
     def api_server_service_address(self) -> IPv4Address:
         """The address at which pods find the API server."""
         return addresses.first_address(self.service_network)
+
+    @property
+    def dns_address(self) -> IPv4Address:
+        """The cluster address at which pods ask for names."""
+        return self.cluster_dns_address or self.service_network.network_address + 10
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """What is installed: not the runtime that is not chosen."""
+        return ("etcd", "flannel", self.container_runtime, "kubernetes")
 
     @property
     def node_ports(self) -> fields.PortRange:
@@ -320,7 +388,9 @@ class Settings(BaseModel):
 
     def released(self, component: Component) -> bool:
         """Whether a component comes as release files on some family."""
-        return any(self.install_method(component, family) == "release files" for family in get_args(FamilyName))
+        return component in self.components and any(
+            self.install_method(component, family) == "release files" for family in get_args(FamilyName)
+        )
 
     def package_version(self, component: Component, family: FamilyName, package: str | None = None) -> str | None:
         """The version that a component's packages shall have; None: any that is installed or offered.
@@ -340,5 +410,13 @@ class Settings(BaseModel):
 
     def release_url(self, name: str) -> str:
         """Where hosts fetch a release file, the version filled in."""
-        versions = {"flanneld": self.flannel_version, "etcd": self.etcd_version, "docker": self.docker_version}
+        versions = {
+            "flanneld": self.flannel_version,
+            "etcd": self.etcd_version,
+            "docker": self.docker_version,
+            "containerd": self.containerd_version,
+            "runc": self.runc_version,
+            "cni-plugins": self.cni_plugins_version,
+            "crictl": self.crictl_version,
+        }
         return self.release_files[name].url.replace("{version}", versions.get(name, self.kubernetes_version))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 # What settings choose an installation for; Kubernetes' programs are two installations, of masters and of nodes.
-Component = Literal["etcd", "flannel", "docker", "kubernetes"]
-Packaged = Literal["etcd", "flannel", "docker", "kubernetes-master", "kubernetes-node"]
+Component = Literal["etcd", "flannel", "docker", "containerd", "kubernetes"]
+Packaged = Literal["etcd", "flannel", "docker", "containerd", "kubernetes-master", "kubernetes-node"]
 
 _LISTS = Path(__file__).parent / "flags"
 _Value = TypeVar("_Value")
@@ -23,19 +23,23 @@ DAEMONS = ("etcd", "flanneld", "dockerd", *KUBERNETES_DAEMONS)  # what runs, and
 
 @dataclass(frozen=True)
 class ReleaseProgram:
-    """A program of a component: the release file it is or, with `archive`, that it is in."""
+    """A program of a component: the release file it is, or with `archive` is in; its directory, if it has its own."""
 
     name: str
     file: str
     archive: bool = False
+    directory: str | None = None
 
 
 def _alone(*names: str) -> tuple[ReleaseProgram, ...]:
     return tuple(ReleaseProgram(name, name) for name in names)
 
 
-def _inside(archive: str, *names: str) -> tuple[ReleaseProgram, ...]:
-    return tuple(ReleaseProgram(name, archive, archive=True) for name in names)
+def _inside(archive: str, *names: str, directory: str | None = None) -> tuple[ReleaseProgram, ...]:
+    return tuple(ReleaseProgram(name, archive, archive=True, directory=directory) for name in names)
+
+
+CNI_PLUGINS = "/opt/cni/bin"  # where release files of them go
 
 
 # What each is made of, as its publisher publishes it.
@@ -48,6 +52,12 @@ _PROGRAMS: dict[Packaged, tuple[ReleaseProgram, ...]] = {
         "docker", "dockerd", "docker", "docker-init", "docker-proxy", "containerd", "containerd-shim",
         "containerd-shim-runc-v2", "ctr", "runc",
     ),
+    "containerd": (
+        *_inside("containerd", "containerd", "containerd-shim-runc-v2", "ctr"),
+        *_alone("runc"),
+        *_inside("cni-plugins", "bridge", "host-local", "loopback", "portmap", directory=CNI_PLUGINS),
+        *_inside("crictl", "crictl"),
+    ),
 }  # fmt: skip
 COMPONENT_OF: dict[Packaged, Component] = {
     "kubernetes-master": "kubernetes",
@@ -55,6 +65,7 @@ COMPONENT_OF: dict[Packaged, Component] = {
     "flannel": "flannel",
     "etcd": "etcd",
     "docker": "docker",
+    "containerd": "containerd",
 }
 RELEASE_FILES = {program.file: COMPONENT_OF[part] for part, listed in _PROGRAMS.items() for program in listed}
 
@@ -94,7 +105,10 @@ class Kubernetes:
     runtimes: frozenset[str] = field(default_factory=frozenset)
 
 
-KUBERNETES = {"1.20": Kubernetes(runtimes=frozenset({"docker"}))}
+KUBERNETES = {
+    "1.20": Kubernetes(runtimes=frozenset({"docker"})),
+    "1.37": Kubernetes(runtimes=frozenset({"containerd"})),
+}
 KUBELET_DRIVES_DOCKER = Releases(last="1.23")
 
 FLANNEL = Releases("0.9", "0.28")

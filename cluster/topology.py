@@ -59,6 +59,11 @@ class Cluster(BaseModel):
         """The members of etcd."""
         return tuple(host for host in self.hosts if host.is_etcd)
 
+    @property
+    def leased(self) -> tuple[Host, ...]:
+        """The hosts that flannel leases a piece of the pod network: nodes, and masters if the settings say so."""
+        return tuple(h for h in self.hosts if h.is_node or (h.is_master and self.settings.masters_on_pod_network))
+
     def short_name(self, host: Host) -> str | None:
         """The first label of a host's fully qualified name; None when it has none, or another host has the same."""
         label, dot, _ = host.name.partition(".")

@@ -16,18 +16,26 @@ pod_subnet_length = 24  # prefix length of one node's lease, in bits: /24 is 253
 pod_subnet_min = "192.168.2.0"  # first lease: leaves 192.168.1.0/24 to the services; None: flannel's choice, the second
 pod_subnet_max = None  # last lease; None: the network's last
 service_network = "192.168.1.0/24"  # cluster addresses of services; its first address is the API server's
-service_node_ports = (
-    "80-65535"  # ports a NodePort service may take on every node; no manifest may ask for the cluster's own
-)
+service_node_ports = "30000-32767"  # ports a NodePort service may take on every node
+# Masters lease a piece of the pod network too, and run no pods on it: without it the API server reaches no admission
+# webhook and no aggregated API.
+masters_on_pod_network = True
 
 # --- Versions ---------------------------------------------------------------------------------------------------
 
-kubernetes_version = "1.20.2"
-flannel_version = "0.26.7"  # 0.18 to 0.25 are deaf to new leases once etcd has been restarted
-container_runtime = "docker"  # what runs the containers: docker (Kubernetes up to 1.23)
+kubernetes_version = "1.37.2"  # 1.37 and 1.36 on containerd; 1.20 on Docker, as in guide/
 
-etcd_version = "3.4.23"  # where etcd is a release file
-docker_version = "20.10.24"  # where Docker is
+# None: the version that was tried with that Kubernetes (cluster/release_sets.py). Another is yours to try.
+container_runtime = None  # containerd, or docker (Kubernetes up to 1.23)
+etcd_version = None
+flannel_version = None
+docker_version = None
+containerd_version = None
+runc_version = None
+cni_plugins_version = None
+crictl_version = None
+coredns_version = None
+metrics_server_version = None
 
 # Exact versions of packages, as the distribution writes them: {"etcd": "3.4.23-1"}, by family of distributions:
 # {"etcd": {"deb": "3.4.23+dfsg-4", "rpm": "3.4.23-1"}}, or of one package: {"docker-ce-cli": "1:24.0.7-1.el9"}. Without
@@ -38,17 +46,18 @@ package_versions = {}
 # --- Where software comes from ----------------------------------------------------------------------------------
 
 # How each component is installed: "packages" (the distribution's: their units, accounts and paths stay as they are) or
-# "release files" (below, with units of this project); by family if they differ: {"deb": "...", "rpm": "..."}. The
-# guide's distribution has packages of all four. docs/distributions.md lists who has which.
+# "release files" (below, with units of this project); by family if they differ: {"deb": "...", "rpm": "..."}.
+# docs/distributions.md lists who has which packages.
 install_methods = {
-    "etcd": "packages",
+    "etcd": "release files",
     "flannel": "release files",
-    "docker": "packages",
+    "docker": "release files",
+    "containerd": "release files",
     "kubernetes": "release files",
 }
 
-# Packages by component (etcd, flannel, docker, kubernetes-master, kubernetes-node) and family, where they are called
-# otherwise than docs/distributions.md says: {"docker": {"rpm": ["docker-ce", "docker-ce-cli", "containerd.io"]}}
+# Packages by component (etcd, flannel, docker, containerd, kubernetes-master, kubernetes-node) and family, where they
+# are called otherwise than docs/distributions.md says: {"containerd": {"rpm": ["containerd.io"]}}
 package_names = {}
 
 # Packages that a run may remove from a host where they are in the way of what it installs; no other ever goes:
@@ -62,30 +71,12 @@ replace_packages = []
 # repository's public key, text or binary; without a key apt refuses it, unless `trusted` is True.
 apt_repositories = []
 
-# Package repositories of rpm hosts: sections of /etc/yum.repos.d/FILE.repo, which is replaced as a whole. These two are
-# the guide's. Its gpgcheck is 0, which installs whatever answers at that address: False, if you must. `key` is the
-# path, on this machine, of the repository's public key; None: the host has it already. `distributions`: only on hosts
-# whose /etc/os-release has one of these IDs; None: on every rpm host.
-yum_repositories = [
-    {
-        "file": "deepin",
-        "id": "base",
-        "name": "Deepin Server 16 Base",
-        "baseurl": "https://packages.deepin.com/server/amd64/os/",
-        "gpgcheck": True,
-        "key": None,
-        "distributions": ["deepin"],
-    },
-    {
-        "file": "deepin",
-        "id": "extras",
-        "name": "Deepin Server 16 Extras",
-        "baseurl": "https://packages.deepin.com/server/amd64/extras/x86_64/",
-        "gpgcheck": True,
-        "key": None,
-        "distributions": ["deepin"],
-    },
-]
+# Package repositories of rpm hosts: sections of /etc/yum.repos.d/FILE.repo, which is replaced as a whole. One entry:
+#   {"file": "example", "id": "base", "name": "Example", "baseurl": "https://mirror.example/os/", "gpgcheck": True,
+#    "key": None, "distributions": None}
+# `key` is the path, on this machine, of the repository's public key; None: the host has it already. `distributions`:
+# only on hosts whose /etc/os-release has one of these IDs; None: on every rpm host.
+yum_repositories = []
 
 # Release files: where each host fetches them, and their SHA-256. {version} is filled in. Only those of components whose
 # method is "release files" need a checksum. For Kubernetes' programs add ".sha256" to the address to read it.
@@ -126,12 +117,29 @@ release_files = {
         "url": "https://download.docker.com/linux/static/stable/x86_64/docker-{version}.tgz",
         "sha256": None,
     },
+    "containerd": {
+        "url": "https://github.com/containerd/containerd/releases/download/v{version}/containerd-{version}-linux-amd64.tar.gz",
+        "sha256": None,
+    },
+    "runc": {
+        "url": "https://github.com/opencontainers/runc/releases/download/v{version}/runc.amd64",
+        "sha256": None,
+    },
+    "cni-plugins": {
+        "url": "https://github.com/containernetworking/plugins/releases/download/v{version}/cni-plugins-linux-amd64-v{version}.tgz",
+        "sha256": None,
+    },
+    "crictl": {
+        "url": "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}/crictl-v{version}-linux-amd64.tar.gz",
+        "sha256": None,
+    },
 }
 
-# The image every pod's network namespace is held by: a name the nodes can pull, or, with an archive (as made by
-# `docker save`), the name that archive carries: {"url": "http://mirror.example/pause.tar", "sha256": "..."}
-pause_image = "docker.io/tianyebj/pod-infrastructure"
+# The image every pod's network namespace is held by, None: the one tried with this Kubernetes. With an archive (as made
+# by `docker save`) it is the name that archive carries: {"url": "http://mirror.example/pause.tar", "sha256": "..."}
+pause_image = None
 pause_image_archive = None
+image_archives = []  # further image archives that every node loads: what it need not pull
 
 # --- etcd -------------------------------------------------------------------------------------------------------
 
@@ -147,11 +155,17 @@ flannel_etcd_api = "v3"  # the etcd API this flannel release reads: v2 (up to 0.
 flannel_etcd_prefix = "/flannel/network"  # where flannel's configuration and leases live in etcd
 flannel_interface = None  # the interface nodes reach each other through; None: the one that carries the host's address
 
+# --- The container runtime --------------------------------------------------------------------------------------
+
+insecure_registries = []  # registries reached without a trusted certificate: host[:port], with Docker also CIDR
+registry_mirrors = []  # URLs asked before docker.io
+pull_proxy = None  # a proxy's URL, through which containerd pulls images
+pull_no_proxy = []  # names, addresses and networks that images are pulled from without it
+accept_cgroup_v1 = False  # True: Kubernetes from 1.35 also on hosts with cgroup v1 only, which it no longer supports
+
 # --- Docker -----------------------------------------------------------------------------------------------------
 
 docker_cgroup_driver = "systemd"  # systemd or cgroupfs; the kubelet gets the same
-insecure_registries = []  # registries reached without a trusted certificate, host[:port] or CIDR
-registry_mirrors = []  # URLs asked before docker.io
 docker_options = []  # further dockerd options, as typed: ["--log-opt", "max-size=50m"]
 
 # --- Kubernetes -------------------------------------------------------------------------------------------------
@@ -159,16 +173,8 @@ docker_options = []  # further dockerd options, as typed: ["--log-opt", "max-siz
 api_server_port = 6443
 api_server_address = None  # what nodes call; None: the first master's address (several masters: a balancer's)
 api_server_extra_names = []  # further names and addresses in the API server's certificate
-admission_plugins = [
-    "NamespaceLifecycle",
-    "NamespaceExists",
-    "LimitRanger",
-    "SecurityContextDeny",
-    "ServiceAccount",
-    "ResourceQuota",
-    "NodeRestriction",
-]
-kube_proxy_mode = "iptables"  # iptables or ipvs
+admission_plugins = None  # to enable beside the release's own; None: NodeRestriction
+kube_proxy_mode = "iptables"  # iptables, nftables (Kubernetes from 1.33, kernel from 5.13), or ipvs, which is leaving
 log_level = 1  # --v of every Kubernetes component: 0 (least) to 10
 
 # Further arguments by component (etcd, flanneld, dockerd, kube-apiserver, kube-controller-manager, kube-scheduler,
@@ -176,13 +182,34 @@ log_level = 1  # --v of every Kubernetes component: 0 (least) to 10
 #   {"kube-apiserver": {"audit-log-path": "/var/log/kube-audit.log"}}
 extra_args = {}
 
+# --- Hardening --------------------------------------------------------------------------------------------------
+
+# Of Kubernetes from 1.36 on. docs/security.md says what else is set, and why.
+encrypt_secrets = True  # etcd holds Secrets encrypted, by a key of the store on this machine
+audit_log = True  # API servers write down who asked for what, in /var/log/kubernetes/audit.log
+audit_policy = None  # a file, on this machine, with a policy of your own; None: what changes, without content
+audit_log_days = 30  # how long an audit log is kept, in days
+audit_log_files = 10  # audit logs kept beside the present one
+audit_log_size_mib = 100  # the size in MiB at which the next begins
+pod_security = "baseline"  # what pods may do where a namespace's labels say nothing: privileged, baseline, restricted
+protect_kernel_defaults = True  # the kubelet refuses to run where kernel parameters are not what it wants
+
+# --- Cluster DNS and metrics ------------------------------------------------------------------------------------
+
+cluster_dns = True  # CoreDNS: pods find services, and the world, by name
+cluster_dns_address = None  # where it answers; None: the tenth address of service_network
+cluster_dns_image = "registry.k8s.io/coredns/coredns"  # without its tag, which is v and its release
+cluster_dns_replicas = 2  # pods of it, on different nodes
+metrics_server = False  # `kubectl top`, and autoscaling by use
+metrics_server_image = "registry.k8s.io/metrics-server/metrics-server"  # without its tag, which is v and its release
+
 # --- The first workload -----------------------------------------------------------------------------------------
 
 # What deploys/workload.py brings about. Change version or replicas and run it again: pods are rolled, or scaled.
-nginx_image = "nginx"  # without its tag; an image of yours: docker.io's nginx has no tag v1
-nginx_version = "v1"  # its tag
+nginx_image = "nginx"  # without its tag
+nginx_version = "1.28"  # its tag
 nginx_replicas = 3
-nginx_node_port = None  # where every node answers; None: the first of service_node_ports, here 80
+nginx_node_port = 30080  # where every node answers; None: the first of service_node_ports
 nginx_update_period = 10  # seconds between one old pod's going and the next new one's coming
 
 # --- Certificates -----------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ from cluster import releases
 from cluster.checks.registry import Draft, check
 from cluster.fields import is_domain
 from cluster.problems import Problem, either, nearest, show
+from cluster.releases import KUBELET_DRIVES_DOCKER
 
 
 @check("kubernetes_version", "container_runtime")
 def kubernetes_release_is_known(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
     version = settings.kubernetes_version
-    if settings.kubernetes_release in releases.KUBERNETES or _lost_docker(draft):
+    if settings.kubernetes_release in releases.KUBERNETES:
         return
     known = [f"{line}.x" for line in releases.KUBERNETES]
     yield Problem("kubernetes_version", version, f"is a release this project does not know; write {either(known)}")
@@ -25,21 +26,11 @@ def kubernetes_release_is_known(draft: Draft) -> Iterator[Problem]:
 def kubelet_drives_the_runtime(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
     known = releases.KUBERNETES.get(settings.kubernetes_release)
-    if _lost_docker(draft):
-        advice = (
-            f"Kubernetes {settings.kubernetes_release} does not drive Docker, which 1.24 dropped, and docker is "
-            f"the only container_runtime so far; write a release of {' or '.join(releases.KUBERNETES)}"
-        )
-        yield Problem("kubernetes_version", settings.kubernetes_version, advice)
-    elif known and settings.container_runtime not in known.runtimes:
-        advice = f"Kubernetes {settings.kubernetes_release} is deployed with {either(sorted(known.runtimes))}"
+    if known and settings.container_runtime not in known.runtimes:
+        lost = settings.container_runtime == "docker" and settings.kubernetes_version not in KUBELET_DRIVES_DOCKER
+        why = ", for 1.24 dropped Docker" if lost else ""
+        advice = f"Kubernetes {settings.kubernetes_release} is deployed with {either(sorted(known.runtimes))}{why}"
         yield Problem("container_runtime", settings.container_runtime, advice)
-
-
-def _lost_docker(draft: Draft) -> bool:
-    settings = draft.settings
-    docker = settings.container_runtime == "docker"
-    return docker and settings.kubernetes_version not in releases.KUBELET_DRIVES_DOCKER
 
 
 @check("flannel_version")

@@ -19,7 +19,7 @@ from cluster.settings import Cluster, Host, load
 from facts.role import RoleState
 from operations import inventory
 from pki import Store
-from tests.unit.test_settings import data, groups
+from tests.unit.test_settings import data, groups, shipped
 
 SEVERAL = {"masters": ["master", "node1"], "nodes": ["node1", "node2", "node3"], "etcd": ["master", "node1", "node2"]}
 DEBIAN, DEEPIN = (next(d for d in TABLE if d.name == name) for name in ("Debian", "Deepin Server"))
@@ -52,8 +52,13 @@ def good(host: Host, number: int) -> dict[str, Any]:
 
 
 def cluster(in_groups: Mapping[str, list[str]] | None = None, **changes: Any) -> Cluster:
-    """The shipped cluster with checksums filled in, in other groups or with settings changed."""
+    """The guide's cluster with checksums filled in, in other groups or with settings changed."""
     return load(data(**changes), groups(**(in_groups or {})))[0]
+
+
+def current(in_groups: Mapping[str, list[str]] | None = None, **changes: Any) -> Cluster:
+    """The shipped cluster, of today's Kubernetes on containerd, likewise."""
+    return load(data(shipped, **changes), groups(**(in_groups or {})))[0]
 
 
 def several(**changes: Any) -> Cluster:

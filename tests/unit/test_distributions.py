@@ -103,6 +103,7 @@ def test_packages_of_the_guides_distribution() -> None:
         "etcd": ["etcd"],
         "flannel": ["flannel"],
         "docker": ["docker"],
+        "containerd": ["tar", "gzip"],  # the guide has none: release files
         "kubernetes-master": ["kubernetes-master", "kubernetes-common", "kubernetes-client"],
         "kubernetes-node": ["kubernetes-node", "kubernetes-common"],
     }
@@ -114,7 +115,7 @@ def test_versions_of_packages() -> None:
     settings = cluster(install_methods=PACKAGES, package_versions=own).settings
     found = {c: installation(settings, DEEPIN, c).packages[0].version for c in get_args(Packaged)}
     assert found == {
-        "etcd": "3.4.23-1", "flannel": "0.26.7", "docker": None,
+        "etcd": "3.4.23-1", "flannel": "0.26.7", "docker": None, "containerd": None,
         "kubernetes-master": "1.20.2-7", "kubernetes-node": "1.20.2-7",
     }  # fmt: skip
     assert installation(settings, DEBIAN, "etcd").packages[0].version is None

@@ -62,6 +62,11 @@ def run(
         "kubelet",
         "kube-proxy",
         "flanneld",
+        "etcd",
+        "containerd",
+        "runc",
+        "cni-plugins",
+        "crictl",
     )
     files = {name: {"url": f"http://127.0.0.1/{name}", "sha256": "ab" * 32} for name in names}
     settings = [f"release_files={json.dumps(files)}", f"pki_directory={inventory.parent / 'pki'}", *data]

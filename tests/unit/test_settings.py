@@ -16,6 +16,7 @@ NINE = (
     "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kube-proxy", "flanneld",
     "etcd", "docker",
 )  # fmt: skip
+PACKAGED = dict.fromkeys(("kubernetes", "etcd", "docker"), "packages")
 GROUPS = ("masters", "nodes", "etcd")
 
 
@@ -25,14 +26,20 @@ def shipped() -> dict:
     return {name: value for name, value in values.items() if not name.startswith("_")}
 
 
+def guide() -> dict:
+    """The settings as of guide/: the shipped ones, with guide/group_data/all.py over them."""
+    values = runpy.run_path(str(REPOSITORY / "guide" / "group_data" / "all.py"))
+    return shipped() | {name: value for name, value in values.items() if not name.startswith("_")}
+
+
 def inventory() -> dict:
     values = runpy.run_path(str(REPOSITORY / "inventory.py"))
     return {group: values[group] for group in GROUPS}
 
 
-def data(**changes) -> dict:
-    """Each host's data: the shipped settings with checksums, its own data, and the changes on every host."""
-    settings = shipped()
+def data(settings=guide, **changes) -> dict:
+    """Each host's data: the guide's settings (or `shipped` ones) with checksums, its own data, and the changes."""
+    settings = settings()
     for number, file in enumerate(settings["release_files"].values()):
         file["sha256"] = f"{number:064x}"
     hosts = {name: {**settings, **own} for members in inventory().values() for name, own in members}
@@ -62,24 +69,37 @@ def test_the_models_defaults_are_the_shipped_values():
     assert Settings.model_validate(shipped()) == Settings()
 
 
+def test_the_guides_settings_load():
+    """They say only what differs, by names that settings have."""
+    cluster, warnings = load(data(guide), groups())
+    assert warnings == [] and cluster.settings.container_runtime == "docker"
+    assert set(guide()) == set(shipped())
+
+
+def test_the_shipped_settings_load():
+    cluster, warnings = load(data(shipped), groups())
+    assert warnings == [] and cluster.settings.container_runtime == "containerd"
+    assert cluster.settings.dns_address == IPv4Address("192.168.1.10")
+
+
 def test_the_shipped_settings_lack_nothing_but_checksums():
-    hosts = {name: {**own, "release_files": shipped()["release_files"]} for name, own in data().items()}
+    hosts = {name: {**own, "release_files": shipped()["release_files"]} for name, own in data(shipped).items()}
     problems = refused(hosts)
     assert [problem.setting for problem in problems] == [
-        f'release_files["{name}"]["sha256"]' for name in shipped()["release_files"] if name not in ("etcd", "docker")
+        f'release_files["{name}"]["sha256"]' for name in shipped()["release_files"] if name != "docker"
     ]
     kubectl = problems[3]
     assert "has no sha256" in kubectl.advice
-    assert "https://dl.k8s.io/release/v1.20.2/bin/linux/amd64/kubectl.sha256" in kubectl.advice
+    assert "https://dl.k8s.io/release/v1.37.2/bin/linux/amd64/kubectl.sha256" in kubectl.advice
 
 
 @pytest.mark.parametrize(
     ("methods", "wanted"),
     [
         ({"etcd": "release files", "docker": "release files"}, [*NINE]),
-        ({"kubernetes": "packages", "flannel": "packages"}, []),
-        ({"flannel": {"deb": "release files", "rpm": "packages"}, "kubernetes": "packages"}, ["flanneld"]),
-        ({"flannel": {"rpm": "packages"}, "kubernetes": "packages"}, ["flanneld"]),
+        (dict.fromkeys(("kubernetes", "flannel", "etcd", "docker"), "packages"), []),
+        (PACKAGED | {"flannel": {"deb": "release files", "rpm": "packages"}}, ["flanneld"]),
+        (PACKAGED | {"flannel": {"rpm": "packages"}}, ["flanneld"]),
     ],
     ids=["all", "none", "one on one family", "unsaid is as shipped"],
 )
