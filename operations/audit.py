@@ -10,8 +10,8 @@ from cluster.desired import File, Role
 from cluster.formats import HEADER
 from cluster.roles.of_host import all_roles
 from facts.audit import READER, questions, reader
+from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
-from operations.pki import issued
 from operations.preflight import this_machine
 from operations.role import converge
 

@@ -9,8 +9,8 @@ from cluster.membership import record_of
 from cluster.roles.etcd import etcd_role
 from facts.etcd import Held
 from operations import preflight
+from operations.certificates import issued
 from operations.inventory import store, the_cluster, this_host
-from operations.pki import issued
 from operations.role import converge
 
 

@@ -6,8 +6,8 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from cluster.roles.flannel import flannel_role
+from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
-from operations.pki import issued
 from operations.preflight import distribution
 from operations.role import converge
 

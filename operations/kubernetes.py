@@ -19,8 +19,8 @@ from cluster.workloads.objects import CONTROLLERS, Labels, Manifest, Object
 from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
 from operations import intent, objects, pods
+from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
-from operations.pki import issued
 from operations.preflight import distribution, this_machine
 from operations.refusal import refuse
 from operations.report import announce

@@ -14,11 +14,12 @@ from cluster.families import FamilyName
 from cluster.plan import Granting, Plan, Start, granting, plan, unmet
 from cluster.shell import program
 from facts.packages import Removals, specifications
-from facts.role import RoleState, asked
+from facts.role import RoleState
 from facts.shell import DIRECT, FIND_PROGRAMS, words
 from operations.inventory import the_cluster
 from operations.packages import install_packages, install_programs
 from operations.preflight import distribution
+from operations.reading import held
 from operations.refusal import refuse
 from operations.report import announce, arriving
 
@@ -33,7 +34,7 @@ def converge(role: Role) -> Iterator[StringCommand]:
     To be called from an operation: `yield from converge(role)`.
     """
     family = distribution().family.name
-    found = host.get_fact(RoleState, **asked([role], family))
+    found = held(role)
     changes = plan(role, found, arriving(host.name))
     if not changes.lines() and _answer(changes.starts):
         host.noop(f"{role.name} is as configured")

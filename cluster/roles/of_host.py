@@ -12,17 +12,20 @@ from cluster.roles.pki import pki_role
 from cluster.settings import Cluster, Host
 
 
-def services(cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...] = ()) -> list[Role]:
+def services(
+    cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...] = (), etcd_cluster: str = ""
+) -> list[Role]:
     """What its groups make a host do, in the order in which it is brought about.
 
     Args:
         machine: the host as it is.
         certificates: its certificate files, which the roles expect; none where only software matters.
+        etcd_cluster: the id of etcd's cluster, in hex, as far as it is known.
     """
     roles: list[Role] = []
     on = machine.distribution
     if host.is_etcd:
-        roles.append(etcd_role(cluster, host, on, certificates))
+        roles.append(etcd_role(cluster, host, on, certificates, etcd_cluster))
     if host.is_node:
         roles += [flannel_role(cluster, host, on, certificates), docker_role(cluster, host, on)]
     if host.is_master:
@@ -32,7 +35,9 @@ def services(cluster: Cluster, host: Host, machine: Machine, certificates: tuple
     return roles
 
 
-def all_roles(cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...]) -> list[Role]:
+def all_roles(
+    cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...], etcd_cluster: str = ""
+) -> list[Role]:
     """The services' roles, and before them those of every host; arguments as for `services`."""
     every = [host_role(cluster, machine), pki_role(machine.distribution, certificates)]
-    return [*every, *services(cluster, host, machine, certificates)]
+    return [*every, *services(cluster, host, machine, certificates, etcd_cluster)]
