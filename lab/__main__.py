@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab import lifecycle, machine, network, ssh, state
+from lab import lifecycle, machine, network, sets, ssh, state
 from lab.process import LabError
 from lab.progress import say
 
@@ -43,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
         help="the hosts' family; mixed: a deb master, rpm nodes. Another than last time begins again from bare hosts "
         "(default: as last time, or deb)",
     )
+    up.add_argument(
+        "--kubernetes",
+        metavar="LINE",
+        help=f"what the hosts are for: {', '.join(sets.LINES)}. Another than last time begins again from bare hosts "
+        "(default: as last time, or what is the flavour's own)",
+    )
     up.set_defaults(action=_up)
     commands.add_parser("down", help="power everything off; disks are kept").set_defaults(action=_down)
     commands.add_parser("status", help="show the hosts").set_defaults(action=_status)
@@ -78,7 +84,9 @@ def _chosen(arguments: argparse.Namespace) -> list[state.Host]:
 
 def _up(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
-    hosts = lifecycle.up(fresh=arguments.fresh, nodes=arguments.nodes, flavour=arguments.flavour)
+    hosts = lifecycle.up(
+        fresh=arguments.fresh, nodes=arguments.nodes, flavour=arguments.flavour, line=arguments.kubernetes
+    )
     names = ", ".join(f"{host.name} ({host.flavour})" for host in hosts)
     say(f"{len(hosts)} hosts up in {time.monotonic() - began:.1f} s: {names}")
     say("next: python -m lab run -- pyinfra lab/inventory.py deploys/cluster.py")

@@ -16,6 +16,22 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
+class Runs:
+    """What an image runs, and how.
+
+    + command: the program and its arguments, or what `entrypoint` is called with
+    + entrypoint: what a pod's `args` are given to
+    + user: who runs it, as UID or UID:GID; empty: root
+    + stop_signal: what ends it; empty: the runtime's own, SIGTERM
+    """
+
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    user: str = ""
+    stop_signal: str = ""
+
+
+@dataclass(frozen=True)
 class Layer:
     """An image's file system; the directories above its files come along. Paths are relative to its root.
 
@@ -31,19 +47,18 @@ class Layer:
     directories: tuple[str, ...] = ()
 
 
-def write(archive: Path, name: str, layer: Layer, command: list[str], *, stop_signal: str | None = None) -> None:
+def write(archive: Path, name: str, layer: Layer, runs: Runs) -> None:
     """Write an image of one layer, as `docker save` would.
 
     Args:
         archive: the tar file to write.
         name: repository:tag.
         layer: its file system.
-        command: what the image runs.
-        stop_signal: what `docker stop` sends it (default: Docker's own, SIGTERM).
+        runs: what it runs.
     """
     packed = pack(layer)
     digest = hashlib.sha256(packed).hexdigest()
-    config = configuration(digest, command, stop_signal)
+    config = configuration(digest, runs)
     config_name = f"{hashlib.sha256(config).hexdigest()}.json"
     manifest = [{"Config": config_name, "RepoTags": [name], "Layers": [f"{digest}/layer.tar"]}]
     parts = {config_name: config, f"{digest}/layer.tar": packed, "manifest.json": json.dumps(manifest).encode()}
@@ -63,22 +78,20 @@ def pack(layer: Layer) -> bytes:
     )
 
 
-def configuration(layer: str, command: list[str], stop_signal: str | None) -> bytes:
+def configuration(layer: str, runs: Runs) -> bytes:
     """An image's configuration; its SHA-256 is the image's id.
 
     Args:
         layer: the SHA-256 of its one layer.
-        command: what it runs.
-        stop_signal: what ends it, if not SIGTERM.
+        runs: what it runs.
     """
-    runs: dict[str, object] = {"Cmd": command, "Env": ["PATH=/bin"], "WorkingDir": "/"}
-    if stop_signal:
-        runs["StopSignal"] = stop_signal
+    known = {"Cmd": runs.command, "Entrypoint": runs.entrypoint, "User": runs.user, "StopSignal": runs.stop_signal}
+    how = {key: value for key, value in known.items() if value}
     config = {
         "architecture": "amd64",
         "os": "linux",
         "created": _EPOCH,
-        "config": runs,
+        "config": {"Env": ["PATH=/bin"], "WorkingDir": "/", **how},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
         "history": [{"created": _EPOCH, "created_by": "container-cloud lab"}],
     }

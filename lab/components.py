@@ -1,22 +1,18 @@
-"""etcd and Docker out of Debian's packages: their programs, and archives of them as their publishers lay them out."""
+"""The programs of each part of a cluster: built, or taken out of Debian's packages."""
 
 from pathlib import Path
 
-from lab import cache
+from lab import build, cache
 from lab.process import CONTAINED, LabError, run
 from lab.progress import step
 
 ETCD = "3.4.23"
 DOCKER = "20.10.24"
-# Archive -> its version, its file on the mirror, the directory in it.
-ARCHIVES = {
-    "etcd": (ETCD, f"etcd-{ETCD}.tar.gz", f"etcd-v{ETCD}-linux-amd64"),
-    "docker": (DOCKER, f"docker-{DOCKER}.tgz", "docker"),
-}
-# Archive -> its programs, and where Debian has each.
-PROGRAMS = {
-    "etcd": {"etcd": "usr/bin/etcd", "etcdctl": "usr/bin/etcdctl"},
-    "docker": {
+RUNC = "1.1.5"
+# Part in the version that Debian has -> its programs, and where each is in which package.
+DEBIAN = {
+    ("etcd", ETCD): {"etcd": "usr/bin/etcd", "etcdctl": "usr/bin/etcdctl"},
+    ("docker", DOCKER): {
         "containerd": "usr/bin/containerd",
         "containerd-shim": "usr/bin/containerd-shim",
         "containerd-shim-runc-v2": "usr/bin/containerd-shim-runc-v2",
@@ -27,34 +23,49 @@ PROGRAMS = {
         "dockerd": "usr/sbin/dockerd",
         "runc": "usr/sbin/runc",
     },
+    ("runc", RUNC): {"runc": "usr/sbin/runc"},
 }
-_PACKAGES = ("etcd-server", "etcd-client", "docker.io", "containerd", "runc", "tini")
-_VERSIONS = {"etcd-server": ETCD, "etcd-client": ETCD, "docker.io": DOCKER}
+PACKAGES = {
+    "etcd": ("etcd-server", "etcd-client"),
+    "docker": ("docker.io", "containerd", "runc", "tini"),
+    "runc": ("runc",),
+}
+_VERSIONS = {"etcd-server": ETCD, "etcd-client": ETCD, "docker.io": DOCKER, "runc": RUNC}
 KEY = cache.key_of(Path(__file__).read_text())
 
 
-def prepare(packages: Path) -> Path:
-    """The cache entry with the programs of each archive in a directory of its own, and the archives.
+def built(part: str, version: str) -> tuple[str, ...]:
+    """Under which names lab/build/ has a part's programs; none if they are Debian's."""
+    if (part, version) in DEBIAN:
+        return ()
+    return ("etcd", "etcdctl", "etcdutl") if part == "etcd" else (part,)
+
+
+def programs(part: str, version: str, packages: Path) -> dict[str, Path]:
+    """A part's programs: name -> file.
 
     Args:
+        part: kubernetes, etcd, flannel, docker, containerd, runc, cni-plugins, crictl, …
+        version: which one.
         packages: the directory with Debian's packages.
 
     Raises:
-        LabError: a package is missing, or of another version.
+        LabError: a build failed, or a package is missing or of another version.
     """
-    chosen = [_package(packages, name) for name in _PACKAGES]
+    if (part, version) not in DEBIAN:
+        return {name: file for known in built(part, version) for name, file in build.programs(known, version).items()}
+    chosen = [_package(packages, name) for name in PACKAGES[part]]
 
     def make(files: Path, scratch: Path) -> None:
-        with step("putting archives of etcd and Docker together"):
+        with step(f"taking {part} out of Debian's packages"):
             for package in chosen:
                 run(*CONTAINED, "dpkg-deb", "--extract", package, scratch / "debian")
-            for name, (_, file, directory) in ARCHIVES.items():
-                (files / name).mkdir()
-                for program, path in PROGRAMS[name].items():
-                    (scratch / "debian" / path).rename(files / name / program)
-                _archive(files / name, files / file, directory)
+            (files / part).mkdir()
+            for program, path in DEBIAN[part, version].items():
+                (scratch / "debian" / path).rename(files / part / program)
 
-    return cache.get("components", cache.key_of(KEY, *(package.name for package in chosen)), make)
+    entry = cache.get(part, f"{version}-{cache.key_of(KEY, *(package.name for package in chosen))}", make)
+    return {name: entry / part / name for name in DEBIAN[part, version]}
 
 
 def _package(packages: Path, name: str) -> Path:
@@ -64,10 +75,3 @@ def _package(packages: Path, name: str) -> Path:
     if name in _VERSIONS and not found.name.startswith((f"{name}_{_VERSIONS[name]}-", f"{name}_{_VERSIONS[name]}+")):
         raise LabError(f"Debian has {found.name} now, and the lab counts on {_VERSIONS[name]}: see lab/components.py")
     return found
-
-
-def _archive(programs: Path, target: Path, directory: str) -> None:
-    """A compressed tar of a directory under another name; the same bytes every time."""
-    always = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]
-    named = f"--transform=s,^{programs.name},{directory},"
-    run(*CONTAINED, "tar", *always, named, "-I", "gzip -1n", "-cf", target, "-C", programs.parent, programs.name)

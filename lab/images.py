@@ -1,17 +1,25 @@
-"""Which container images the lab puts together: pause, a busybox to test with, and an nginx in two versions.
+"""Which container images the lab puts together: pause, a busybox to test with, an nginx in two versions, and programs.
 
-Programs are a compiler's and Debian's, taken out of their packages. lab/archive.py writes the images.
+What is in them is a compiler's, Debian's, taken out of its packages, or built (lab/build/). lab/archive.py writes them.
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from lab import apt, archive, cache, machine
-from lab.archive import Layer
+from lab import apt, archive, build, cache, machine
+from lab.archive import Layer, Runs
 from lab.process import run
 from lab.progress import step
 
-PAUSE = "registry.k8s.io/pause:3.2"  # the name Kubernetes 1.20 gives its own
+PAUSE = "registry.k8s.io/pause"  # what Kubernetes calls its own
+PAUSE_VERSIONS = ("3.2", "3.10.2")  # what a kubelet of 1.20 asks for, and one of today
+# Programs that run in pods, by what the lab calls them: their image as its publisher has it, without the tag.
+REPOSITORIES = {
+    "coredns": "registry.k8s.io/coredns/coredns",
+    "metrics-server": "registry.k8s.io/metrics-server/metrics-server",
+}
 BUSYBOX = "lab/busybox:1"
 NGINX_VERSIONS = ("v1", "v2")
 PAUSE_SOURCE = Path(__file__).with_name("pause.c")
@@ -21,13 +29,47 @@ _LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 _LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
 
 
-def prepare() -> Path:
-    """The cache entry with pause.tar, busybox.tar, nginx-v1.tar and nginx-v2.tar.
+@dataclass(frozen=True)
+class Picture:
+    """An image archive.
+
+    + file: where it is
+    + pushed: what the lab's registry calls it, repository:tag; None: it is not in there
+    """
+
+    file: Path
+    pushed: str | None = None
+
+
+def prepare(programs: Iterable[tuple[str, str]]) -> list[Picture]:
+    """The image archives, made if need be: what the cluster needs, and what tests run.
+
+    Args:
+        programs: those that run in pods and their versions, of REPOSITORIES.
 
     Raises:
-        LabError: the compiler or a package is missing.
+        LabError: the compiler or a package is missing, or a program could not be built.
     """
-    return cache.get("images", KEY, _make)
+    made = cache.get("images", KEY, _make)
+    return [
+        *(Picture(made / f"pause-{version}.tar", f"pause:{version}") for version in PAUSE_VERSIONS),
+        *(Picture(made / f"nginx-{version}.tar", f"nginx:{version}") for version in NGINX_VERSIONS),
+        Picture(made / "busybox.tar", "busybox:1"),
+        *(Picture(_of_program(name, version), f"{name}:v{version}") for name, version in programs),
+    ]
+
+
+def _of_program(name: str, version: str) -> Path:
+    """The image archive of a program that runs in pods, by nobody in particular, as its publisher's does."""
+    file = f"{name}-v{version}.tar"
+    (program,) = build.programs(name, version).values()
+
+    def make(files: Path, scratch: Path) -> None:
+        layer = Layer(programs={name: program.read_bytes()})
+        runs = Runs(entrypoint=(f"/{name}",), user="65532:65532")
+        archive.write(files / file, f"{REPOSITORIES[name]}:v{version}", layer, runs)
+
+    return cache.get(f"image-{name}", f"{version}-{cache.key_of(KEY, build.key(name, version))}", make) / file
 
 
 def nginx_configuration(version: str) -> str:
@@ -53,20 +95,17 @@ def _make(files: Path, scratch: Path) -> None:
     with step("putting the pause, busybox and nginx images together"):
         run("gcc", "-Os", "-static", "-s", "-o", scratch / "pause", PAUSE_SOURCE)
         pause = Layer(programs={"pause": (scratch / "pause").read_bytes()})
-        archive.write(files / "pause.tar", PAUSE, pause, ["/pause"])
+        for version in PAUSE_VERSIONS:
+            archive.write(files / f"pause-{version}.tar", f"{PAUSE}:{version}", pause, Runs(("/pause",)))
 
         debian = _unpack(["busybox-static", "nginx"], scratch)
         busybox = _busybox(debian)
-        archive.write(files / "busybox.tar", BUSYBOX, busybox, ["sh"])
+        archive.write(files / "busybox.tar", BUSYBOX, busybox, Runs(("sh",)))
         for version in NGINX_VERSIONS:
             # SIGTERM would have nginx drop the requests it is answering.
-            archive.write(
-                files / f"nginx-{version}.tar",
-                f"nginx:{version}",
-                _nginx(debian, busybox, version),
-                ["/usr/sbin/nginx"],
-                stop_signal="SIGQUIT",
-            )
+            runs = Runs(("/usr/sbin/nginx",), stop_signal="SIGQUIT")
+            layer = _nginx(debian, busybox, version)
+            archive.write(files / f"nginx-{version}.tar", f"nginx:{version}", layer, runs)
 
 
 def _unpack(packages: list[str], scratch: Path) -> Path:

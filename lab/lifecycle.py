@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.membership import RECORD
-from lab import base, cgroups, cleanup, hosts, kernel, machine, mirror, network, registry, ssh, state
+from lab import base, cgroups, cleanup, hosts, kernel, machine, mirror, network, registry, sets, ssh, state
 from lab.process import LabError
 from lab.progress import say, step
 from lab.state import Host
@@ -14,13 +14,16 @@ from lab.state import Host
 DEFAULT_NODES = 3
 
 
-def up(*, fresh: bool = False, nodes: int | None = None, flavour: str | None = None) -> list[Host]:
+def up(
+    *, fresh: bool = False, nodes: int | None = None, flavour: str | None = None, line: str | None = None
+) -> list[Host]:
     """Bring the lab up, making first whatever is missing. Quick when everything stands.
 
     Args:
         fresh: begin again from bare hosts; network, mirror and registry stay.
         nodes: hosts beside the master (default: as last time, or 3).
         flavour: "deb", "rpm" or "mixed" (default: as last time, or deb). Another than last time takes bare hosts.
+        line: the Kubernetes line the hosts are for (default: as last time, or the flavour's own). So does another.
 
     Returns:
         the hosts, running and answering.
@@ -34,8 +37,11 @@ def up(*, fresh: bool = False, nodes: int | None = None, flavour: str | None = N
         last = state.flavour()
         number = int(known.get("nodes", DEFAULT_NODES)) if nodes is None else nodes
         wanted = state.hosts_for(number, flavour or last)
-        if "nodes" in known and flavour not in (None, last):
-            say(f"  these hosts are {last}: beginning again from bare ones, {flavour}")
+        flavour = flavour or last
+        chosen = sets.chosen(line, flavour, last, state.line())
+        if "nodes" in known and (flavour, chosen) != (last, state.line()):
+            before = f"{last}, for Kubernetes {state.line()}"
+            say(f"  these hosts are {before}: beginning again from bare ones, {flavour}, for {chosen}")
             fresh = True
         running = [] if fresh else [host for host in wanted if hosts.is_running(host) and network.is_connected(host)]
         cleanup.clear_leftovers(running)
@@ -48,12 +54,13 @@ def up(*, fresh: bool = False, nodes: int | None = None, flavour: str | None = N
         if fresh:
             (state.PKI / RECORD).unlink(missing_ok=True)  # etcd's data went with the disks, as they shall
         base.remove_others(images.values())
-        mirror.prepare(yum="rpm" in images)
+        mirror.prepare([chosen], yum="rpm" in images)
         network.create()
         mirror.start()
         registry.start()
         ssh.make_keys(wanted)
-        state.update(nodes=number, flavour=flavour or last, images={each: str(path) for each, path in images.items()})
+        described = {each: str(path) for each, path in images.items()}
+        state.update(nodes=number, flavour=flavour, line=chosen, images=described)
         kernel.remember()
         _boot([host for host in wanted if host not in running], images)
         hosts.each(lambda host: hosts.wait(host, booted=False), [host for host in running if not network.is_cut(host)])

@@ -20,8 +20,8 @@ PROGRAMS = {
     "gpg": "gnupg",
     "tar": "tar",
 }
-BUILD_PROGRAMS = {
-    "gcc": "gcc",
+BUILD_PROGRAMS = {"gcc": "gcc"}
+SOURCE_PROGRAMS = {
     "make": "make",
     "rsync": "rsync",
     "dpkg-source": "dpkg-dev",

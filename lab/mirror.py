@@ -1,18 +1,20 @@
 """The mirror in the lab's network: an apt repository, yum repositories, release files and images, at 10.1.10.1 (HTTP).
 
 Hosts install from it as from any mirror. Its packages come from this machine's own Debian repositories, signed with a
-key of the lab's; what no registry packages is built (lab/build.py), put together (lab/images.py, lab/components.py) or
-packaged (lab/yum.py).
+key of the lab's; what no registry packages is built (lab/build/), put together (lab/images.py, lab/components.py) or
+packaged (lab/yum.py). Release files are laid out as their publishers do (lab/publishers.py), for those Kubernetes lines
+(lab/sets.py) that were asked for.
 """
 
 import json
 import os
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from lab import apt, build, cache, components, images, state
+from lab import apt, cache, components, images, publishers, sets, state
 from lab import base as bare
 from lab import yum as yum_repositories
 from lab.process import LabError, run
@@ -23,19 +25,14 @@ from lab.state import DIRECTORY, GATEWAY, MIRROR
 URL = f"http://{GATEWAY}"
 PORT = 80
 KEY = DIRECTORY / "mirror-key.asc"  # what hosts verify the repository with
-# {"release" and "archives": {name: {version: SHA-256}}, "images": {name: {"url":, "sha256":}}}
+# {"lines": […], "files": {place: SHA-256}, "images": {name: {"url":, "sha256":}}, "registry": {image: file}}
 MANIFEST = "manifest.json"
 _GNUPG = DIRECTORY / "gnupg"
 _SERVICE = Service("mirror", PORT, "serve.py")
 
 # What deploys and tests may ask for, beyond the base image; dependencies come along.
 PACKAGES = [
-    "etcd-server",
-    "etcd-client",
-    "docker.io",
-    "containerd",
     "runc",
-    "containernetworking-plugins",
     "docker-registry",
     "iptables",
     "ebtables",
@@ -53,44 +50,56 @@ PACKAGES = [
     "netcat-openbsd",
     "tcpdump",
 ]
+GUIDES_PACKAGES = [
+    "etcd-server",
+    "etcd-client",
+    "docker.io",
+    "containerd",
+    "containernetworking-plugins",
+]
 
 
-def prepare(*, yum: bool = False) -> None:
+def prepare(lines: Collection[str], *, yum: bool = False) -> None:
     """Fill the mirror's directory, unless it holds this already.
 
     Args:
+        lines: the Kubernetes lines it shall have; those it has stay.
         yum: with the yum repositories. Only rpm hosts want them, and they take a while to make.
 
     Raises:
         LabError: something could not be fetched or built.
     """
-    key = cache.key_of(bare.key("deb"), *PACKAGES, build.KEY, images.KEY, components.KEY)
-    with_yum = f"{key}-{yum_repositories.key()}"
-    if (MIRROR / MANIFEST).exists() and state.load().get("mirror") in ([with_yum] if yum else [key, with_yum]):
+    here = manifest().get("lines", []) if (MIRROR / MANIFEST).exists() else []
+    yum = yum or (MIRROR / "yum").exists()
+    wanted = {*lines, *([sets.GUIDES] if yum else []), *(line for line in here if line in sets.LINES)}
+    key = cache.key_of(bare.key("deb"), *packages_of(wanted), sets.key(wanted), images.KEY, publishers.KEY)
+    key += f"-{yum_repositories.key()}" if yum else ""
+    if here and state.load().get("mirror") == key:
         return
-    packages = _packages()
-    release = build.release_files()
-    programs = components.prepare(packages)
-    pictures = images.prepare()
-    rpms = yum_repositories.prepare(programs, release) if yum else None
+    packages = _packages(packages_of(wanted))
+    release = {
+        (part, version): publishers.files(part, version, components.programs(part, version, packages))
+        for part, version in dict.fromkeys(each for line in sorted(wanted) for each in sets.parts(line))
+    }
+    pictures = images.prepare(dict.fromkeys(each for line in sorted(wanted) for each in sets.in_pods(line)))
+    rpms = yum_repositories.prepare(packages) if yum else None
     with step("publishing the mirror"):
         part = MIRROR.with_name("mirror.part")
         shutil.rmtree(part, ignore_errors=True)
         _make_key()
         _publish_packages(packages, part / "debian")
-        for (name, version), source in release.items():
-            place(source, part / "release" / f"{name}-{version}")
-        for _, file, _ in components.ARCHIVES.values():
-            place(programs / file, part / "release" / file)
-        for source in pictures.iterdir():
-            if source.suffix == ".tar":
-                place(source, part / "images" / source.name)
+        for (name, _), files in release.items():
+            for target, source in files.items():
+                _publish_release(name, source, part / target)
+        for picture in pictures:
+            place(picture.file, part / "images" / picture.file.name)
         if rpms:
             yum_repositories.publish(rpms, part / "yum", _GNUPG)
-        (part / MANIFEST).write_text(json.dumps(_manifest(part, list(release)), indent=2) + "\n")
+        targets = [target for files in release.values() for target in files]
+        (part / MANIFEST).write_text(json.dumps(_manifest(part, sorted(wanted), targets, pictures), indent=2) + "\n")
         shutil.rmtree(MIRROR, ignore_errors=True)
         part.rename(MIRROR)
-    state.update(mirror=with_yum if yum else key)
+    state.update(mirror=key)
 
 
 def start() -> None:
@@ -129,16 +138,30 @@ def place(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _packages() -> Path:
+def packages_of(lines: Collection[str]) -> list[str]:
+    """The Debian packages that hosts may ask for, for these lines."""
+    return PACKAGES + (GUIDES_PACKAGES if sets.GUIDES in lines else [])
+
+
+def _packages(names: list[str]) -> Path:
     """The cache entry that holds every package deb hosts may ask for."""
 
     def fetch(files: Path, scratch: Path) -> None:
         with step("fetching the packages hosts will ask for"):
             # What is installed on the hosts' disks need not be mirrored.
             (scratch / "status").write_text(run("tar", "-xOf", bare.bootstrapped("deb"), "./var/lib/dpkg/status"))
-            apt.Workspace(scratch / "apt", scratch / "status").download(PACKAGES, files)
+            apt.Workspace(scratch / "apt", scratch / "status").download(names, files)
 
-    return cache.get("packages", f"{apt.SUITE}-{cache.key_of(bare.key('deb'), *PACKAGES)}", fetch)
+    return cache.get("packages", f"{apt.SUITE}-{cache.key_of(bare.key('deb'), *names)}", fetch)
+
+
+def _publish_release(part: str, source: Path, target: Path) -> None:
+    """Place a release file, and its checksum file as its publisher has it."""
+    place(source, target)
+    checksums = publishers.checksum_file(part, target.name, cache.sha256(source), _signed)
+    if checksums:
+        name, text = checksums
+        (target.parent / name).write_text(text)
 
 
 def _publish_packages(packages: Path, repository: Path) -> None:
@@ -165,16 +188,23 @@ def _gpg() -> list[str]:
     return ["gpg", "--homedir", str(_GNUPG), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
 
 
-def _manifest(directory: Path, release: list[tuple[str, str]]) -> dict[str, Any]:
-    versions: dict[str, dict[str, str]] = {}
-    for name, version in release:
-        versions.setdefault(name, {})[version] = cache.sha256(directory / "release" / f"{name}-{version}")
-    pictures = {
-        path.stem: {"url": f"{URL}/images/{path.name}", "sha256": cache.sha256(path)}
-        for path in sorted((directory / "images").iterdir())
+def _signed(text: str) -> str:
+    """A text with the lab's signature around it."""
+    signed = run(*_gpg(), "--clearsign", text=text)
+    run("gpgconf", "--homedir", _GNUPG, "--kill", "gpg-agent")
+    return signed
+
+
+def _manifest(directory: Path, lines: list[str], files: list[str], pictures: list[images.Picture]) -> dict[str, Any]:
+    return {
+        "lines": lines,
+        "files": {file: cache.sha256(directory / file) for file in files},
+        "images": {
+            picture.file.stem: {
+                "url": f"{URL}/images/{picture.file.name}",
+                "sha256": cache.sha256(directory / "images" / picture.file.name),
+            }
+            for picture in pictures
+        },
+        "registry": {picture.pushed: picture.file.name for picture in pictures if picture.pushed},
     }
-    archives = {
-        name: {version: cache.sha256(directory / "release" / file)}
-        for name, (version, file, _) in components.ARCHIVES.items()
-    }
-    return {"release": versions, "archives": archives, "images": pictures}

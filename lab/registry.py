@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import cache, network
+from lab import cache, mirror, network
 from lab.process import LabError, run
 from lab.progress import say
 from lab.service import Service
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PORT = 5000
 TLS_PORT = 5443
-IMAGES = {"nginx:v1": "nginx-v1.tar", "nginx:v2": "nginx-v2.tar", "busybox:1": "busybox.tar"}  # as lab/images.py made
 STORAGE = DIRECTORY / "registry"
 
 
@@ -156,6 +155,6 @@ def _program() -> Path:
 
 def _push() -> list[str]:
     """Bring the images into the registry that are not in it; their names."""
-    pairs = [f"{name}={MIRROR / 'images' / file}" for name, file in IMAGES.items()]
+    pairs = [f"{name}={MIRROR / 'images' / file}" for name, file in mirror.manifest()["registry"].items()]
     script = Path(__file__).with_name("push.py")
     return run(*network.enter(), sys.executable, "-I", script, GATEWAY, str(PORT), *pairs).split()

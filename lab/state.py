@@ -112,6 +112,11 @@ def flavour() -> str:
     return str(load().get("flavour", DEFAULT_FLAVOUR))
 
 
+def line() -> str | None:
+    """The Kubernetes line that the lab as it was last brought up is for."""
+    return load().get("line")
+
+
 def host(name: str) -> Host:
     """The host of that name.
 

@@ -6,11 +6,10 @@ updates  a newer release of one of them
 """
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lab import apt, base, build, cache, components, convert, rpmbase, rpmbuild
+from lab import apt, base, cache, components, convert, rpmbase, rpmbuild, sets
 from lab.convert import Package
 from lab.process import CONTAINED, run
 from lab.progress import step
@@ -53,19 +52,18 @@ _CONVERTED = ("chrony", "tcpdump")  # those that bring something of their own
 def key() -> str:
     """A name for what the repositories hold."""
     texts = [Path(module).read_text() for module in (__file__, convert.__file__)]
-    parts = [base.key("rpm"), rpmbase.recipe(), build.KEY, components.KEY, rpmbuild.key(*_COMPONENTS, *_CONVERTED)]
+    parts = [base.key("rpm"), rpmbase.recipe(), sets.key([sets.GUIDES]), rpmbuild.key(*_COMPONENTS, *_CONVERTED)]
     return cache.key_of(*texts, *parts)
 
 
-def prepare(programs: Path, release: Mapping[tuple[str, str], Path]) -> Path:
+def prepare(packages: Path) -> Path:
     """The cache entry with each repository's rpms, unsigned.
 
     Args:
-        programs: what lab/components.py made.
-        release: what lab/build.py made.
+        packages: the directory with Debian's packages.
 
     Raises:
-        LabError: a package could not be fetched or made.
+        LabError: a package could not be fetched, or a program not built.
     """
 
     def make(files: Path, scratch: Path) -> None:
@@ -74,7 +72,8 @@ def prepare(programs: Path, release: Mapping[tuple[str, str], Path]) -> Path:
         installed = rpmbase.rpms(base.bootstrapped("rpm"), base.key("rpm"))
         with step("making rpms of what rpm hosts will ask for"):
             _convert(installed, files / "base", scratch)
-            _package(programs, release, files, scratch)
+            for part, version in sets.parts(sets.GUIDES):
+                _package(part, version, packages, files, scratch)
 
     return cache.get("yum", key(), make)
 
@@ -98,17 +97,12 @@ def name_of(rpm: Path) -> str:
     return rpm.name.rsplit("-", 2)[0]
 
 
-def _package(programs: Path, release: Mapping[tuple[str, str], Path], files: Path, scratch: Path) -> None:
-    """The guide's components."""
-    extras, updates = files / "extras", files / "updates"
-    etcd, docker = programs / "etcd", programs / "docker"
-    for output, number in ((extras, "1"), (updates, "2")):
-        rpmbuild.build(rpmbuild.spec("etcd"), output, scratch, version=components.ETCD, release=number, programs=etcd)
-    rpmbuild.build(rpmbuild.spec("docker"), extras, scratch, version=components.DOCKER, release="1", programs=docker)
-    for (name, version), program in release.items():
-        spec = {"flanneld": "flannel", "kubelet": "kubernetes"}.get(name)  # the kubelet stands for all of Kubernetes
-        if spec:
-            rpmbuild.build(rpmbuild.spec(spec), extras, scratch, version=version, release="1", programs=program.parent)
+def _package(part: str, version: str, packages: Path, files: Path, scratch: Path) -> None:
+    """One of the guide's components, etcd in two releases of its package."""
+    first, *_ = components.programs(part, version, packages).values()
+    spec = rpmbuild.spec(part)
+    for name, release in [("extras", "1"), *([("updates", "2")] if part == "etcd" else [])]:
+        rpmbuild.build(spec, files / name, scratch, version=version, release=release, programs=first.parent)
 
 
 def _convert(installed: Path, output: Path, scratch: Path) -> None:

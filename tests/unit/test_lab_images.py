@@ -7,8 +7,9 @@ import tarfile
 
 import pytest
 
-from lab import archive, build, images, mirror
-from lab.archive import Layer
+from lab import archive, images, mirror
+from lab.archive import Layer, Runs
+from lab.images import Picture
 
 LAYER = Layer(
     programs={"usr/sbin/a": b"program"},
@@ -28,7 +29,7 @@ def _unpacked(layer):
 
 
 def test_an_image_is_what_docker_save_writes(tmp_path):
-    archive.write(tmp_path / "a.tar", "lab/a:1", LAYER, ["/usr/sbin/a"])
+    archive.write(tmp_path / "a.tar", "lab/a:1", LAYER, Runs(("/usr/sbin/a",)))
     parts = _read(tmp_path / "a.tar")
     (entry,) = json.loads(parts["manifest.json"])
     config = json.loads(parts[entry["Config"]])
@@ -41,9 +42,11 @@ def test_an_image_is_what_docker_save_writes(tmp_path):
     assert layer == archive.pack(LAYER)
 
 
-def test_an_image_says_how_it_wants_to_be_stopped():
-    config = json.loads(archive.configuration("0" * 64, ["a"], "SIGQUIT"))
-    assert config["config"]["StopSignal"] == "SIGQUIT"
+def test_an_image_says_how_it_wants_to_be_run_and_stopped():
+    runs = Runs(entrypoint=("/a",), user="65532:65532", stop_signal="SIGQUIT")
+    config = json.loads(archive.configuration("0" * 64, runs))["config"]
+    assert config["Entrypoint"] == ["/a"] and "Cmd" not in config
+    assert (config["User"], config["StopSignal"]) == ("65532:65532", "SIGQUIT")
 
 
 def test_a_layer_holds_programs_files_and_links():
@@ -72,7 +75,7 @@ def test_every_directory_comes_before_what_is_in_it():
 def test_the_same_image_has_the_same_bytes(tmp_path):
     turned = Layer(LAYER.programs, LAYER.files, dict(reversed(LAYER.links.items())), LAYER.directories)
     for name, layer in (("one.tar", LAYER), ("two.tar", turned)):
-        archive.write(tmp_path / name, "lab/a:1", layer, ["/a"])
+        archive.write(tmp_path / name, "lab/a:1", layer, Runs(("/a",)))
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
 
 
@@ -84,33 +87,24 @@ def test_nginx_answers_with_its_version_and_its_hosts_name(version):
     assert text.count("{") == text.count("}")
 
 
-def test_kubernetes_is_told_its_version_under_both_import_paths():
-    flags = build.kubernetes_ldflags("1.20.2")
-    assert "-X k8s.io/component-base/version.gitVersion=v1.20.2" in flags
-    assert "-X k8s.io/kubernetes/vendor/k8s.io/component-base/version.gitVersion=v1.20.2" in flags
-    assert "-X k8s.io/component-base/version.gitMinor=20" in flags
-    assert flags.startswith("-s -w ")
-
-
-def test_the_manifest_has_each_files_checksum_by_version(tmp_path):
-    archives = ("release/etcd-3.4.23.tar.gz", "release/docker-20.10.24.tgz")
-    for path in ("release/flanneld-0.26.7", "release/flanneld-0.15.1", "images/pause.tar", *archives):
+def test_the_manifest_has_each_files_checksum_and_what_is_pushed(tmp_path):
+    for path in ("dl.k8s.io/kubelet", "images/pause-3.2.tar", "images/nginx-v1.tar"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(path)
-    digest = {
-        path: hashlib.sha256(path.encode()).hexdigest()
-        for path in ("release/flanneld-0.15.1", "images/pause.tar", *archives)
-    }
+    pictures = [Picture(tmp_path / "pause-3.2.tar"), Picture(tmp_path / "nginx-v1.tar", "nginx:v1")]
 
-    written = mirror._manifest(tmp_path, [("flanneld", "0.26.7"), ("flanneld", "0.15.1")])
+    written = mirror._manifest(tmp_path, ["1.37"], ["dl.k8s.io/kubelet"], pictures)
 
-    assert written["release"]["flanneld"]["0.15.1"] == digest["release/flanneld-0.15.1"]
-    assert list(written["release"]["flanneld"]) == ["0.26.7", "0.15.1"]
-    assert written["archives"] == {"etcd": {"3.4.23": digest[archives[0]]}, "docker": {"20.10.24": digest[archives[1]]}}
-    assert written["images"]["pause"] == {
-        "url": "http://10.1.10.1/images/pause.tar",
-        "sha256": digest["images/pause.tar"],
+    def digest(path):
+        return hashlib.sha256(path.encode()).hexdigest()
+
+    assert written["lines"] == ["1.37"]
+    assert written["files"] == {"dl.k8s.io/kubelet": digest("dl.k8s.io/kubelet")}
+    assert written["images"]["pause-3.2"] == {
+        "url": "http://10.1.10.1/images/pause-3.2.tar",
+        "sha256": digest("images/pause-3.2.tar"),
     }
+    assert written["registry"] == {"nginx:v1": "nginx-v1.tar"}
 
 
 def test_publishing_does_not_copy_where_a_link_will_do(tmp_path):

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -223,16 +222,6 @@ def test_docker_is_put_on_flannels_lease(tmp_path, flannel, docker):
     assert to.read_text().splitlines()[-1] == f'DOCKER_NETWORK_OPTIONS="{options}"'
 
 
-def test_an_archive_is_laid_out_as_its_publisher_does(tmp_path):
-    (tmp_path / "etcd").mkdir()
-    (tmp_path / "etcd/etcd").write_text("program")
-    for file in ("one.tar.gz", "two.tar.gz"):
-        components._archive(tmp_path / "etcd", tmp_path / file, "etcd-v3.4.23-linux-amd64")
-    with tarfile.open(tmp_path / "one.tar.gz") as tar:
-        assert tar.getnames() == ["etcd-v3.4.23-linux-amd64", "etcd-v3.4.23-linux-amd64/etcd"]
-    assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
-
-
 def test_a_package_of_another_version_is_refused(tmp_path):
     (tmp_path / "docker.io_20.10.24+dfsg1-1_amd64.deb").touch()
     (tmp_path / "etcd-server_3.5.16-4_amd64.deb").touch()
@@ -240,18 +229,7 @@ def test_a_package_of_another_version_is_refused(tmp_path):
     with pytest.raises(LabError, match=r"Debian has etcd-server_3.5.16-4_amd64.deb now, .* counts on 3.4.23"):
         components._package(tmp_path, "etcd-server")
     with pytest.raises(LabError, match="runc is not among"):
-        components._package(tmp_path, "runc")
-
-
-def test_archives_are_named_with_their_checksums(monkeypatch):
-    archives = {"etcd": {settings.ETCD: "e"}, "docker": {settings.DOCKER: "d"}}
-    release = {"kubelet": {"1.20.2": "k"}, "flanneld": {settings.FLANNEL: "f"}}
-    monkeypatch.setattr(mirror, "manifest", lambda: {"archives": archives, "release": release})
-    assert settings.release_archives() == {
-        "etcd": {"url": "http://10.1.10.1/release/etcd-{version}.tar.gz", "sha256": "e"},
-        "docker": {"url": "http://10.1.10.1/release/docker-{version}.tgz", "sha256": "d"},
-    }
-    assert set(settings.release_files()) == {"kubelet", "flanneld"}
+        components.programs("runc", components.RUNC, tmp_path)
 
 
 def test_the_guides_repositories_are_named():
