@@ -22,7 +22,7 @@ demo: $(VENV)/ready
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
 	$(LAB) ssh master -- kubectl --kubeconfig=/etc/kubernetes/kubeconfig get nodes -o wide
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py
-	$(LAB) run -- curl -fsS http://10.1.10.102/ http://10.1.10.103/ http://10.1.10.104/
+	$(LAB) run -- curl -fsS http://10.1.10.102:30080/ http://10.1.10.103:30080/ http://10.1.10.104:30080/
 
 # On deb hosts everything; on rpm hosts, and on a deb master with rpm nodes, what may differ there.
 test: unit

@@ -12,17 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from lab import lifecycle, network, settings, ssh, state
+from cluster.release_sets import SETS
+from lab import lifecycle, network, sets, settings, ssh, state
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/kubeconfig"
 NODES = ("node1", "node2", "node3")
 HOSTS = ("master", *NODES)
 IMAGE = "lab/busybox:1"
-UNITS = {
-    "master": ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
-    **dict.fromkeys(NODES, ("flanneld", "docker", "kubelet", "kube-proxy")),
-}
+PLAIN = """
+apiVersion: v1
+kind: Pod
+metadata: {name: plain-%(node)s}
+spec:
+  nodeName: %(node)s
+  containers:
+  - {name: plain, image: "%(image)s", imagePullPolicy: Never, command: [sleep, "600"]}
+"""
+UNITS: dict[str, tuple[str, ...]] = {}  # by host, of the line at hand
 # A whole cluster is built once and then looked at from all sides; what rebuilds it comes last.
 ORDER = (
     "test_lab",
@@ -45,20 +52,38 @@ ORDER = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which hosts to test on."""
     parser.addoption("--flavour", choices=state.FLAVOURS, default="deb", help="the lab's hosts: see docs/lab.md")
+    parser.addoption("--kubernetes", choices=list(sets.LINES), help="what they are for (default: the flavour's own)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Marks of tests that are not for every flavour."""
+    """Marks of tests that are not for every flavour and line, and what is different between lines."""
     config.addinivalue_line("markers", "flavours(*names): only on these flavours of the lab's hosts")
+    config.addinivalue_line("markers", "runtimes(*names): only where this runs the containers: docker, containerd")
+    UNITS.update(units_of(line_of(config)))
+
+
+def line_of(config: pytest.Config) -> str:
+    """The Kubernetes line at hand."""
+    return config.getoption("--kubernetes") or sets.DEFAULT[config.getoption("--flavour")]
+
+
+def units_of(line: str) -> dict[str, tuple[str, ...]]:
+    """The cluster's services by host."""
+    pod_network = () if line == sets.GUIDES else ("flanneld",)
+    masters = ("etcd", *pod_network, "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    return {
+        "master": masters,
+        **dict.fromkeys(NODES, ("flanneld", SETS[line].container_runtime, "kubelet", "kube-proxy")),
+    }
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the files in the order above, and only what is for the flavour at hand."""
-    flavour = config.getoption("--flavour")
+    """Run the files in the order above, and only what is for the flavour and the line at hand."""
+    known = {"flavours": config.getoption("--flavour"), "runtimes": SETS[line_of(config)].container_runtime}
 
     def wanted(item: pytest.Item) -> bool:
-        mark = item.get_closest_marker("flavours")
-        return mark is None or flavour in mark.args
+        marks = {name: item.get_closest_marker(name) for name in known}
+        return all(mark is None or known[name] in mark.args for name, mark in marks.items())
 
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = sorted(filter(wanted, items), key=lambda item: ORDER.index(item.path.stem))
@@ -112,10 +137,21 @@ class Lab:
     """What tests do with the lab."""
 
     flavour: str
+    line: str
+
+    @property
+    def runtime(self) -> str:
+        """What runs the containers: docker or containerd."""
+        return SETS[self.line].container_runtime
+
+    @property
+    def version(self) -> str:
+        """The Kubernetes version that is deployed."""
+        return sets.LINES[self.line]
 
     def is_rpm(self, host: str) -> bool:
         """Whether a host is of the rpm family, and all of the cluster on it from packages."""
-        return state.host(host).flavour == "rpm"
+        return state.host(host).flavour == "rpm" and self.line == sets.GUIDES
 
     def program(self, host: str, name: str) -> str:
         """Where a program of Kubernetes or flannel is on a host."""
@@ -181,21 +217,47 @@ class Lab:
 
     @contextmanager
     def containers(self) -> Iterator[dict[str, str]]:
-        """A plain Docker container named `plain` on each node, while in the block: its address by node."""
+        """A container named `plain` on each node, while in the block: its address by node. Docker's is in no pod."""
         try:
             for node in NODES:
                 self.load_image(node)
-                self.ssh(node, f"docker run -d --name plain {IMAGE} sleep 600")
-            address = "docker inspect -f '{{.NetworkSettings.IPAddress}}' plain"
-            yield {node: self.ssh(node, address) for node in NODES}
+                if self.runtime == "docker":
+                    self.ssh(node, f"docker run -d --name plain {IMAGE} sleep 600")
+                else:
+                    self.apply(PLAIN % {"node": node, "image": IMAGE})
+            if self.runtime == "docker":
+                address = "docker inspect -f '{{.NetworkSettings.IPAddress}}' plain"
+                yield {node: self.ssh(node, address) for node in NODES}
+            else:
+                self.kubectl("wait --for=condition=Ready --timeout=90s " + " ".join(f"pod/plain-{n}" for n in NODES))
+                address = "-o jsonpath={.status.podIP}"
+                yield {node: self.kubectl(f"get pod plain-{node} {address}") for node in NODES}
         finally:
-            for node in NODES:
-                self.ssh(node, "docker rm -f plain", check=False)
+            if self.runtime == "docker":
+                for node in NODES:
+                    self.ssh(node, "docker rm -f plain", check=False)
+            else:
+                pods = " ".join(f"plain-{n}" for n in NODES)
+                self.ssh("master", f"{KUBECTL} delete pod --now --ignore-not-found {pods}", check=False)
+
+    def inside(self, node: str, command: str) -> str:
+        """Standard output of a command in a node's `plain` container, asked of the runtime there."""
+        if self.runtime == "docker":
+            return self.ssh(node, f"docker exec plain {command}")
+        return self.ssh(node, f"crictl exec $(crictl ps -q --name '^plain$') {command}")
 
     def load_image(self, node: str) -> None:
         """Bring the image that tests start containers from to a node, from the lab's mirror."""
         archive = settings.image("busybox")["url"]
-        self.ssh(node, f"docker image inspect {IMAGE} >/dev/null 2>&1 || curl -fsS {archive} | docker load")
+        known, load = {
+            "docker": (f"docker image inspect {IMAGE}", "docker load"),
+            "containerd": (f"crictl inspecti docker.io/{IMAGE}", "ctr -n k8s.io images import -"),
+        }[self.runtime]
+        self.ssh(node, f"{known} >/dev/null 2>&1 || curl -fsS {archive} | {load}")
+
+    def apply(self, manifest: str) -> None:
+        """kubectl apply of a manifest on the master as the administrator."""
+        self.ssh("master", f"cat <<'EOF' | {KUBECTL} apply -f -\n{manifest}\nEOF")
 
     def leases(self) -> dict[str, str]:
         """Each node's subnet as its flanneld holds it."""
@@ -205,9 +267,9 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The lab, up, with whatever its hosts hold."""
-    flavour = request.config.getoption("--flavour")
-    lifecycle.up(fresh=False, nodes=3, flavour=flavour)
-    yield Lab(flavour)
+    flavour, line = request.config.getoption("--flavour"), line_of(request.config)
+    lifecycle.up(fresh=False, nodes=3, flavour=flavour, line=line)
+    yield Lab(flavour, line)
 
 
 @pytest.fixture(scope="module")
