@@ -65,7 +65,7 @@ def export(path: Path, to: Path) -> None:
     Raises:
         BadSettings, OSError, StoreError: as `audit`.
     """
-    _, cluster, _ = open_inventory(_existing(path))
+    _, cluster, _ = open_inventory(path)
     to.write_text(open_store(cluster.settings).export())
     print(f"{to}: the certificate store's public parts; python -m audit --store {to}", file=sys.stderr)
 
@@ -83,16 +83,10 @@ def audit(path: Path, store: Path | None = None) -> Report:
     """
     if store and not store.is_file():
         raise FileNotFoundError(f"there is no file {store}: python -m audit --export writes it, where the store is")
-    inventory, cluster, _ = open_inventory(_existing(path), store)
+    inventory, cluster, _ = open_inventory(path, store)
     began, clock = datetime.now(UTC), time.monotonic()
     readings = read(inventory, cluster, open_store(cluster.settings))
     return judge(cluster, readings, began, time.monotonic() - clock)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}: give the inventory's path with --inventory")
-    return path
 
 
 def show(report: Report, arguments: argparse.Namespace) -> None:

@@ -1,25 +1,23 @@
 """Reading all hosts at once: two commands a host, one where it cannot be told what it runs."""
 
-import os
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import gevent
-import pyinfra_cli  # noqa: F401 - makes gevent's way of waiting everybody's, before anything else waits
 from paramiko import SSHException
 from pyinfra import state
-from pyinfra.api import Config, State, StringCommand
+from pyinfra.api import Config, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.inventory import Inventory
-from pyinfra.context import ctx_config, ctx_inventory, ctx_state
-from pyinfra_cli.inventory import make_inventory
+from pyinfra.context import ctx_inventory
 
 from audit.answers import Reading
 from cluster.certificates import certificate_files
 from cluster.desired import Role
+from cluster.downloads import NoDigest
 from cluster.machine import Machine, machine
 from cluster.ports import tcp_ports
 from cluster.problems import Problem
@@ -30,6 +28,7 @@ from facts.audit import READER, questions, reader
 from facts.bundle import Questions
 from facts.host import Preflight
 from facts.inventory import groups
+from facts.opening import hosts_of
 from pki import Store
 
 SECONDS = 60  # that all of a host's answers may take
@@ -42,11 +41,9 @@ def open_inventory(path: Path, store: Path | None = None) -> tuple[Inventory, Cl
         path: the inventory.
         store: what is read as the certificate store; None: what the settings say.
 
-    Raises BadSettings with everything that is wrong.
+    Raises BadSettings with everything that is wrong, FileNotFoundError when there is no such file.
     """
-    ctx_config.set(Config())
-    ctx_state.set(State())  # pyinfra keeps there what file it reads
-    inventory = make_inventory(str(path), cwd=os.getcwd())
+    inventory = hosts_of(path)
     instead = {"pki_directory": str(store.resolve()), "pki_passphrase_file": None} if store else {}
     cluster, warnings = load({h.name: {**h.data.dict(), **instead} for h in inventory}, groups(inventory, path))
     return inventory, cluster, warnings
@@ -93,13 +90,16 @@ def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> No
         return
     known = machine(facts)
     if known is None:
-        reading.trouble = "its distribution is not known"
+        reading.trouble = "its distribution or its architecture is not known"
         return
     reading.distribution = known.distribution
     try:
         reading.roles = _roles(cluster, reading.host, known, store)
         # What an account may ask does not change with what is at work on the host.
         every = _roles(cluster, reading.host, replace(known, time_services=()), store)
+    except NoDigest as error:
+        reading.trouble = str(error)
+        return
     except LookupError:
         reading.trouble = "install_methods asks for packages that its distribution does not have (deploys/host.py)"
         return

@@ -35,14 +35,14 @@ class File:
 
 @dataclass(frozen=True)
 class Program:
-    """A release file: where it goes, where it comes from, and its SHA-256 in hex.
+    """A release file: where it goes, where it comes from, and its digest in hex, SHA-256 or SHA-512.
 
-    With `archive` URL and SHA-256 are a tar archive's; the program is the file in it that has its name.
+    With `archive` URL and digest are a tar archive's; the program is the file in it that has its name.
     """
 
     path: str
     url: str
-    sha256: str
+    digest: str
     archive: bool = False
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from cluster.families import DEB, RPM, Family
 
-ARCHITECTURES = ("x86_64",)
+AMD64, ARM64 = "amd64", "arm64"
+ARCHITECTURES = {"x86_64": AMD64, "aarch64": ARM64}  # by what `uname -m` says: what publishers call them
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """A distribution, or several that call their packages alike.
+    """A distribution, or several that call their packages alike; of a host, on its architecture.
 
     + name: as people call it
     + ids: ID in /etc/os-release, in lower case
@@ -19,6 +20,7 @@ class Distribution:
     + components: packages by component; of one that is not here there are none, or none are known
     + dockerd: where the docker packages have it
     + docker_reads_options: whether their unit passes $OPTIONS and $DOCKER_NETWORK_OPTIONS on
+    + architecture: amd64 or arm64, which release files are chosen by
     """
 
     name: str
@@ -30,6 +32,7 @@ class Distribution:
     components: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dockerd: str = "/usr/bin/dockerd"
     docker_reads_options: bool = False
+    architecture: str = AMD64
 
 
 _DEB_HOST = ("ca-certificates", "curl", "iproute2", "iptables", "kmod", "procps")

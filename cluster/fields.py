@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple, get_args
 
 from pydantic import AfterValidator, BeforeValidator
 
+from cluster.distributions import ARCHITECTURES
 from cluster.families import FamilyName
 from cluster.problems import either, show
 
@@ -189,6 +190,16 @@ def by_family(value: object) -> object:
     return value
 
 
+def by_architecture(value: object) -> object:
+    """One text, or one by architecture."""
+    if value is None or isinstance(value, str):
+        return value
+    known = ARCHITECTURES.values()
+    if isinstance(value, Mapping) and all(name in known and isinstance(text, str) for name, text in value.items()):
+        return value
+    raise ValueError('takes a text, or one by architecture, as {"amd64": ..., "arm64": ...}')
+
+
 def package_name(text: str) -> str:
     """A package's name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+._-]*", text):
@@ -268,6 +279,9 @@ Identifier = Annotated[str, AfterValidator(identifier), Takes("a name")]
 PortRangeText = Annotated[str, AfterValidator(_port_range), Takes("first-last")]
 Version = Annotated[str, AfterValidator(version), Takes("a release")]
 ByFamily = Annotated[dict[str, str], BeforeValidator(by_family), Takes("a text, or one by family")]
+ByArchitecture = Annotated[
+    str | dict[str, str], BeforeValidator(by_architecture), Takes("a text, or one by architecture")
+]
 Account = Annotated[str, AfterValidator(account), Takes("an account's name")]
 PackageName = Annotated[str, AfterValidator(package_name), Takes("a package's name")]
 EtcdKey = Annotated[str, AfterValidator(etcd_key), Takes("a key in etcd")]

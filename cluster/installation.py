@@ -46,7 +46,7 @@ class Installation:
 def installation(settings: Settings, distribution: Distribution, component: Packaged) -> Installation:
     """How a component is installed on hosts of a distribution.
 
-    Raises LookupError when it shall come as packages that nobody named.
+    Raises LookupError when it shall come as packages that nobody named, or as files of which nobody has a digest.
     """
     family = distribution.family.name
     setting = COMPONENT_OF[component]
@@ -61,13 +61,13 @@ def installation(settings: Settings, distribution: Distribution, component: Pack
         )
     files = programs(component)
     archived = tuple(Package(name) for name in ("tar", "gzip")) if any(p.archive for p in files) else ()
-    listed = tuple(_program(settings, p) for p in files)
+    listed = tuple(_program(settings, distribution, p) for p in files)
     return Installation(packaged=False, packages=archived, programs=listed, directory=PROGRAMS)
 
 
-def _program(settings: Settings, program: ReleaseProgram) -> Program:
+def _program(settings: Settings, distribution: Distribution, program: ReleaseProgram) -> Program:
     path = f"{program.directory or PROGRAMS}/{program.name}"
-    return Program(path, *settings.release_file(program.file), archive=program.archive)
+    return Program(path, *settings.release_file(program.file, distribution.architecture), archive=program.archive)
 
 
 def package_names(settings: Settings, distribution: Distribution, component: Packaged) -> tuple[str, ...]:

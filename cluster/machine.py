@@ -1,10 +1,10 @@
 """What a host's roles depend on beside the settings: its nature, as the preflight found it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cluster.distributions import Distribution, distribution_of, relative_of
+from cluster.distributions import ARCHITECTURES, Distribution, distribution_of, relative_of
 
 _STUB = ("127.0.0.53", "127.0.0.54")
 _RESOLVED = "/run/systemd/resolve/resolv.conf"
@@ -14,7 +14,7 @@ _RESOLVED = "/run/systemd/resolve/resolv.conf"
 class Machine:
     """A host as it is.
 
-    + distribution: its own, or the known one that it says to be like
+    + distribution: its own, or the known one that it says to be like, on its architecture
     + identifier: its own ID in /etc/os-release, which may be that of a relative of the distribution
     + time_services: the units at work that keep its clock
     + resolv_conf: the file with the resolvers that pods get; None: /etc/resolv.conf
@@ -27,11 +27,15 @@ class Machine:
 
 
 def machine(facts: Mapping[str, Any]) -> Machine | None:
-    """The host that `facts.host.Preflight` found; None: neither its distribution nor a relative is known."""
-    distribution = distribution_of(facts) or relative_of(facts)
-    if distribution is None:
+    """The host that `facts.host.Preflight` found.
+
+    None: neither its distribution nor a relative is known, or its architecture is not.
+    """
+    distribution, architecture = distribution_of(facts) or relative_of(facts), ARCHITECTURES.get(facts["architecture"])
+    if distribution is None or architecture is None:
         return None
-    return Machine(distribution, facts["distribution"], tuple(facts["time_services"]), resolv_conf(facts))
+    here = replace(distribution, architecture=architecture)
+    return Machine(here, facts["distribution"], tuple(facts["time_services"]), resolv_conf(facts))
 
 
 def resolv_conf(facts: Mapping[str, Any]) -> str | None:

@@ -4,11 +4,13 @@ import os
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cluster import addresses, fields, releases
+from cluster import addresses, digests, fields, lock, releases
+from cluster.distributions import AMD64
+from cluster.downloads import Archive, Download, NoDigest, ReleaseFile, public
 from cluster.families import FamilyName
 from cluster.release_sets import FILLED, LATEST, Runtime, release_set
 from cluster.releases import Component
@@ -16,16 +18,16 @@ from cluster.releases import Component
 Arguments = dict[str, dict[str, str]]  # component -> argument without dashes -> value
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
-_KUBERNETES = "https://dl.k8s.io/release/v{version}/bin/linux/amd64/"
+_KUBERNETES = "https://dl.k8s.io/release/v{version}/bin/linux/{arch}/"
 _GITHUB = "https://github.com/{}/releases/download/v{{version}}/{}"
 _URLS = {
-    "flanneld": _GITHUB.format("flannel-io/flannel", "flanneld-amd64"),
-    "etcd": _GITHUB.format("etcd-io/etcd", "etcd-v{version}-linux-amd64.tar.gz"),
-    "docker": "https://download.docker.com/linux/static/stable/x86_64/docker-{version}.tgz",
-    "containerd": _GITHUB.format("containerd/containerd", "containerd-{version}-linux-amd64.tar.gz"),
-    "runc": _GITHUB.format("opencontainers/runc", "runc.amd64"),
-    "cni-plugins": _GITHUB.format("containernetworking/plugins", "cni-plugins-linux-amd64-v{version}.tgz"),
-    "crictl": _GITHUB.format("kubernetes-sigs/cri-tools", "crictl-v{version}-linux-amd64.tar.gz"),
+    "flanneld": _GITHUB.format("flannel-io/flannel", "flanneld-{arch}"),
+    "etcd": _GITHUB.format("etcd-io/etcd", "etcd-v{version}-linux-{arch}.tar.gz"),
+    "docker": "https://download.docker.com/linux/static/stable/{machine}/docker-{version}.tgz",
+    "containerd": _GITHUB.format("containerd/containerd", "containerd-{version}-linux-{arch}.tar.gz"),
+    "runc": _GITHUB.format("opencontainers/runc", "runc.{arch}"),
+    "cni-plugins": _GITHUB.format("containernetworking/plugins", "cni-plugins-linux-{arch}-v{version}.tgz"),
+    "crictl": _GITHUB.format("kubernetes-sigs/cri-tools", "crictl-v{version}-linux-{arch}.tar.gz"),
 }
 
 Method = Literal["packages", "release files"]
@@ -36,26 +38,6 @@ INSTALL_METHODS: dict[Component, Method] = {
     "containerd": "release files",
     "kubernetes": "release files",
 }
-
-
-class Download(NamedTuple):
-    """A file to fetch and its SHA-256 in hex."""
-
-    url: str
-    sha256: str
-
-
-class Archive(BaseModel):
-    """A file to fetch."""
-
-    model_config = _STRICT
-
-    url: str = Field(description="where each host fetches it: http or https")
-    sha256: str | None = Field(default=None, description="its SHA-256, 64 hex digits; without it the file is refused")
-
-
-class ReleaseFile(Archive):
-    """A program, or an archive of programs, to fetch; {version} in the URL is filled in."""
 
 
 class AptRepository(BaseModel):
@@ -188,7 +170,13 @@ class Settings(BaseModel):
     )
     release_files: dict[str, ReleaseFile] = _sources(
         {name: ReleaseFile(url=_URLS.get(name, _KUBERNETES + name)) for name in releases.RELEASE_FILES},
-        "programs, or archives of them, by name: where each host fetches them, and their checksums",
+        "programs, or archives of them, by name: where each host fetches them, and, if they are yours alone, their "
+        "digests",
+    )
+    release_lock: str = _sources(
+        "release.lock",
+        "the file, on this machine, in which `python -m release lock` writes down digests that nobody else has; a "
+        "relative path begins where pyinfra is run",
     )
     pause_image: fields.Image = _sources(
         None, "the image that holds every pod's network namespace; None: the release set's"
@@ -401,15 +389,16 @@ class Settings(BaseModel):
         of_all = self.package_versions.get(component, {}).get(family, implied.get(component))
         return self.package_versions.get(package or component, {}).get(family, of_all)
 
-    def release_file(self, name: str) -> Download:
-        """A release file of the versions set, with its URL filled in. Raises LookupError without checksum."""
-        file = self.release_files[name]
-        if file.sha256 is None:
-            raise LookupError(f"{name} has no checksum")
-        return Download(self.release_url(name), file.sha256)
+    def release_file(self, name: str, architecture: str = AMD64) -> Download:
+        """A release file of the versions set, for an architecture. Raises NoDigest when nobody has its digest."""
+        return self._download(self.release_files[name], architecture, self.release_version(name))
 
-    def release_url(self, name: str) -> str:
-        """Where hosts fetch a release file, the version filled in."""
+    def image_archive(self, archive: Archive, architecture: str = AMD64) -> Download:
+        """An image archive of the settings, for an architecture. Raises NoDigest when nobody has its digest."""
+        return self._download(archive, architecture)
+
+    def release_version(self, name: str) -> str:
+        """The version of a release file."""
         versions = {
             "flanneld": self.flannel_version,
             "etcd": self.etcd_version,
@@ -419,4 +408,32 @@ class Settings(BaseModel):
             "cni-plugins": self.cni_plugins_version,
             "crictl": self.crictl_version,
         }
-        return self.release_files[name].url.replace("{version}", versions.get(name, self.kubernetes_version))
+        return versions.get(name, self.kubernetes_version)
+
+    def known(self, file: Archive, architecture: str, version: str = "") -> tuple[str, str | None]:
+        """Where hosts of an architecture fetch a file, and its digest: the settings', else the lock's, else as shipped.
+
+        Raises ValueError when the lock file cannot be read.
+        """
+        url = file.address(architecture, version)
+        if digest := file.own_digest(architecture):
+            return url, digest
+        if entry := self.lock.get(public(url)):
+            return url, entry.digest
+        return url, digests.shipped().get(digests.File(url.rpartition("/")[2], version, architecture))
+
+    def _download(self, file: Archive, architecture: str, version: str = "") -> Download:
+        url, digest = self.known(file, architecture, version)
+        if digest is None:
+            raise NoDigest(url, architecture)
+        return Download(url, digest)
+
+    @property
+    def lock_path(self) -> Path:
+        """`release_lock` with the home directory filled in."""
+        return Path(os.path.expanduser(self.release_lock))
+
+    @property
+    def lock(self) -> dict[str, lock.Entry]:
+        """What the lock file has, by address. Raises ValueError when it cannot be read."""
+        return lock.read(self.lock_path)

@@ -106,7 +106,7 @@ def plan(role: Role, found: Mapping[str, Any], arriving: frozenset[str] = frozen
     )
     gone = tuple(_gone(role, found["files"]))
     packages = tuple(p for p in role.packages if not _installed(p, found["packages"]))
-    programs = tuple(p for p in role.programs if found["programs"].get(p.path) != p.sha256)
+    programs = tuple(p for p in role.programs if found["programs"].get(p.path) != p.digest)
     written = {f.path for f in files}
     failed = [s for s in role.steps if not found["steps"].get(s.name, False) or written.intersection(s.follows)]
     due = {p.name for p in packages}, {p.path for p in programs}

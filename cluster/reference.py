@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from cluster.downloads import Archive, ReleaseFile
 from cluster.fields import Takes
-from cluster.model import AptRepository, Archive, ReleaseFile, Settings, YumRepository
+from cluster.model import AptRepository, Settings, YumRepository
 from cluster.problems import either, show
 from cluster.releases import FLANNEL_BACKENDS
 from cluster.translate import bounds

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from cluster import translate
 from cluster.checks import Draft, run
-from cluster.model import AptRepository, Archive, Arguments, Download, ReleaseFile, Settings, YumRepository
+from cluster.downloads import Archive, Download, ReleaseFile
+from cluster.model import AptRepository, Arguments, Settings, YumRepository
 from cluster.problems import HIDDEN, BadSettings, Problem, nearest, show
 from cluster.topology import ROLES, Cluster, Host
 
@@ -33,19 +34,20 @@ _SUDO = ("_sudo", "_sudo_user", "_sudo_password", "_su_user")  # of these, the o
 
 
 def load(
-    hosts: Mapping[str, Mapping[str, object]], groups: Mapping[str, Sequence[str]]
+    hosts: Mapping[str, Mapping[str, object]], groups: Mapping[str, Sequence[str]], *, without_digests: bool = False
 ) -> tuple[Cluster, list[Problem]]:
     """The cluster these data describe, and what is worth a warning. A host in none of the groups is no part of it.
 
     `hosts` maps each host's name to all its data, the cluster's settings among them; a setting that is in no host's
-    data has its default. `groups` maps each group to its hosts in order, repetitions included.
+    data has its default. `groups` maps each group to its hosts in order, repetitions included. `without_digests`: who
+    is about to find the digests of what hosts fetch does without them.
 
     Raises BadSettings with everything that is wrong.
     """
     found = [*_unknown(hosts), *_differing(hosts)]
     settings, failed, bad_settings = _settings(hosts)
     members, bad_hosts = _hosts(hosts, groups)
-    draft = Draft(settings, members, tuple(hosts), groups, failed)
+    draft = Draft(settings, members, tuple(hosts), groups, failed, without_digests)
     found += [*bad_settings, *bad_hosts, *run(draft)]
     found.sort(key=_position)
     errors = [problem for problem in found if problem.severity == "error"]
@@ -93,7 +95,7 @@ def _differing(hosts: Mapping[str, Mapping[str, object]]) -> list[Problem]:
 def _plain(value: object) -> object:
     """A default in the form in which group_data writes it, so that the two compare equal."""
     if isinstance(value, Archive):
-        return value.model_dump()
+        return value.model_dump(exclude_unset=True)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return value if value is None or isinstance(value, (str, int, list)) else str(value)

@@ -78,62 +78,31 @@ apt_repositories = []
 # only on hosts whose /etc/os-release has one of these IDs; None: on every rpm host.
 yum_repositories = []
 
-# Release files: where each host fetches them, and their SHA-256. {version} is filled in. Only those of components whose
-# method is "release files" need a checksum. For Kubernetes' programs add ".sha256" to the address to read it.
+# Release files: where each host fetches them. {version}, {arch} (amd64, arm64) and {machine} (x86_64, aarch64) are
+# filled in. Digests need not be written here: the project ships some (cluster/digests.txt), `python -m release lock`
+# finds the others. To have your own: "sha256" or "sha512", one, or by architecture {"amd64": "...", "arm64": "..."}.
 release_files = {
-    "kube-apiserver": {
-        "url": "https://dl.k8s.io/release/v{version}/bin/linux/amd64/kube-apiserver",
-        "sha256": None,
-    },
-    "kube-controller-manager": {
-        "url": "https://dl.k8s.io/release/v{version}/bin/linux/amd64/kube-controller-manager",
-        "sha256": None,
-    },
-    "kube-scheduler": {
-        "url": "https://dl.k8s.io/release/v{version}/bin/linux/amd64/kube-scheduler",
-        "sha256": None,
-    },
-    "kubectl": {
-        "url": "https://dl.k8s.io/release/v{version}/bin/linux/amd64/kubectl",
-        "sha256": None,
-    },
-    "kubelet": {
-        "url": "https://dl.k8s.io/release/v{version}/bin/linux/amd64/kubelet",
-        "sha256": None,
-    },
-    "kube-proxy": {
-        "url": "https://dl.k8s.io/release/v{version}/bin/linux/amd64/kube-proxy",
-        "sha256": None,
-    },
-    "flanneld": {
-        "url": "https://github.com/flannel-io/flannel/releases/download/v{version}/flanneld-amd64",
-        "sha256": None,
-    },
-    "etcd": {
-        "url": "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-amd64.tar.gz",
-        "sha256": None,
-    },
-    "docker": {
-        "url": "https://download.docker.com/linux/static/stable/x86_64/docker-{version}.tgz",
-        "sha256": None,
-    },
+    "kube-apiserver": {"url": "https://dl.k8s.io/release/v{version}/bin/linux/{arch}/kube-apiserver"},
+    "kube-controller-manager": {"url": "https://dl.k8s.io/release/v{version}/bin/linux/{arch}/kube-controller-manager"},
+    "kube-scheduler": {"url": "https://dl.k8s.io/release/v{version}/bin/linux/{arch}/kube-scheduler"},
+    "kubectl": {"url": "https://dl.k8s.io/release/v{version}/bin/linux/{arch}/kubectl"},
+    "kubelet": {"url": "https://dl.k8s.io/release/v{version}/bin/linux/{arch}/kubelet"},
+    "kube-proxy": {"url": "https://dl.k8s.io/release/v{version}/bin/linux/{arch}/kube-proxy"},
+    "flanneld": {"url": "https://github.com/flannel-io/flannel/releases/download/v{version}/flanneld-{arch}"},
+    "etcd": {"url": "https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-{arch}.tar.gz"},
+    "docker": {"url": "https://download.docker.com/linux/static/stable/{machine}/docker-{version}.tgz"},
     "containerd": {
-        "url": "https://github.com/containerd/containerd/releases/download/v{version}/containerd-{version}-linux-amd64.tar.gz",
-        "sha256": None,
+        "url": "https://github.com/containerd/containerd/releases/download/v{version}/containerd-{version}-linux-{arch}.tar.gz"
     },
-    "runc": {
-        "url": "https://github.com/opencontainers/runc/releases/download/v{version}/runc.amd64",
-        "sha256": None,
-    },
+    "runc": {"url": "https://github.com/opencontainers/runc/releases/download/v{version}/runc.{arch}"},
     "cni-plugins": {
-        "url": "https://github.com/containernetworking/plugins/releases/download/v{version}/cni-plugins-linux-amd64-v{version}.tgz",
-        "sha256": None,
+        "url": "https://github.com/containernetworking/plugins/releases/download/v{version}/cni-plugins-linux-{arch}-v{version}.tgz"
     },
     "crictl": {
-        "url": "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}/crictl-v{version}-linux-amd64.tar.gz",
-        "sha256": None,
+        "url": "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}/crictl-v{version}-linux-{arch}.tar.gz"
     },
 }
+release_lock = "release.lock"  # here, on this machine, `python -m release lock` writes digests that nobody else has
 
 # The image every pod's network namespace is held by, None: the one tried with this Kubernetes. With an archive (as made
 # by `docker save`) it is the name that archive carries: {"url": "http://mirror.example/pause.tar", "sha256": "..."}

@@ -41,10 +41,10 @@ def install_programs(programs: Iterable[Program]) -> str:
     """A script that fetches release files side by side; each is verified before it is put in place, recorded after."""
     wanted: defaultdict[tuple[str, str, bool], list[str]] = defaultdict(list)
     for p in programs:
-        wanted[p.url, p.sha256, p.archive].append(p.path)
+        wanted[p.url, p.digest, p.archive].append(p.path)
     fetches = [
-        f"{'unpack' if archive else 'fetch'} {words([url, sha256, *paths])} &"
-        for (url, sha256, archive), paths in wanted.items()
+        f"{'unpack' if archive else 'fetch'} {words([url, digest, *paths])} &"
+        for (url, digest, archive), paths in wanted.items()
     ]
     functions = program("fetch") + program("programs", RECORDS=PROGRAM_RECORDS)
     return "\n".join([functions, "begin", *fetches, "end"])

@@ -7,6 +7,7 @@ from audit.answers import Reading
 from audit.areas import docker, flannel
 from audit.areas.view import DEPLOYS, View, roles
 from audit.model import Finding
+from cluster import digests
 from cluster.desired import File, Role, Step, Unit
 from cluster.plan import Plan, Start, plan
 
@@ -40,8 +41,8 @@ def _software(reading: Reading, role: Role, changes: Plan, held: dict[str, Any])
         yield Finding(name, "packages", "drift", package.name, wanted, there or "not installed", repair)
     for program in changes.programs:
         there = held["programs"].get(program.path)
-        wanted = f"SHA-256 {program.sha256[:12]}… of {program.url}"
-        found = f"SHA-256 {there[:12]}…" if there else "not there"
+        wanted = f"{digests.name(program.digest)} {program.digest[:12]}… of {program.url}"
+        found = f"{digests.name(there)} {there[:12]}…" if there else "not there"
         yield Finding(name, "packages", "drift", program.path, wanted, found, repair)
     yield from _altered(reading, role)
     for package in role.packages:

@@ -13,7 +13,8 @@ class Draft:
     """Settings and hosts as far as they could be read.
 
     `settings` holds the default where a value could not be read; its name is then in `failed`. `hosts` lacks those
-    whose address could not be read; `names` and `groups` name every host.
+    whose address could not be read; `names` and `groups` name every host. `without_digests`: the files that hosts
+    fetch may be without.
     """
 
     settings: Settings
@@ -21,6 +22,7 @@ class Draft:
     names: tuple[str, ...]
     groups: Mapping[str, Sequence[str]]
     failed: frozenset[str] = frozenset()
+    without_digests: bool = False
 
     def members(self, group: str) -> list[str]:
         """The names of a group's hosts, each once."""

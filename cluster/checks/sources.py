@@ -1,21 +1,23 @@
 """Checks of where software comes from: methods, packages, repositories, release files."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 from urllib.parse import quote
 
-from cluster import releases
+from cluster import digests, releases
 from cluster.checks.registry import Draft, check
-from cluster.distributions import TABLE
+from cluster.distributions import ARCHITECTURES, TABLE
+from cluster.downloads import LOCK, Archive, ReleaseFile
 from cluster.families import FamilyName
 from cluster.fields import URL_CHARACTERS, has_control, package_version
 from cluster.model import INSTALL_METHODS, AptRepository, Method, Settings
+from cluster.needs import archives, needs
 from cluster.openpgp import public_key
 from cluster.problems import HIDDEN, Problem, either, instead, nearest, show
 from cluster.releases import Packaged
 
-_SHA256 = r"[0-9a-f]{64}"
+_FILLED = ("version", "arch", "machine")
 _URL_SAFE = "~:/?#[]@!$&'()*+,;=%{}"
 _SUITE = r"[A-Za-z0-9./][A-Za-z0-9._/+~-]*"
 _COMPONENT = r"[A-Za-z0-9][A-Za-z0-9._/+~-]*"
@@ -27,7 +29,7 @@ def release_files_are_complete(draft: Draft) -> Iterator[Problem]:
     given = draft.settings.release_files
     for name in _released(draft.settings):
         if name not in given:
-            advice = 'is missing; write {"url": ..., "sha256": ...}'
+            advice = 'is missing; write {"url": ...}'
             yield Problem(f"release_files[{show(name)}]", None, advice)
     for name in given:
         if name not in releases.RELEASE_FILES:
@@ -35,17 +37,38 @@ def release_files_are_complete(draft: Draft) -> Iterator[Problem]:
             yield Problem(f"release_files[{show(name)}]", given[name].url, advice)
 
 
-@check("release_files", "kubernetes_version", "flannel_version", "install_methods")
-def release_files_have_checksums(draft: Draft) -> Iterator[Problem]:
-    settings = draft.settings
-    released = _released(settings)
+@check("release_files", "pause_image_archive", "image_archives")
+def digests_are_digests(draft: Draft) -> Iterator[Problem]:
+    for owner, file in _written(draft.settings):
+        if file.sha256 is not None and file.sha512 is not None:
+            yield Problem(f'{owner}["sha512"]', HIDDEN, "there is a sha256 too; write one of them")
+        for kind, value in (("sha256", file.sha256), ("sha512", file.sha512)):
+            by_architecture = value.items() if isinstance(value, Mapping) else [("", value)]
+            for architecture, digest in by_architecture:
+                where = f'{owner}["{kind}"]' + (f"[{show(architecture)}]" if architecture else "")
+                yield from _digest(where, kind, digest)
+
+
+@check("release_files", "release_lock", "install_methods", "pause_image_archive", "image_archives")
+def every_file_has_a_digest(draft: Draft) -> Iterator[Problem]:
+    """For some architecture: which one its hosts have, the preflight finds."""
+    if draft.without_digests:
+        return
+    try:
+        by_architecture = [list(needs(draft.settings, name)) for name in ARCHITECTURES.values()]
+    except ValueError as error:
+        yield Problem("release_lock", draft.settings.release_lock, str(error))
+        return
+    for each in zip(*by_architecture, strict=True):
+        if not any(need.digest for need in each):
+            yield Problem(each[0].setting, each[0].url, f"nobody has its digest; run `{LOCK}`")
+
+
+def _written(settings: Settings) -> Iterator[tuple[str, Archive]]:
+    """Every file that the settings name, and where."""
     for name, file in settings.release_files.items():
-        if name in releases.RELEASE_FILES and name not in released:
-            continue
-        url = settings.release_url(name)
-        kubernetes = releases.RELEASE_FILES.get(name) == "kubernetes"
-        source = f"that {url}.sha256 shows" if kubernetes else f"that {url} should have"
-        yield from _checksum(f"release_files[{show(name)}]", file.sha256, source)
+        yield f"release_files[{show(name)}]", file
+    yield from archives(settings)
 
 
 def _released(settings: Settings) -> list[str]:
@@ -53,38 +76,32 @@ def _released(settings: Settings) -> list[str]:
     return [name for name, component in releases.RELEASE_FILES.items() if settings.released(component)]
 
 
-@check("release_files")
-def release_files_have_urls(draft: Draft) -> Iterator[Problem]:
-    for name, file in draft.settings.release_files.items():
-        yield from _url(f"release_files[{show(name)}]", file.url)
+@check("release_files", "pause_image_archive", "image_archives")
+def files_have_urls(draft: Draft) -> Iterator[Problem]:
+    for owner, file in _written(draft.settings):
+        yield from _url(owner, file.url, _FILLED if isinstance(file, ReleaseFile) else _FILLED[1:])
 
 
-@check("pause_image_archive")
-def pause_image_archive_is_checked(draft: Draft) -> Iterator[Problem]:
-    archive = draft.settings.pause_image_archive
-    if archive is not None:
-        yield from _checksum("pause_image_archive", archive.sha256, "that `sha256sum` prints for the archive")
-        yield from _url("pause_image_archive", archive.url)
+def _digest(where: str, kind: str, digest: str | None) -> Iterator[Problem]:
+    if digest is None:
+        return
+    length, name = digests.LENGTHS[kind], kind.upper().replace("SHA", "SHA-")
+    if not re.fullmatch(rf"[0-9A-Fa-f]{{{length}}}", digest):
+        advice = f"is no {name}: {len(digest)} characters; write its {length} hex digits, or leave it to `{LOCK}`"
+        yield Problem(where, digest, advice)
+    elif digest != digest.lower():
+        yield Problem(where, digest, f"write it in lower case: {show(digest.lower())}")
 
 
-def _checksum(owner: str, checksum: str | None, source: str) -> Iterator[Problem]:
-    setting = f'{owner}["sha256"]'
-    if checksum is None:
-        yield Problem(setting, None, f"has no sha256; write the 64 hex digits {source}")
-    elif re.fullmatch(_SHA256, checksum.lower()) and checksum != checksum.lower():
-        yield Problem(setting, checksum, f"write it in lower case: {show(checksum.lower())}")
-    elif not re.fullmatch(_SHA256, checksum):
-        advice = f"is no SHA-256: {len(checksum)} characters; write the 64 hex digits {source}"
-        yield Problem(setting, checksum, advice)
-
-
-def _url(owner: str, url: str) -> Iterator[Problem]:
-    unknown = [name for name in re.findall(r"{(\w*)}", url) if name != "version"]
+def _url(owner: str, url: str, filled: Sequence[str]) -> Iterator[Problem]:
+    unknown = [name for name in re.findall(r"{(\w*)}", url) if name not in filled]
     if not re.fullmatch(r"https?://[^/\s]+/\S+", url):
         example = f"http://{url.rpartition('://')[2].lstrip('/') or 'mirror.example/file'}"
         yield Problem(f'{owner}["url"]', url, f"must be an address of http or https, for example {show(example)}")
     elif unknown:
-        yield Problem(f'{owner}["url"]', url, f"only {{version}} is filled in; write {{{unknown[0]}}} out")
+        *others, last = [f"{{{name}}}" for name in filled]
+        advice = f"only {', '.join(others)} and {last} are filled in; write {{{unknown[0]}}} out"
+        yield Problem(f'{owner}["url"]', url, advice)
     elif not re.fullmatch(f"{URL_CHARACTERS}+", url):
         yield Problem(
             f'{owner}["url"]', url, f"has characters that no URL has; write {show(quote(url, safe=_URL_SAFE))}"

@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.distributions import ARCHITECTURES, distribution_of, named
-from cluster.machine import machine
+from cluster.distributions import ARCHITECTURES, distribution_of, named, relative_of
 from cluster.preflight.remarks import Remark, refusal, warning
 from cluster.settings import Cluster, Host
 
@@ -17,14 +16,17 @@ MAXIMUM_AWAY = (
 
 def of_one(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[Remark]:
     """What one host's own answer tells."""
-    known = machine(facts)
-    if known is None:
-        name = facts["name"] or "its distribution"
-        yield refusal(host.name, f"{name} is not supported; known are {named()}")
-    elif distribution_of(facts) is None:
-        yield warning(host.name, f"{facts['name']} is not known, and treated as {known.distribution.name}")
+    if distribution_of(facts) is None:
+        relative = relative_of(facts)
+        if relative is None:
+            name = facts["name"] or "its distribution"
+            yield refusal(host.name, f"{name} is not supported; known are {named()}")
+        else:
+            yield warning(host.name, f"{facts['name']} is not known, and treated as {relative.name}")
     if facts["architecture"] not in ARCHITECTURES:
-        yield refusal(host.name, f"{facts['architecture']} is not supported; known are {', '.join(ARCHITECTURES)}")
+        known = " and ".join(f"{machine} ({name})" for machine, name in ARCHITECTURES.items())
+        found = facts["architecture"] or "its architecture"
+        yield refusal(host.name, f"{found} is not supported; known are {known}")
     if not facts["root"]:
         yield refusal(host.name, "not root; connect as root, or write _sudo = True in group_data/all.py")
     if facts["init"] != "systemd":

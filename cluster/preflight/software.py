@@ -8,11 +8,14 @@ from cluster.checks.arguments import docker_option
 from cluster.checks.wiring import OWNED
 from cluster.desired import Role, Unit
 from cluster.distributions import Distribution
+from cluster.downloads import LOCK
 from cluster.installation import package_names
 from cluster.machine import Machine
+from cluster.model import Settings
+from cluster.needs import IMAGES, needs
 from cluster.preflight.remarks import Remark, note, refusal
 from cluster.problems import show
-from cluster.releases import COMPONENT_OF, Packaged
+from cluster.releases import COMPONENT_OF, Packaged, programs
 from cluster.roles.docker import DAEMON, options
 from cluster.roles.of_host import services
 from cluster.settings import Cluster, Host
@@ -37,8 +40,8 @@ _SETTINGS = ("docker_cgroup_driver", "insecure_registries", "registry_mirrors")
 
 
 def remarks(cluster: Cluster, host: Host, machine: Machine, facts: Mapping[str, Any]) -> Iterator[Remark]:
-    """Packages that are not there, and files of others that the services would read."""
-    missing = list(_packages(cluster, host, machine.distribution))
+    """Packages and digests that are not there, and files of others that the services would read."""
+    missing = [*_packages(cluster, host, machine.distribution), *_digests(cluster, host, machine.distribution)]
     yield from missing
     yield from _time_service(cluster, host, machine.distribution)
     if not missing:  # else the roles cannot be told
@@ -52,9 +55,8 @@ def _packages(cluster: Cluster, host: Host, distribution: Distribution) -> Itera
     settings, family = cluster.settings, distribution.family
     for component in _components(host):
         setting = COMPONENT_OF[component]
-        packaged = settings.install_method(setting, family.name) == "packages"
         try:
-            if packaged:
+            if _is_packaged(settings, distribution, component):
                 package_names(settings, distribution, component)
         except LookupError:
             yield refusal(
@@ -62,6 +64,23 @@ def _packages(cluster: Cluster, host: Host, distribution: Distribution) -> Itera
                 f'install_methods[{show(setting)}] = "packages": {distribution.name} has none known to do; write '
                 f'"release files", or name them in package_names[{show(component)}][{show(family.name)}]',
             )
+
+
+def _digests(cluster: Cluster, host: Host, distribution: Distribution) -> Iterator[Remark]:
+    """Files to fetch of which nobody has a digest for the host's architecture."""
+    settings, here = cluster.settings, distribution.architecture
+    released = [c for c in _components(host) if not _is_packaged(settings, distribution, c)]
+    fetched = {program.file for component in released for program in programs(component)}
+    if host.is_node:
+        fetched.add(IMAGES)
+    lacking = [n.setting for n in needs(settings, here) if n.digest is None and n.name in fetched]
+    if lacking:
+        what = f"it is {here}, and nobody has a digest for that of {', '.join(lacking)}"
+        yield refusal(host.name, f"{what}: run `{LOCK} --arch {here}`")
+
+
+def _is_packaged(settings: Settings, distribution: Distribution, component: Packaged) -> bool:
+    return settings.install_method(COMPONENT_OF[component], distribution.family.name) == "packages"
 
 
 def _time_service(cluster: Cluster, host: Host, distribution: Distribution) -> Iterator[Remark]:

@@ -45,7 +45,7 @@ def node_role(cluster: Cluster, host: Host, machine: Machine, certificates: tupl
         files=(*shared, *kubelet_files, *proxy_files),
         gone=(foreign_path(KUBELET, how), foreign_path(PROXY, how)),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
-        steps=_pause_image(cluster),
+        steps=_pause_image(cluster, distribution.architecture),
         units=(kubelet, proxy),
     )
 
@@ -127,16 +127,16 @@ def _proxy(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File],
     return [*files, service], unit
 
 
-def _pause_image(cluster: Cluster) -> tuple[Step, ...]:
-    archive = cluster.settings.pause_image_archive
-    if archive is None:
+def _pause_image(cluster: Cluster, architecture: str) -> tuple[Step, ...]:
+    if cluster.settings.pause_image_archive is None:
         return ()
+    archive = cluster.settings.image_archive(cluster.settings.pause_image_archive, architecture)
     directory, image = "/var/lib/container-cloud", cluster.settings.pause_image
     path, loaded = f"{directory}/pause.tar", f"{directory}/pause.sha256"
-    fetched = f"{program('fetch')}download {shlex.quote(archive.url)} {archive.sha256} {path}"
+    fetched = f"{program('fetch')}download {shlex.quote(archive.url)} {archive.digest} {path}"
     load = (
         f"{fetched} && docker load -q -i {path} && docker image inspect {image} >/dev/null && "
-        f"echo {archive.sha256} > {loaded} && rm {path}"
+        f"echo {archive.digest} > {loaded} && rm {path}"
     )
-    check = f"grep -qx {archive.sha256} {loaded} && docker image inspect {image}"
+    check = f"grep -qx {archive.digest} {loaded} && docker image inspect {image}"
     return (Step(f"load the image {image}", check, load, downloads=True),)

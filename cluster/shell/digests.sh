@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Prints the digest of each program: the one that the settings name, while the file is the one that was placed.
+# Prints the digest of each program: the one that was wanted, SHA-256 or SHA-512, while the file is the one that was
+# placed with it; else its own SHA-256.
 # A file that is known by size, change time and inode is not read; one restored from an image is, once a question.
 digests() {  # PATH...
     for path; do

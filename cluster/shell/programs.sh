@@ -10,13 +10,13 @@ end() {
     [ ! -e "$failed" ]
 }
 
-# The record: the digest that the settings name, by what the file is known for as it was placed, and its own digest.
-place() {  # FILE PATH SHA256
+# The record: the digest that is wanted, by what the file is known for as it was placed, and its own SHA-256.
+place() {  # FILE PATH DIGEST
     own=$(sha256sum <"$1" | cut -c1-64) && chown root:root "$1" && chmod 755 "$1" && mv -f "$1" "$2" &&
         echo "$3 $(stat -c '%s:%Z:%i' "$2") $2 $own" >"$RECORDS/${2##*/}"
 }
 
-fetch() (  # URL SHA256 PATH
+fetch() (  # URL DIGEST PATH
     rm -f "$3".new.*
     new=$3.new.$$
     trap 'rm -f "$new"' EXIT
@@ -34,7 +34,7 @@ place_all() {  # PATH...
     done
 }
 
-unpack() (  # URL SHA256 PATH...
+unpack() (  # URL DIGEST PATH...
     url=$1 sum=$2 unpacked=${3%/*}/.new.$2
     shift 2
     rm -rf "$unpacked"

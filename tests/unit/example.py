@@ -96,7 +96,7 @@ def converged(role: Role) -> dict[str, dict[str, Any]]:
     return {
         "packages": {p.name: p.version or "1.0" for p in role.packages},
         "holders": {u.program: role.packages[0].name for u in role.units if u.program and role.packages},
-        "programs": {p.path: p.sha256 for p in role.programs},
+        "programs": {p.path: p.digest for p in role.programs},
         "files": files,
         "units": units,
         "steps": {s.name: True for s in role.steps} | dict.fromkeys(conditions, False),

@@ -23,6 +23,7 @@ HOST = CLUSTER.host("node1")
 MARK = "@@ container-cloud"
 PREFLIGHT = [
     f"{MARK} preflight", "distribution=debian", "version=12", "name=Debian GNU/Linux 12", "manager=apt-get", "uid={}",
+    "architecture=x86_64",
     "init=systemd", "disk=100", "free_disk=60", "clock=0.0", f"{MARK} 0",
 ]  # fmt: skip
 
@@ -61,7 +62,7 @@ def test_two_commands_are_all(there: Any, tmp_path: Path) -> None:
 def test_a_distribution_nobody_knows_costs_one(there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "PREFLIGHT", [PREFLIGHT[0], "distribution=x", PREFLIGHT[-1]])
     sent = there(0)
-    assert ask(tmp_path).trouble == "its distribution is not known" and len(sent) == 1
+    assert ask(tmp_path).trouble == "its distribution or its architecture is not known" and len(sent) == 1
 
 
 def test_packages_that_a_distribution_does_not_have(there: Any, tmp_path: Path) -> None:

@@ -78,9 +78,7 @@ def test_programs_of_an_archive(host: Any, tmp_path: Path, archive: Path) -> Non
 def test_a_wrong_checksum_installs_nothing(packed: bool, host: Any, tmp_path: Path, archive: Path) -> None:
     done = host(install_programs(programs(tmp_path, archive, "etcd", archive=packed, digest="0" * 64)))
     assert done.returncode == 1
-    assert done.stderr == (
-        f"file://{archive} has SHA-256 {sha256(archive)}, the settings say {'0' * 64}: not installed\n"
-    )
+    assert done.stderr == (f"file://{archive} has SHA-256 {sha256(archive)}, wanted is {'0' * 64}: not installed\n")
     assert list((tmp_path / "bin").iterdir()) == []
 
 

@@ -775,14 +775,14 @@ def test_nothing_is_done_on_a_host_in_no_group(deploy: str, begin: Any) -> None:
 @pytest.mark.parametrize("executing", [False, True], ids=["dry", "executing"])
 def test_the_preflight_ends_the_run_with_every_reason(executing: bool, begin: Any, said: Any) -> None:
     this = begin()
-    this.answers["node1", Preflight] |= {"architecture": "aarch64"}
+    this.answers["node1", Preflight] |= {"architecture": "riscv64"}
     this.answers["node3", Preflight] |= {"init": "bash"}
     with pytest.raises(SystemExit) as ended:
         this.perform(preflight.check, "master", executing=executing)
     assert ended.value.code == 1
     errors = [record.getMessage() for record in said.records if record.levelno == logging.ERROR]
     assert len(errors) == 3
-    assert errors[0].startswith("node1: aarch64") and errors[1].startswith("node3: PID 1 is bash")
+    assert errors[0].startswith("node1: riscv64") and errors[1].startswith("node3: PID 1 is bash")
     assert errors[2] == "2 reasons not to go on: nothing was changed."
 
 

@@ -74,7 +74,10 @@ def test_hosts_that_run_the_cluster_already() -> None:
             {"distribution": "centos", "like": "rhel fedora", "version": "6", "managers": ["yum"], "name": "CentOS 6"},
             f"node1: CentOS 6 is not supported; known are {KNOWN}",
         ),
-        ({"architecture": "aarch64"}, "node1: aarch64 is not supported; known are x86_64"),
+        (
+            {"architecture": "riscv64"},
+            "node1: riscv64 is not supported; known are x86_64 (amd64) and aarch64 (arm64)",
+        ),
         ({"root": False}, "node1: not root; connect as root, or write _sudo = True in group_data/all.py"),
         ({"init": "bash"}, "node1: PID 1 is bash, not systemd; use a host that systemd has booted"),
         ({"machine_id": ""}, "node1: /etc/machine-id is empty; write one with `systemd-machine-id-setup`"),
@@ -125,7 +128,7 @@ def test_a_host_that_was_not_read_is_not_judged_further() -> None:
 def test_every_reason_is_said_at_once() -> None:
     found = good_hosts()
     found["master"] |= {"root": False, "init": "bash", "free_disk": 0}
-    found["node3"] |= {"architecture": "aarch64", "hostname": "node2"}
+    found["node3"] |= {"architecture": "riscv64", "hostname": "node2"}
     lines = problems(SHIPPED, found)
     assert [line.split(":")[0].split(" ")[0] for line in lines] == ["master"] * 3 + ["node3", "node2"]
 

@@ -609,7 +609,7 @@ def test_programs_are_release_files_with_their_checksums() -> None:
     assert set(found) == {f"/usr/local/bin/{name}" for name in names}
     kubelet = found["/usr/local/bin/kubelet"]
     assert kubelet.url == "https://dl.k8s.io/release/v1.20.2/bin/linux/amd64/kubelet"
-    assert kubelet.sha256 == data()["node1"]["release_files"]["kubelet"]["sha256"]
+    assert kubelet.digest == data()["node1"]["release_files"]["kubelet"]["sha256"]
 
 
 def test_docker_and_flannel_agree_on_where_the_lease_is() -> None:

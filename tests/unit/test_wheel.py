@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PACKAGES = ("audit", "cluster", "facts", "operations", "pki")
+PACKAGES = ("audit", "cluster", "facts", "operations", "pki", "release")
 
 SHOW = """
 from datetime import UTC, datetime

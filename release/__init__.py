@@ -1,0 +1,1 @@
+"""`python -m release`: makes known, on the controlling machine, what the hosts are going to fetch."""
