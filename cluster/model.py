@@ -397,6 +397,10 @@ class Settings(BaseModel):
         """An image archive of the settings, for an architecture. Raises NoDigest when nobody has its digest."""
         return self._download(archive, architecture)
 
+    def release_url(self, name: str, architecture: str = AMD64) -> str:
+        """Where hosts of an architecture fetch a release file."""
+        return self.release_files[name].address(architecture, self.release_version(name))
+
     def release_version(self, name: str) -> str:
         """The version of a release file."""
         versions = {
