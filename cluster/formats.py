@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 
+import yaml
+
 _YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 HEADER = "# Written by container-cloud; a change made here is undone by its next run.\n"
 
@@ -53,6 +55,18 @@ def kubeconfig(
         f"    client-certificate: {certificate}\n"
         f"    client-key: {key}\n"
     )
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors: what is said twice stands there twice."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def yaml_file(content: object) -> str:
+    """A YAML file, keys in the order given."""
+    return HEADER + yaml.dump(content, Dumper=_Plain, sort_keys=False, width=1000)
 
 
 def _scalar(text: str) -> str:

@@ -369,6 +369,15 @@ class Settings(BaseModel):
         """`pki_directory` with the home directory filled in."""
         return Path(os.path.expanduser(self.pki_directory))
 
+    @property
+    def etcd_compacts(self) -> bool:
+        """Whether etcd's members forget old revisions by themselves: of some etcd releases the API server may not.
+
+        With a current Kubernetes they do, whichever etcd a distribution packages.
+        """
+        asks = (releases.compaction_is_roots(v) for v in self.installed_versions("etcd") if v is not None)
+        return self.kubernetes_version in releases.CURRENT or any(asks)
+
     def install_method(self, component: Component, family: FamilyName) -> Method:
         """How a component gets onto the hosts of a family."""
         written = self.install_methods.get(component, {}).get(family, INSTALL_METHODS[component])
@@ -388,6 +397,19 @@ class Settings(BaseModel):
         implied = {"flannel": self.flannel_version, "kubernetes": self.kubernetes_version}
         of_all = self.package_versions.get(component, {}).get(family, implied.get(component))
         return self.package_versions.get(package or component, {}).get(family, of_all)
+
+    def installed_versions(self, component: Component) -> list[str | None]:
+        """The versions of a component that is installed, family by family; None where the repository decides."""
+        return [
+            self._released_version(component)
+            if self.install_method(component, family) == "release files"
+            else self.package_version(component, family)
+            for family in get_args(FamilyName)
+        ]
+
+    def _released_version(self, component: Component) -> str:
+        version: str = getattr(self, f"{component}_version")
+        return version
 
     def release_file(self, name: str, architecture: str = AMD64) -> Download:
         """A release file of the versions set, for an architecture. Raises NoDigest when nobody has its digest."""

@@ -86,6 +86,16 @@ def release(version: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def numbers(version: str) -> tuple[int, ...]:
+    """A version's numbers, to compare it by: (3, 6, 16) for "3.6.16" and for "1:3.6.16-2".
+
+    Raises ValueError when it does not begin with two.
+    """
+    release(version)
+    text = re.sub(r"^\d+:", "", version)
+    return tuple(int(part) for part in re.match(r"\d+(\.\d+)*", text)[0].split("."))  # type: ignore[index]
+
+
 @dataclass(frozen=True)
 class Releases:
     """Release lines from `first` to `last`, both included; None: since ever, until today."""
@@ -109,7 +119,12 @@ KUBERNETES = {
     "1.20": Kubernetes(runtimes=frozenset({"docker"})),
     "1.37": Kubernetes(runtimes=frozenset({"containerd"})),
 }
+# The first of each line that lets root alone compact etcd, so that the API server, a user of its own there, may not.
+_ETCD_ROOT_COMPACTS = {(3, 4): 42, (3, 5): 28, (3, 6): 9}
 KUBELET_DRIVES_DOCKER = Releases(last="1.23")
+# From here on kubelet and kube-proxy read configuration files, and everything is on that secures a cluster of today.
+CURRENT = Releases(first="1.36")
+CGROUP_V1_REFUSED = Releases(first="1.35")  # a kubelet does not start there, unless it is told to
 
 FLANNEL = Releases("0.9", "0.28")
 FLANNEL_DEAF = Releases("0.18", "0.25")  # see no new lease once etcd has been restarted; tried with 0.22.2
@@ -142,11 +157,35 @@ FLANNEL_PORT = {"vxlan": 8472, "udp": 8285}  # UDP, unless the backend's options
 
 # The releases in which this project passes a flag, for its own flags that come or go: they are Kubernetes' own release
 # notes in one place. A flag that another replaced ends here where its successor begins.
+_CURRENT = dict.fromkeys(("profiling", "tls-min-version", "tls-cipher-suites"), CURRENT)
+_LOOP = {
+    "port": Releases(last="1.23"),
+    "authentication-kubeconfig": CURRENT,
+    "authorization-kubeconfig": CURRENT,
+    **_CURRENT,
+}
 FLAGS: dict[str, dict[str, Releases]] = {
-    "kube-apiserver": {"insecure-port": Releases(last="1.23"), "logtostderr": Releases(last="1.25")},
-    "kube-controller-manager": {"port": Releases(last="1.23")},
-    "kube-scheduler": {"port": Releases(last="1.23")},
-    "kubelet": {"pod-infra-container-image": Releases(last="1.34")},
+    "kube-apiserver": {
+        "insecure-port": Releases(last="1.23"),
+        "logtostderr": Releases(last="1.25"),
+        "anonymous-auth": Releases(last="1.35"),
+        "authentication-config": CURRENT,
+        "admission-control-config-file": CURRENT,
+        "audit-policy-file": CURRENT,
+        "audit-log-path": CURRENT,
+        "audit-log-maxage": CURRENT,
+        "audit-log-maxbackup": CURRENT,
+        "audit-log-maxsize": CURRENT,
+        "service-account-extend-token-expiration": CURRENT,
+        **_CURRENT,
+    },
+    "kube-controller-manager": {"terminated-pod-gc-threshold": CURRENT, **_LOOP},
+    "kube-scheduler": _LOOP,
+    "kubelet": {
+        "pod-infra-container-image": Releases(last="1.34"),
+        "config": CURRENT,
+        **dict.fromkeys(("runtime-cgroups", "kubelet-cgroups"), Releases(last="1.35")),
+    },
 }
 
 # Admission plugins that came or went, and the releases that have them.
@@ -157,6 +196,13 @@ PLUGINS = {
     "DenyEscalatingExec": Releases(last="1.20"),
     "DenyExecOnPrivileged": Releases(last="1.20"),
 }
+
+
+def compaction_is_roots(version: str) -> bool:
+    """Whether an etcd of this version lets nobody but root compact it, where it has users."""
+    line = release(version)
+    patch = [*numbers(version), 0, 0][2]
+    return line > max(_ETCD_ROOT_COMPACTS) or patch >= _ETCD_ROOT_COMPACTS.get(line, patch + 1)
 
 
 def flags(daemon: str, version: str) -> frozenset[str]:

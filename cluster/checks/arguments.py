@@ -3,12 +3,10 @@
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from typing import get_args
 
 from cluster import fields, releases
 from cluster.checks import wiring
 from cluster.checks.registry import Draft, check
-from cluster.families import FamilyName
 from cluster.model import Arguments, Settings
 from cluster.problems import HIDDEN, Problem, Severity, instead, nearest, show
 from cluster.releases import Component
@@ -89,7 +87,7 @@ def _unknown(settings: Settings, daemon: str, flag: str) -> tuple[str, Severity]
         known = releases.flags(daemon, version)
     except LookupError:
         return None
-    if flag in known:
+    if flag in known or (not certain and any(flag in releases.flags(daemon, v) for v in _lines(daemon))):
         return None
     near = nearest(flag, known)
     advice = f"did you mean {show(near)}?" if near else "take it out"
@@ -114,21 +112,17 @@ def _version(settings: Settings, daemon: str) -> tuple[str, bool]:
     if daemon == "flanneld":
         return settings.flannel_version, True
     newest = "{}.{}".format(*releases.listed(daemon)[-1])
-    installed = _installed(settings, daemon)
+    component: Component = "etcd" if daemon == "etcd" else "docker"
+    installed = settings.installed_versions(component)
     versions = [v for v in installed if v is not None and _is_listed(v, newest)]
     # A package newer than the newest list may well know more.
     certain = len(versions) == len(installed)
     return (min(versions, key=releases.release) if certain else newest), certain
 
 
-def _installed(settings: Settings, daemon: str) -> list[str | None]:
-    """The versions of etcd or Docker that the settings name, family by family; None where they leave it open."""
-    name: Component = "etcd" if daemon == "etcd" else "docker"
-    released = settings.etcd_version if daemon == "etcd" else settings.docker_version
-    return [
-        released if settings.install_method(name, family) == "release files" else settings.package_version(name, family)
-        for family in get_args(FamilyName)
-    ]
+def _lines(daemon: str) -> Iterator[str]:
+    """The release lines with a list, any of which a repository may have."""
+    return ("{}.{}".format(*line) for line in releases.listed(daemon))
 
 
 def _is_listed(version: str, newest: str) -> bool:

@@ -16,6 +16,7 @@ from cluster.shell import program
 CONFIG = "/etc/etcd/etcd.conf"
 RUNTIME = "/run/etcd"  # etcd runs as its own user, which cannot read root's keys
 _READ = (CONFIG, *(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key")))
+HISTORY = "5m"  # as long as the API server itself would keep it: watches that break off go on within it
 
 # What the API server keeps outside its own prefix: the revision it last compacted to.
 COMPACTION_KEY = "compact_rev_key"
@@ -85,6 +86,8 @@ def _config(cluster: Cluster, host: Host) -> str:
         "ETCD_PEER_CLIENT_CERT_AUTH": "true",
         "ETCD_QUOTA_BACKEND_BYTES": str(settings.etcd_quota_mib * 1024 * 1024),
     }
+    if settings.etcd_compacts:
+        variables |= {"ETCD_AUTO_COMPACTION_MODE": "periodic", "ETCD_AUTO_COMPACTION_RETENTION": HISTORY}
     if settings.flannel_etcd_api == "v2":
         variables["ETCD_ENABLE_V2"] = "true"
     for flag, value in cluster.arguments("etcd", host).items():

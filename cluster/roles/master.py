@@ -5,7 +5,8 @@ from cluster.desired import File, Grants, Role, Unit
 from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation
-from cluster.releases import choose
+from cluster.releases import CURRENT, choose
+from cluster.roles import hardening
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECONFIG,
@@ -17,7 +18,7 @@ from cluster.roles.kubernetes import (
     pair,
 )
 from cluster.roles.services import foreign_path
-from cluster.settings import Cluster, Host
+from cluster.settings import Cluster, Host, Settings
 from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
@@ -30,6 +31,7 @@ _LEADER_ELECTION = {
 }
 # The only one has nobody to wait for: after its restart it would stand idle until its own former lease has ended.
 _ALONE = {"leader-elect": "false"}
+_ENDED_PODS = "1000"  # as many that have ended are kept, for whoever asks why
 # What the cluster's own parts live on.
 KINDS = (
     "api/v1/nodes",
@@ -101,6 +103,8 @@ def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[F
     }
     read = [f for name in ("server", "etcd-client", "kubelet-client", "front-proxy-client") for f in pair(name)]
     read += ["ca.crt", "clients-ca.crt", "etcd-ca.crt", "front-proxy-ca.crt", "sa.key", "sa.pub"]
+    configured = hardening.files(settings)
+    read += [f.path for f in configured]
     hint = (
         f"etcd does not answer at {', '.join(cluster.etcd_client_urls)} (deploys/etcd.py), "
         "or an argument is not this release's"
@@ -115,9 +119,16 @@ def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[F
         hint=hint,
         after="etcd.service",
         # Told to stop, it waits a minute for watchers that never leave; nothing is lost when it does not.
-        service=("Type=notify", "TimeoutStartSec=0", "TimeoutStopSec=3"),
+        service=("Type=notify", "TimeoutStartSec=0", "TimeoutStopSec=3", *_logs(settings)),
     )
-    return [File(config, environment_file(variables)), service], unit
+    return [File(config, environment_file(variables)), *configured, service], unit
+
+
+def _logs(settings: Settings) -> tuple[str, ...]:
+    """Unit lines for a directory of the audit log that belongs to whom the API server runs as, and nobody else."""
+    if settings.kubernetes_version not in CURRENT or not settings.audit_log:
+        return ()
+    return (f"LogsDirectory={hardening.LOGS.removeprefix('/var/log/')}", "LogsDirectoryMode=0700")
 
 
 def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
@@ -148,6 +159,10 @@ def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
         "requestheader-extra-headers-prefix": "X-Remote-Extra-",
         "proxy-client-cert-file": _pki("front-proxy-client.crt"),
         "proxy-client-key-file": _pki("front-proxy-client.key"),
+        # Without kube-proxy here no service has an address: the API server calls the pods behind it.
+        **({"enable-aggregator-routing": "true"} if settings.masters_on_pod_network else {}),
+        **({"etcd-compaction-interval": "0"} if settings.etcd_compacts else {}),
+        **hardening.api_server_arguments(cluster),
     }
 
 
@@ -162,6 +177,7 @@ def _controller_manager(cluster: Cluster, host: Host, how: Installation) -> tupl
         "cluster-name": settings.cluster_name,
         "cluster-cidr": str(settings.pod_network),
         "allocate-node-cidrs": "false",
+        "terminated-pod-gc-threshold": _ENDED_PODS,
         "bind-address": "127.0.0.1",
         "port": "0",
     }
@@ -190,7 +206,8 @@ def _loop(
     config = f"{DIRECTORY}/{short}"
     path = f"{DIRECTORY}/{short}.kubeconfig"
     election = _LEADER_ELECTION if len(cluster.masters) > 1 else _ALONE
-    line = flags(cluster, host, name, {"kubeconfig": path, **election, **own})
+    asks = {f"{what}-kubeconfig": path for what in ("authentication", "authorization")}
+    line = flags(cluster, host, name, {"kubeconfig": path, **election, **own, **asks, **hardening.tls()})
     files = [
         File(config, environment_file({variable: line})),
         kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short),

@@ -17,7 +17,8 @@ from cluster.roles.docker import DAEMON
 from cluster.roles.etcd import flannel_configuration
 from cluster.roles.lease import DOCKER_ENV, SUBNET_ENV
 from cluster.settings import Cluster, load
-from tests.unit.example import DEBIAN, DEEPIN, PACKAGES, RELEASE_FILES, cluster, expected, roles, several
+from tests.unit import example
+from tests.unit.example import DEBIAN, DEEPIN, PACKAGES, RELEASE_FILES, cluster, current, expected, roles, several
 from tests.unit.test_settings import data, fqdn, groups
 
 # A package of Debian 12 has these versions; the settings say them of what is a release file.
@@ -38,6 +39,8 @@ CLUSTERS = {
     "release files": several(install_methods=RELEASE_FILES),
     "rpm packages": several(install_methods=PACKAGES),
     "rpm release files": several(install_methods=RELEASE_FILES),
+    "current": current(),
+    "current several": current(example.SEVERAL, api_server_address="api.example", accept_cgroup_v1=True),
 }  # fmt: skip
 # What units of the rpm family's packages run, as CentOS 7 has them; a variable that nobody sets is empty there.
 PACKAGED_UNITS = {
@@ -486,13 +489,16 @@ def test_every_flag_that_is_meant_survives(monkeypatch: pytest.MonkeyPatch) -> N
     def choose(component: str, release: str, values: dict[str, str]) -> dict[str, str]:
         chosen = releases.choose(component, release, values)
         meant.update((component, flag) for flag in values)
-        dropped.update((component, flag) for flag in values if flag not in chosen)
+        table = releases.FLAGS.get(component, {})
+        lost = (f for f in values if f not in chosen and release in table.get(f, releases.Releases()))
+        dropped.update((component, flag) for flag in lost)
         return chosen
 
     for module in (kubernetes, master, node):
         monkeypatch.setattr(module, "choose", choose)
-    for host in SEVERAL.hosts:
-        roles(SEVERAL, host)
+    for found in (SEVERAL, CLUSTERS["current several"]):
+        for host in found.hosts:
+            roles(found, host)
     assert dropped == set()
     listed = {(component, flag) for component, flags in releases.FLAGS.items() for flag in flags}
     assert listed <= meant, "the table has flags that nobody passes"
@@ -534,8 +540,9 @@ def read_at_start(found: Cluster, name: str, unit: Unit) -> set[str]:
             paths |= paths_in(line)
     if unit.name != "etcd":
         paths |= paths_in(command_line(found, name, unit.name))
-    for path in [p for p in paths if p.endswith("kubeconfig")]:
-        paths |= paths_in(re.sub(r"^#.*$", "", on_host[path], flags=re.M))
+    for path in [p for p in paths if p.endswith(("kubeconfig", ".yaml"))]:
+        named = paths_in(re.sub(r"^#.*$", "", on_host[path], flags=re.M))
+        paths |= {p for p in named if p.startswith("/etc/")}  # others are paths at the API server
     programs = {unit.program, "/usr/bin/install"}
     return {path for path in paths if path not in programs and not path.endswith("/")}
 
