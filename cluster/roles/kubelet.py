@@ -1,12 +1,36 @@
 """What the kubelet is told: by arguments up to Kubernetes 1.35, from then on by a file wherever there is a field."""
 
 from cluster.certificates import KUBERNETES_PKI
+from cluster.desired import File, Step
+from cluster.formats import HEADER
+from cluster.releases import CURRENT
 from cluster.roles.configuration import TLS_CIPHERS, TLS_MINIMUM, Field, document
-from cluster.settings import Cluster, Host
+from cluster.settings import Cluster, Host, Settings
 
 CONFIG = "/etc/kubernetes/kubelet.yaml"
 CONTAINERD = "unix:///run/containerd/containerd.sock"
+# What the kubelet wants of the kernel, and with protectKernelDefaults does not set itself.
+KERNEL = {
+    "vm.overcommit_memory": "1",
+    "vm.panic_on_oom": "0",
+    "kernel.panic": "10",
+    "kernel.panic_on_oops": "1",
+    "kernel.keys.root_maxkeys": "1000000",
+    "kernel.keys.root_maxbytes": "25000000",
+}
+KERNEL_FILE = "/etc/sysctl.d/91-container-cloud-kubelet.conf"
 PIDS = 4096  # processes of one pod: far more than one needs, and less than a host has
+
+
+def kernel(settings: Settings) -> tuple[tuple[File, ...], tuple[Step, ...]]:
+    """The kernel parameters without which the kubelet does not start: for the next boot, and for now."""
+    if settings.kubernetes_version not in CURRENT or not settings.protect_kernel_defaults:
+        return (), ()
+    text = HEADER + "".join(f"{name} = {value}\n" for name, value in KERNEL.items())
+    wanted = " && ".join(f'[ "$(cat /proc/sys/{k.replace(".", "/")})" = {v} ]' for k, v in KERNEL.items())
+    # Not whenever the file is written: what is set already need not be, nor can it be where the kernel is another's.
+    step = Step("set the kernel parameters that the kubelet wants", wanted, f"sysctl -q -p {KERNEL_FILE}")
+    return (File(KERNEL_FILE, text),), (step,)
 
 
 def old_arguments(cluster: Cluster, host: Host, resolv_conf: str | None) -> dict[str, str]:

@@ -35,6 +35,7 @@ def node_role(cluster: Cluster, host: Host, machine: Machine, certificates: tupl
     client = "node" if host.is_master else "client"
     kubelet_files, kubelet_unit = _kubelet(cluster, host, how, client, machine.resolv_conf)
     proxy_files, proxy = _proxy(cluster, host, how)
+    kernel_files, kernel_steps = kubelet.kernel(cluster.settings)
     shared = [common_file(cluster, how)]
     if not host.is_master:
         shared.append(guide_kubeconfig(cluster, client))
@@ -45,10 +46,10 @@ def node_role(cluster: Cluster, host: Host, machine: Machine, certificates: tupl
         packages=(*(Package(name) for name in distribution.node), *how.packages),
         programs=how.programs,
         packaged_units=how.acted_on,
-        files=(*shared, *kubelet_files, *proxy_files),
+        files=(*shared, *kernel_files, *kubelet_files, *proxy_files),
         gone=(foreign_path(KUBELET, how), foreign_path(PROXY, how)),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
-        steps=_pause_image(cluster, distribution.architecture),
+        steps=(*kernel_steps, *_pause_image(cluster, distribution.architecture)),
         units=(kubelet_unit, proxy),
     )
 
