@@ -1,4 +1,4 @@
-"""What a host holds of its roles: read once for all while a run is planned, and anew where one is carried out."""
+"""What a host holds of its roles: read once for all of them, until a run changes something anywhere."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,24 +14,34 @@ from operations import preflight
 from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
 
-# Per host what is asked of it, and the answer. Nothing is changed while a run is planned.
-_planned: WeakKeyDictionary[Any, tuple[dict[str, Any], dict[str, Any]]] = WeakKeyDictionary()
+# Per host the phase of the run (a person may think for long between the two), what was asked of it, and the answer.
+_readings: WeakKeyDictionary[Any, tuple[bool, dict[str, Any], dict[str, Any]]] = WeakKeyDictionary()
 
 
 def held(role: Role) -> dict[str, Any]:
     """What the host at hand holds of a role, and perhaps of others too: an answer of `facts.role.RoleState`."""
     family = preflight.distribution().family.name
     wanted = asked([role], family)
-    if not state.is_executing:
+    if not _changed():
         this = ctx_host.get()
-        if this not in _planned:
+        if this not in _readings or _readings[this][0] != state.is_executing:
             everything = asked(_roles(), family)
-            _planned[this] = everything, host.get_fact(RoleState, **everything)
-        everything, found = _planned[this]
+            _readings[this] = state.is_executing, everything, host.get_fact(RoleState, **everything)
+        _, everything, found = _readings[this]
         if _covers(everything, wanted):
             return found
     answer: dict[str, Any] = host.get_fact(RoleState, **wanted)
     return answer
+
+
+def forget() -> None:
+    """Read every host anew when it is asked next: a service has answered that did not before."""
+    _readings.clear()
+
+
+def _changed() -> bool:
+    """Whether this run has changed something yet, on any host, by an operation of whomever."""
+    return state.is_executing and any(op.operation_meta.executed for ops in state.ops.values() for op in ops.values())
 
 
 def _roles() -> list[Role]:

@@ -19,7 +19,7 @@ from facts.shell import DIRECT, FIND_PROGRAMS, words
 from operations.inventory import the_cluster
 from operations.packages import install_packages, install_programs
 from operations.preflight import distribution
-from operations.reading import held
+from operations.reading import forget, held
 from operations.refusal import refuse
 from operations.report import announce, arriving
 
@@ -75,7 +75,10 @@ def _refuse_removal(changes: Plan, unwanted: list[str]) -> StringCommand:
 def _answer(waits: tuple[Start, ...]) -> bool:
     """Whether services that run answer after a while: one that follows another's restart needs no change."""
     ready = {w.unit.name: w.unit.ready for w in waits}
-    return not (ready and state.is_executing) or answer(ready, _PATIENCE)
+    if not ready or not state.is_executing:
+        return True
+    forget()
+    return answer(ready, _PATIENCE)
 
 
 def answer(ready: Mapping[str, str], seconds: int) -> bool:

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pyinfra.api import Config, FactBase, Inventory, State, StringCommand
+from pyinfra.api.operation import OperationMeta
+from pyinfra.api.state import StateOperationHostData
+from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 from cluster.certificates import certificate_files
@@ -166,7 +169,16 @@ class Run:
             for command in operation._inner(*arguments):
                 obey(command)
                 commands.append(command)
+        if commands and executing:
+            self.changed(host)
         return commands
+
+    def changed(self, host: str) -> None:
+        """Something was changed on a host, as pyinfra remembers it."""
+        there = self.state.ops[self.inventory.get_host(host)]
+        meta = OperationMeta(str(len(there)), None)
+        meta.set_complete(True, [StringCommand("true")], CommandOutput([]))
+        there[str(len(there))] = StateOperationHostData(lambda: iter(()), {}, meta)
 
     @property
     def cluster(self) -> Cluster:

@@ -1025,16 +1025,18 @@ def test_an_empty_passphrase_ends_the_run(begin: Any, tmp_path: Path, said: Any)
     assert not (tmp_path / "pki").exists()
 
 
-def test_a_plan_reads_a_host_once_for_all_its_roles(begin: Any) -> None:
-    """And a run that changes it reads each role anew."""
+def test_a_host_is_read_once_for_all_its_roles_until_something_changes(begin: Any) -> None:
+    """On any host, by whomever; and in each phase of a run."""
     this = begin()
     held = [converged(all_roles(this, "node1")[name]) for name in ("flannel", "docker", "node")]
     this.answers["node1", RoleState] = {kind: {k: v for h in held for k, v in h[kind].items()} for kind in BARE}
 
     def readings(executing: bool) -> int:
+        this.asked.clear()
         for operation in (flannel.lease, docker.engine, kubernetes.node):
             assert this.perform(operation, "node1", executing=executing) == []
         return [fact for host, fact, _ in this.asked if host == "node1"].count(RoleState)
 
-    assert readings(executing=False) == 1
-    assert readings(executing=True) == 1 + 3
+    assert [readings(executing=False), readings(executing=True)] == [1, 1]
+    this.changed("master")
+    assert readings(executing=True) == 3
