@@ -69,7 +69,9 @@ def _read(path: Path, _changed: int, _size: int) -> dict[str, Entry]:
         raise ValueError(f"is no lock file ({error}); mend it, or remove it and write it anew") from None
 
 
-def _entry(table: dict[str, Any]) -> Entry:
+def _entry(table: Any) -> Entry:
+    if not isinstance(table, dict):
+        raise ValueError("write [[file]] above each entry")
     given = [(kind, table[kind]) for kind in digests.LENGTHS if kind in table]
     keys = {"url": str, "size": int, "date": date, "verified": str}
     for key, kind in keys.items():

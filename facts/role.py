@@ -64,7 +64,7 @@ class RoleState(Fact[dict[str, Any]]):
     ) -> str:
         parts: list[object] = [
             packages and _PACKAGES[family](packages, holders),
-            programs and _read_programs(programs),
+            programs and read_programs(programs),
             (files or owned) and _read_files(files, owned),
             units and read_units(units),
             *(_condition("step", name, check) for name, check in (steps or {}).items()),
@@ -193,7 +193,8 @@ def _read_rpms(names: Iterable[str], holders: Iterable[str]) -> str:
 _PACKAGES = {"deb": _read_debs, "rpm": _read_rpms}
 
 
-def _read_programs(paths: Iterable[str]) -> str:
+def read_programs(paths: Iterable[str]) -> str:
+    """A script that prints a line for each program that is there: "program DIGEST PATH"."""
     return f"{program('digests', RECORDS=PROGRAM_RECORDS)}\ndigests {words(paths)}"
 
 

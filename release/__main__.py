@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     """Carry out a command; the exit code is 0 when every digest is known then, else 1."""
     arguments = parser().parse_args(argv)
     try:
-        return make_lock(arguments.inventory, dict.fromkeys(arguments.arch or [AMD64]))
+        return make_lock(settings_of(arguments.inventory), dict.fromkeys(arguments.arch or [AMD64]))
     except BadSettings as error:
         print(error, file=sys.stderr)
     except BlockingIOError:
@@ -64,13 +64,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def make_lock(inventory: Path, architectures: dict[str, None]) -> int:
-    """Lock what an inventory's settings need for these architectures.
+def make_lock(settings: Settings, architectures: Iterable[str]) -> int:
+    """Lock what some settings need for these architectures; the exit code.
 
-    Raises BadSettings, OSError, ValueError.
+    Raises OSError, and ValueError when the present lock file cannot be read.
     """
-    settings = _settings(inventory)
-    path = settings.lock_path
+    path, locked = settings.lock_path, _locked(settings)
     files = locking.missing(settings, architectures)
     if not files:
         console.print("nothing to fetch: every digest is known")
@@ -83,16 +82,23 @@ def make_lock(inventory: Path, architectures: dict[str, None]) -> int:
                 print(f"release: {failure}", file=sys.stderr)
             print(f"release: {len(failures)} of {len(files)} files: nothing was locked", file=sys.stderr)
             return 1
-        locking.write(path, [*settings.lock.values(), *entries])
+        locking.write(path, [*locked.values(), *entries])
         locking.forget(files, directory)
-    unsure = [entry for entry in entries if not entry.is_verified]
-    console.print(
-        f"{path}: {len(entries)} files locked" + (f", {len(unsure)} of them with nothing to compare" if unsure else "")
-    )
+    unsure = sum(not entry.is_verified for entry in entries)
+    compared = f"; of {unsure} nobody publishes a digest: what came is what hosts will accept" if unsure else ""
+    console.print(f"{path}: {len(entries)} file{'s' if len(entries) != 1 else ''} locked{compared}")
     return 0
 
 
-def _settings(path: Path) -> Settings:
+def _locked(settings: Settings) -> dict[str, lock.Entry]:
+    try:
+        return settings.lock
+    except ValueError as error:
+        raise ValueError(f"{settings.lock_path} {error}") from None
+
+
+def settings_of(path: Path) -> Settings:
+    """An inventory's settings, checked but for what nobody has a digest of. Raises BadSettings, OSError."""
     inventory = hosts_of(path)
     cluster, _ = load({h.name: h.data.dict() for h in inventory}, groups(inventory, path), without_digests=True)
     return cluster.settings

@@ -72,6 +72,13 @@ def test_packages_that_a_distribution_does_not_have(there: Any, tmp_path: Path) 
     assert "install_methods" in made.trouble and len(sent) == 1
 
 
+def test_an_architecture_without_digests(there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "PREFLIGHT", [line.replace("x86_64", "aarch64") for line in PREFLIGHT])
+    there(0)
+    trouble = ask(tmp_path).trouble
+    assert trouble.startswith("nobody has a digest of https://") and "release lock --arch arm64" in trouble
+
+
 def test_an_account_runs_the_file_and_nothing_else(there: Any, tmp_path: Path) -> None:
     asked = questions(CLUSTER, HOST, "deb", roles(CLUSTER, HOST).values())
     digest = sha256(reader(asked).encode()).hexdigest()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.desired import Package, Program
+from facts.role import read_programs
 from operations.packages import install_packages, install_programs
 
 
@@ -80,6 +81,17 @@ def test_a_wrong_checksum_installs_nothing(packed: bool, host: Any, tmp_path: Pa
     assert done.returncode == 1
     assert done.stderr == (f"file://{archive} has SHA-256 {sha256(archive)}, wanted is {'0' * 64}: not installed\n")
     assert list((tmp_path / "bin").iterdir()) == []
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["alone", "in an archive"])
+def test_a_sha512_is_as_good(packed: bool, host: Any, tmp_path: Path, archive: Path) -> None:
+    digest = hashlib.sha512(archive.read_bytes()).hexdigest()
+    done = host(install_programs(programs(tmp_path, archive, "etcd", archive=packed, digest=digest)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "records/programs/etcd").read_text().split()[0] == digest, "by which the next run knows it"
+    assert host(read_programs([str(tmp_path / "bin/etcd")])).stdout.split()[1] == digest
+    done = host(install_programs(programs(tmp_path, archive, "etcd", archive=packed, digest="0" * 128)))
+    assert done.stderr == f"file://{archive} has SHA-512 {digest}, wanted is {'0' * 128}: not installed\n"
 
 
 def test_an_archive_without_the_program(host: Any, tmp_path: Path, archive: Path) -> None:

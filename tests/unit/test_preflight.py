@@ -120,6 +120,23 @@ def test_one_reason(change: dict[str, Any], message: str) -> None:
     assert problems(SHIPPED, found) == [message]
 
 
+def test_arm64_is_deployed_where_digests_are_known() -> None:
+    found = good_hosts()
+    found["node1"] |= {"architecture": "aarch64"}
+    lacking = 'release_files["kube-proxy"], release_files["flanneld"]'  # the kubelet's is shipped
+    assert problems(SHIPPED, found) == [
+        f"node1: it is arm64, and nobody has a digest for that of {lacking}: run `python -m release lock --arch arm64`"
+    ]
+    files = {n: f.model_dump(exclude_unset=True) for n, f in SHIPPED.settings.release_files.items()}
+    digests = {"amd64": "a" * 64, "arm64": "b" * 64}
+    both = cluster(release_files={name: {**file, "sha256": digests} for name, file in files.items()})
+    assert problems(both, found) == []
+    for machine_name, architecture in (("x86_64", "amd64"), ("aarch64", "arm64")):
+        role = node_role(both, both.host("node1"), known(architecture=machine_name), ())
+        assert {p.digest for p in role.programs} == {digests[architecture]}
+        assert {p.url.split("/")[-2] for p in role.programs} == {architecture}
+
+
 def test_a_host_that_was_not_read_is_not_judged_further() -> None:
     found: dict[str, dict[str, Any]] = good_hosts() | {"node1": {}}
     assert problems(SHIPPED, found) == ["node1: could not be read; look above for why"]
