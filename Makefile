@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LAB := $(BIN)/python -m lab
 lab_tests = $(patsubst %,tests/lab/test_%.py,$(1))
 
-.PHONY: venv demo test test-all unit lint bench docs down clean
+.PHONY: venv demo test test-all unit lint bench conformance docs down clean
 
 $(VENV)/ready: requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,12 @@ lint: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python -m bench
+
+# Kubernetes' own suite on a fresh cluster; SERIAL=1: those of its specs that want the cluster for themselves.
+conformance: $(VENV)/ready
+	$(LAB) up --fresh --flavour deb --nodes 3
+	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
+	$(LAB) conformance $(if $(SERIAL),--serial)
 
 docs: $(VENV)/ready
 	$(BIN)/python -m cluster.reference > docs/settings.md

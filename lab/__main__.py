@@ -55,6 +55,17 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("record", help="write docs/facts.md from what every fact answers").set_defaults(action=_record)
 
+    bring = commands.add_parser("bring", help="build what not every cluster runs, and bring its image to the registry")
+    bring.add_argument("program", choices=sets.BROUGHT)
+    bring.set_defaults(action=_bring)
+
+    suite = commands.add_parser("conformance", help="run Kubernetes' own conformance suite against the cluster")
+    what = suite.add_mutually_exclusive_group()
+    what.add_argument("--serial", action="store_true", help="the specs that want the cluster for themselves")
+    what.add_argument("--sample", action="store_true", help="the few that the lab's tests run")
+    what.add_argument("--focus", metavar="PATTERN", help="those whose names match")
+    suite.set_defaults(action=_conformance)
+
     run = commands.add_parser("run", help="run a command from the repository root where the hosts are reachable")
     run.add_argument("command", nargs="+", metavar="-- CMD")
     run.set_defaults(action=_run)
@@ -112,10 +123,26 @@ def _record(arguments: argparse.Namespace) -> None:
     record.record()
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _bring(arguments: argparse.Namespace) -> None:
+    lifecycle.bring(arguments.program)
+
+
+def _conformance(arguments: argparse.Namespace) -> int:
+    from lab.conformance import run
+
+    _need_network()
+    only = run.names_of(run.SAMPLE) if arguments.sample else ()
+    return 0 if run.show(run.conformance(serial=arguments.serial, only=only, focus=arguments.focus)) else 1
+
+
+def _need_network() -> None:
     state.hosts()
     if not network.exists():
         raise LabError("the lab is down: python -m lab up")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    _need_network()
     virtual = state.REPOSITORY / ".venv/bin"
     first = virtual if virtual.is_dir() else Path(sys.executable).parent
     os.chdir(state.REPOSITORY)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 _ALWAYS = ("bin", "etc", "tmp")
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -36,6 +37,7 @@ class Layer:
     """An image's file system; the directories above its files come along. Paths are relative to its root.
 
     + programs: path -> an executable's content
+    + as_root: those that run as root, whoever starts them
     + files: path -> any other file's content
     + links: path -> what that symbolic link points at
     + directories: further ones, empty
@@ -45,6 +47,17 @@ class Layer:
     files: Mapping[str, bytes] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     directories: tuple[str, ...] = ()
+    as_root: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Layer") -> "Layer":
+        """Both layers' files; the other's where both have one."""
+        return Layer(
+            {**self.programs, **other.programs},
+            {**self.files, **other.files},
+            {**self.links, **other.links},
+            (*self.directories, *other.directories),
+            self.as_root | other.as_root,
+        )
 
 
 def write(archive: Path, name: str, layer: Layer, runs: Runs) -> None:
@@ -72,7 +85,10 @@ def pack(layer: Layer) -> bytes:
         directories |= {str(parent) for parent in PurePosixPath(path).parents} - {"."}
     return _tar(
         [_directory(path) for path in sorted(directories)]
-        + [_file(path, content, mode=0o755) for path, content in sorted(layer.programs.items())]
+        + [
+            _file(path, content, mode=0o6755 if path in layer.as_root else 0o755)
+            for path, content in sorted(layer.programs.items())
+        ]
         + [_file(path, content) for path, content in sorted(layer.files.items())]
         + [_link(path, target) for path, target in sorted(layer.links.items())]
     )
@@ -91,7 +107,7 @@ def configuration(layer: str, runs: Runs) -> bytes:
         "architecture": "amd64",
         "os": "linux",
         "created": _EPOCH,
-        "config": {"Env": ["PATH=/bin"], "WorkingDir": "/", **how},
+        "config": {"Env": [_PATH], "WorkingDir": "/", **how},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
         "history": [{"created": _EPOCH, "created_by": "container-cloud lab"}],
     }

@@ -55,12 +55,20 @@ def prepare(programs: Iterable[tuple[str, str]]) -> list[Picture]:
         *(Picture(made / f"pause-{version}.tar", f"pause:{version}") for version in PAUSE_VERSIONS),
         *(Picture(made / f"nginx-{version}.tar", f"nginx:{version}") for version in NGINX_VERSIONS),
         Picture(made / "busybox.tar", "busybox:1"),
-        *(Picture(_of_program(name, version), f"{name}:v{version}") for name, version in programs),
+        *(of_program(name, version) for name, version in programs),
     ]
 
 
-def _of_program(name: str, version: str) -> Path:
-    """The image archive of a program that runs in pods, by nobody in particular, as its publisher's does."""
+def of_program(name: str, version: str) -> Picture:
+    """The image archive of a program that runs in pods, by nobody in particular, as its publisher's does.
+
+    Args:
+        name: one of REPOSITORIES.
+        version: which one.
+
+    Raises:
+        LabError: it could not be built.
+    """
     file = f"{name}-v{version}.tar"
     (program,) = build.programs(name, version).values()
 
@@ -69,7 +77,8 @@ def _of_program(name: str, version: str) -> Path:
         runs = Runs(entrypoint=(f"/{name}",), user="65532:65532")
         archive.write(files / file, f"{REPOSITORIES[name]}:v{version}", layer, runs)
 
-    return cache.get(f"image-{name}", f"{version}-{cache.key_of(KEY, build.key(name, version))}", make) / file
+    entry = cache.get(f"image-{name}", f"{version}-{cache.key_of(KEY, build.key(name, version))}", make)
+    return Picture(entry / file, f"{name}:v{version}")
 
 
 def nginx_configuration(version: str) -> str:
@@ -91,15 +100,13 @@ http {{
 
 
 def _make(files: Path, scratch: Path) -> None:
-    machine.require_programs(machine.BUILD_PROGRAMS, machine.BUILD_PACKAGES)
     with step("putting the pause, busybox and nginx images together"):
-        run("gcc", "-Os", "-static", "-s", "-o", scratch / "pause", PAUSE_SOURCE)
-        pause = Layer(programs={"pause": (scratch / "pause").read_bytes()})
+        pause = Layer(programs={"pause": compiled_pause(scratch).read_bytes()})
         for version in PAUSE_VERSIONS:
             archive.write(files / f"pause-{version}.tar", f"{PAUSE}:{version}", pause, Runs(("/pause",)))
 
-        debian = _unpack(["busybox-static", "nginx"], scratch)
-        busybox = _busybox(debian)
+        debian = unpacked(["busybox-static", "nginx"], scratch)
+        busybox = busybox_of(debian)
         archive.write(files / "busybox.tar", BUSYBOX, busybox, Runs(("sh",)))
         for version in NGINX_VERSIONS:
             # SIGTERM would have nginx drop the requests it is answering.
@@ -108,7 +115,14 @@ def _make(files: Path, scratch: Path) -> None:
             archive.write(files / f"nginx-{version}.tar", f"nginx:{version}", layer, runs)
 
 
-def _unpack(packages: list[str], scratch: Path) -> Path:
+def compiled_pause(scratch: Path) -> Path:
+    """The program that holds a pod's namespaces."""
+    machine.require_programs(machine.BUILD_PROGRAMS, machine.BUILD_PACKAGES)
+    run("gcc", "-Os", "-static", "-s", "-o", scratch / "pause", PAUSE_SOURCE)
+    return scratch / "pause"
+
+
+def unpacked(packages: list[str], scratch: Path) -> Path:
     """A directory with these packages and everything they depend on, unpacked, none set up."""
     apt.Workspace(scratch / "apt").download(packages, scratch / "debs")
     tree = scratch / "debian"
@@ -117,26 +131,32 @@ def _unpack(packages: list[str], scratch: Path) -> Path:
     return tree
 
 
-def _busybox(debian: Path) -> Layer:
+def busybox_of(debian: Path) -> Layer:
+    """Debian's static busybox, under all its names."""
     program = debian / "bin/busybox"
     applets = run(program, "--list").split()
     links = {f"bin/{applet}": "busybox" for applet in applets if applet != "busybox"}
     return Layer(programs={"bin/busybox": program.read_bytes()}, links=links)
 
 
-def _nginx(debian: Path, busybox: Layer, version: str) -> Layer:
-    needed = ["usr/sbin/nginx", *_libraries(debian, "usr/sbin/nginx")]
+def with_libraries(debian: Path, programs: Iterable[str]) -> Layer:
+    """Programs out of unpacked packages, by their paths there, and what they load."""
+    needed = dict.fromkeys(path for program in programs for path in (program, *_libraries(debian, program)))
     return Layer(
-        programs={**busybox.programs, **{path: (debian / path).read_bytes() for path in needed}},
-        files={
-            "etc/nginx/nginx.conf": nginx_configuration(version).encode(),
-            # nginx's workers run as nobody.
-            "etc/passwd": b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-            "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
-        },
-        links={**busybox.links, "lib64/ld-linux-x86-64.so.2": f"/{_LOADER}"},
-        directories=("run", "var/lib/nginx"),
+        programs={path: (debian / path).read_bytes() for path in needed},
+        links={"lib64/ld-linux-x86-64.so.2": f"/{_LOADER}"},
     )
+
+
+def _nginx(debian: Path, busybox: Layer, version: str) -> Layer:
+    files = {
+        "etc/nginx/nginx.conf": nginx_configuration(version).encode(),
+        # nginx's workers run as nobody.
+        "etc/passwd": b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+        "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
+    }
+    server = with_libraries(debian, ["usr/sbin/nginx"])
+    return busybox | server | Layer(files=files, directories=("run", "var/lib/nginx"))
 
 
 def _libraries(debian: Path, program: str) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.membership import RECORD
-from lab import base, cgroups, cleanup, hosts, kernel, machine, mirror, network, registry, sets, ssh, state
+from lab import base, cgroups, cleanup, hosts, images, kernel, machine, mirror, network, registry, sets, ssh, state
 from lab.process import LabError
 from lab.progress import say, step
 from lab.state import Host
@@ -45,26 +45,45 @@ def up(
             fresh = True
         running = [] if fresh else [host for host in wanted if hosts.is_running(host) and network.is_connected(host)]
         cleanup.clear_leftovers(running)
-        images = {} if fresh else _kept_images(known, wanted)
-        if not images:
+        disks = {} if fresh else _kept_disks(known, wanted)
+        if not disks:
             cleanup.clear_leftovers([])
             fresh, running = True, []
-            images = {each: base.prepare(each) for each in _flavours(wanted)}
+            disks = {each: base.prepare(each) for each in _flavours(wanted)}
         _discard_disks(keep=[] if fresh else wanted)
         if fresh:
             (state.PKI / RECORD).unlink(missing_ok=True)  # etcd's data went with the disks, as they shall
-        base.remove_others(images.values())
-        mirror.prepare([chosen], yum="rpm" in images)
+        base.remove_others(disks.values())
+        mirror.prepare([chosen], yum="rpm" in disks)
         network.create()
         mirror.start()
         registry.start()
+        for name in known.get("brought", []):
+            _bring(name, chosen)
         ssh.make_keys(wanted)
-        described = {each: str(path) for each, path in images.items()}
+        described = {each: str(path) for each, path in disks.items()}
         state.update(nodes=number, flavour=flavour, line=chosen, images=described)
         kernel.remember()
-        _boot([host for host in wanted if host not in running], images)
+        _boot([host for host in wanted if host not in running], disks)
         hosts.each(lambda host: hosts.wait(host, booted=False), [host for host in running if not network.is_cut(host)])
     return wanted
+
+
+def bring(name: str) -> None:
+    """Bring the image of a program that not every cluster has into the registry, built first if need be.
+
+    Args:
+        name: one of sets.BROUGHT.
+
+    Raises:
+        LabError: it could not be done.
+    """
+    with state.lock():
+        line = state.line()
+        if line is None or not network.exists():
+            raise LabError("the lab is down: python -m lab up")
+        _bring(name, line)
+        state.update(brought=sorted({*state.load().get("brought", []), name}))
 
 
 def down() -> None:
@@ -139,34 +158,40 @@ def check_machine() -> None:
             )
 
 
+def _bring(name: str, line: str) -> None:
+    picture = images.of_program(name, sets.version(line, name))
+    if picture.pushed and registry.push({picture.pushed: picture.file}):
+        say(f"  pushed {picture.pushed} to the registry")
+
+
 def _flavours(chosen: list[Host]) -> list[str]:
     return list(dict.fromkeys(host.flavour for host in chosen))
 
 
-def _kept_images(known: dict[str, Any], wanted: list[Host]) -> dict[str, Path]:
+def _kept_disks(known: dict[str, Any], wanted: list[Host]) -> dict[str, Path]:
     """The base image by flavour that the hosts' disks are laid over; none at all if one has gone."""
-    images = {each: Path(path) for each, path in known.get("images", {}).items()}
-    if not all(each in images and images[each].is_dir() for each in _flavours(wanted)):
+    disks = {each: Path(path) for each, path in known.get("images", {}).items()}
+    if not all(each in disks and disks[each].is_dir() for each in _flavours(wanted)):
         return {}
-    if any(image != base.directory(each) for each, image in images.items()):
+    if any(disk != base.directory(each) for each, disk in disks.items()):
         say("  the base image has changed since these hosts were made: up --fresh takes the new one")
-    return images
+    return disks
 
 
-def _boot(chosen: list[Host], images: dict[str, Path]) -> None:
+def _boot(chosen: list[Host], disks: dict[str, Path]) -> None:
     if not chosen:
         return
     new = [host for host in chosen if hosts.is_new(host)]
     with step(f"booting {_names(chosen)}"):
-        hosts.each(lambda host: hosts.start(host, images[host.flavour]), chosen)
+        hosts.each(lambda host: hosts.start(host, disks[host.flavour]), chosen)
         hosts.each(lambda host: hosts.wait(host, booted=host in new), chosen)
 
 
 def _start(chosen: list[Host]) -> None:
-    images = _kept_images(state.load(), chosen)
-    if not network.exists() or not images:
+    disks = _kept_disks(state.load(), chosen)
+    if not network.exists() or not disks:
         raise LabError("the lab is down: python -m lab up")
-    hosts.each(lambda host: hosts.start(host, images[host.flavour]), chosen)
+    hosts.each(lambda host: hosts.start(host, disks[host.flavour]), chosen)
     hosts.each(lambda host: hosts.wait(host, booted=False), chosen)
 
 

@@ -7,6 +7,7 @@ other answers over TLS at 10.1.10.1:5443, with a certificate of the cluster's ow
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +94,7 @@ def start() -> None:
         plain.start()
     if not secure.is_current():
         secure.start()
-    for name in _push():
+    for name in push({name: MIRROR / "images" / file for name, file in mirror.manifest()["registry"].items()}):
         say(f"  pushed {name} to the registry")
 
 
@@ -153,8 +154,18 @@ def _program() -> Path:
     return cache.get("registry", package.name.split("_")[1], extract) / "docker-registry"
 
 
-def _push() -> list[str]:
-    """Bring the images into the registry that are not in it; their names."""
-    pairs = [f"{name}={MIRROR / 'images' / file}" for name, file in mirror.manifest()["registry"].items()]
+def push(pictures: Mapping[str, Path]) -> list[str]:
+    """Bring image archives into the registry.
+
+    Args:
+        pictures: what the registry calls them, repository:tag -> the archive.
+
+    Returns:
+        the names of those that were not in it.
+
+    Raises:
+        LabError: the registry does not take one.
+    """
+    pairs = [f"{name}={file}" for name, file in pictures.items()]
     script = Path(__file__).with_name("push.py")
     return run(*network.enter(), sys.executable, "-I", script, GATEWAY, str(PORT), *pairs).split()

@@ -12,6 +12,7 @@ NEWEST, GUIDES = "1.37", "1.20"
 DEFAULT = {"deb": NEWEST, "rpm": GUIDES, "mixed": GUIDES}
 OTHERWISE = {"runc_version": components.RUNC}  # Debian's: a Go module's has no seccomp
 OLD_FLANNEL = "0.15.1"  # beside the guide's own: the one that reads etcd's v2 API
+BROUGHT = ("metrics-server",)  # what runs in pods of some clusters, and is built when it is asked for
 PARTS = {"docker": ("docker",), "containerd": ("containerd", "runc", "cni-plugins", "crictl")}
 
 
@@ -60,8 +61,8 @@ def parts(line: str) -> list[tuple[str, str]]:
 
 
 def in_pods(line: str) -> list[tuple[str, str]]:
-    """What runs in pods: programs the lab makes images of, and versions. The guide's cluster has none."""
-    return [] if line == GUIDES else [(part, version(line, part)) for part in ("coredns", "metrics-server")]
+    """What runs in pods of every cluster: programs the lab makes images of, and versions. The guide's has none."""
+    return [] if line == GUIDES else [("coredns", version(line, "coredns"))]
 
 
 def pause_image(line: str) -> str:

@@ -38,6 +38,7 @@ ORDER = (
     "test_converge",
     "test_check",
     "test_workload",
+    "test_conformance",
     "test_etcd",
     "test_preflight",
     "test_security",

@@ -38,7 +38,7 @@ def test_an_image_is_what_docker_save_writes(tmp_path):
     assert entry["RepoTags"] == ["lab/a:1"]
     assert entry["Config"] == hashlib.sha256(parts[entry["Config"]]).hexdigest() + ".json"
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
-    assert config["config"] == {"Cmd": ["/usr/sbin/a"], "Env": ["PATH=/bin"], "WorkingDir": "/"}
+    assert config["config"] == {"Cmd": ["/usr/sbin/a"], "Env": [archive._PATH], "WorkingDir": "/"}
     assert layer == archive.pack(LAYER)
 
 
