@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from audit.answers import Reading
-from audit.areas import docker, etcd, flannel, host, kubernetes, pki, pods, roles
+from audit.areas import dns, docker, etcd, flannel, host, kubernetes, pki, pods, roles
 from audit.areas.view import View
 from audit.model import Finding, HostFound, Report
 from cluster.settings import Cluster
@@ -34,7 +34,7 @@ def judge(cluster: Cluster, readings: Iterable[Reading], began: datetime, second
 def _findings(view: View, reading: Reading) -> Iterator[Finding]:
     yield from host.unread(view, reading)
     if not reading.trouble:
-        for area in (host, roles, pki, etcd, flannel, docker, pods, kubernetes):
+        for area in (host, roles, pki, etcd, flannel, docker, pods, kubernetes, dns):
             yield from area.judge(view, reading)
 
 

@@ -1,4 +1,4 @@
-"""Who of the nodes' pods reaches whom, and what is likely in the way: what `facts.network` told, in words."""
+"""Who of the nodes' pods reaches whom, which names they find, and what is in the way: `facts.network` in words."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -51,3 +51,37 @@ def reason(settings: Settings, names: Iterable[str], reaches: Found, *, small: b
     if ports:
         return f"does the network between the hosts let UDP port {ports[0].number} through, and a firewall on them?"
     return "are the hosts in one layer-2 network, and may a host send packets of its pods' addresses there?"
+
+
+def service_name(settings: Settings) -> str:
+    """The name of the API server's service, which every cluster has."""
+    return f"kubernetes.default.svc.{settings.cluster_domain}"
+
+
+def asked_names(settings: Settings) -> dict[str, str]:
+    """The arguments by which `Reach` and `PodNetwork` ask for names; none without cluster DNS."""
+    return {"dns": str(settings.dns_address), "service": service_name(settings)} if settings.cluster_dns else {}
+
+
+def unnamed(settings: Settings, names: Mapping[str, Any]) -> dict[str, str]:
+    """What a node's pods do not find by name, by where it is ("inside", "outside"): why, in words.
+
+    Args:
+        names: what the node's `Reach` or `PodNetwork` told of them.
+    """
+    asked, found = f"cluster DNS ({settings.dns_address})", {}
+    if names.get("inside", "yes") != "yes":
+        found["inside"] = _answered(asked, names["inside"], service_name(settings))
+    if names.get("outside", "yes") != "yes" and names["resolvers"]:
+        others = ", ".join(names["resolvers"])
+        found["outside"] = f"{_answered(asked, names['outside'], 'outside names')}, though {others} answers this host"
+    return found
+
+
+def _answered(asked: str, answer: str, what: str) -> str:
+    if answer == "unknown":
+        return f"{asked} knows no {what}"
+    if answer:
+        code = answer.split()[-1]
+        return f"{asked} answers for {what} with error {code} of RFC 1035"
+    return f"{asked} does not answer, asked for {what}"

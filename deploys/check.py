@@ -1,4 +1,4 @@
-"""The closing check: containers reach each other, API servers answer, nodes are Ready."""
+"""The closing check: containers reach each other and find names, API servers answer, nodes are Ready."""
 
 from pyinfra import host
 

@@ -9,4 +9,6 @@ local.include("deploys/flannel.py")  # every node leases its piece of the pod ne
 local.include("deploys/docker.py")  # Docker on that lease
 local.include("deploys/master.py")  # API server, controller manager, scheduler
 local.include("deploys/node.py")  # kubelet and kube-proxy
-local.include("deploys/check.py")  # every node Ready, containers reach each other
+local.include("deploys/dns.py")  # cluster DNS
+local.include("deploys/metrics.py")  # metrics-server, where the settings want it
+local.include("deploys/check.py")  # every node Ready, containers reach each other and find names

@@ -5,9 +5,11 @@ from typing import Any
 
 from cluster.desired import Role
 from cluster.families import FamilyName
+from cluster.reach import asked_names
 from cluster.roles import LIBEXEC, UNITS
 from cluster.roles.lease import device
 from cluster.settings import Cluster, Host
+from cluster.workloads import addons
 from facts import bundle
 from facts.base import Fact
 from facts.bundle import Questions
@@ -20,6 +22,7 @@ from facts.network import PodNetwork, Ways
 from facts.packages import Altered, Offers
 from facts.role import RoleState, asked
 from facts.units import CommandLines
+from facts.workloads import Controllers, Pods
 
 READER = f"{LIBEXEC}/audit"
 # Root runs it for somebody else: nothing of that account's environment (PATH, HOME with its .curlrc, ...) is left.
@@ -43,7 +46,7 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
     flannel = {"network": str(settings.pod_network), "backend": settings.flannel_backend, "device": device(settings)}
     found: dict[str, tuple[type[Fact[Any]], dict[str, Any]]] = {}
     if host.is_node:  # first: nodes ask each other, and begin at the same time
-        found |= {"pods": (PodNetwork, flannel)}
+        found |= {"pods": (PodNetwork, {**flannel, **asked_names(settings)})}
     found |= {
         "roles": (RoleState, asked(listed, family)),
         "certificates": (Certificates, {}),
@@ -59,6 +62,9 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
         found |= {"ways": (Ways, {"network": flannel["network"], "device": flannel["device"]})}
     if host.is_master:
         found |= {"api": (ApiServer, {}), "nodes": (Nodes, {})}
+    if host.is_master and settings.cluster_dns:
+        found |= {"dns": (Controllers, {"names": [addons.DNS], "namespace": addons.SYSTEM})}
+        found |= {"dns_pods": (Pods, {"labels": addons.DNS_PODS, "namespace": addons.SYSTEM})}
     return found
 
 

@@ -48,6 +48,7 @@ class Nodes(Fact[dict[str, Any]]):
 
     + wait_for: names to wait for until each is Ready
     + seconds: how long to wait for them
+    + ready: False: wait only until each is known
 
     Source: the API server's /api/v1/nodes, by kubectl.
 
@@ -60,12 +61,12 @@ class Nodes(Fact[dict[str, Any]]):
     default = dict
     asks = "kube-apiserver"
 
-    def script(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
+    def script(self, wait_for: Iterable[str] = (), seconds: int = 0, ready: bool = True) -> str:
         k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
         names = " ".join(wait_for)
         wait = (
             f"end=$(($(date +%s) + {seconds})); while [ $(date +%s) -lt $end ]; do "
-            f"r=$({k} get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/ {{print $1}}'); "
+            f"r=$({k} get nodes --no-headers 2>/dev/null | awk '{'$2 ~ /^Ready/ ' if ready else ''}{{print $1}}'); "
             f'm=; for n in {names}; do echo "$r" | grep -qx "$n" || m=$n; done; '
             '[ -n "$m" ] || break; sleep 0.5; done; '
         )
@@ -77,6 +78,39 @@ class Nodes(Fact[dict[str, Any]]):
         except (ValueError, KeyError) as error:
             raise FactProcessError(f"kubectl get nodes did not answer in JSON: {error}") from error
         return {item["metadata"]["name"]: _node(item) for item in items}
+
+
+class NodeMetrics(Fact[dict[str, Any]]):
+    """
+    What nodes use, by name, as metrics-server tells; {} where it tells nothing.
+
+    + wait_for: names to wait for until each is among them
+    + seconds: how long to wait for them
+
+    Source: the API server's /apis/metrics.k8s.io/v1beta1/nodes, by kubectl.
+
+    .. code:: python
+
+        {"node1": {"cpu": "142385120n", "memory": "612456Ki"}}
+    """
+
+    default = dict
+
+    def script(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
+        k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
+        return (
+            f"end=$(($(date +%s) + {seconds})); while :; do "
+            f"m=$({k} get --raw /apis/metrics.k8s.io/v1beta1/nodes 2>/dev/null); left=; "
+            f"for n in {' '.join(wait_for)}; do case $m in *'\"name\":\"'$n'\"'*) ;; *) left=$n;; esac; done; "
+            '[ -n "$left" ] && [ $(date +%s) -lt $end ] || break; sleep 1; done; printf "%s\\n" "$m"'
+        )
+
+    def read(self, lines: list[str]) -> dict[str, Any]:
+        try:
+            items = json.loads("\n".join(lines))["items"]
+        except (ValueError, KeyError) as error:
+            raise FactProcessError(f"kubectl get --raw did not answer in JSON: {error}") from error
+        return {item["metadata"]["name"]: item["usage"] for item in items}
 
 
 def _node(item: dict[str, Any]) -> dict[str, Any]:

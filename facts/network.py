@@ -41,7 +41,8 @@ class Place(Fact[dict[str, Any]]):
 
 class Reach(Fact[dict[str, Any]]):
     """
-    Whom a place among a node's pods reaches (see `Place`), with packets as large as pods' are.
+    Whom a place among a node's pods reaches (see `Place`), with packets as large as pods' are, and which names are
+    answered there.
 
     + pid: the place's process
     + places: other nodes' places: what they are sent must come back whole
@@ -51,14 +52,19 @@ class Reach(Fact[dict[str, Any]]):
     + device: flannel's
     + port: where places answer
     + patience: seconds to try
+    + dns: cluster DNS' address; "": no names are asked
+    + service: the name of one
 
     Source: `socat`; where somebody does not answer, `iptables`, `ip` and `bridge` for what on this node may be why.
-    An answer is "yes", "no", or "small": what fills packets gets lost.
+    An answer is "yes", "no", or "small": what fills packets gets lost. Of names, inside and outside the cluster, "yes",
+    "unknown", "failed" with a code of RFC 1035, or "" where nobody answered; `resolvers` are the host's own that do
+    answer where cluster DNS knows nothing of what is outside.
 
     .. code:: python
 
         {"answers": {"192.168.14.254": "yes", "192.168.22.254": "no"},
-         "causes": ["there is no route to 192.168.22.254"]}
+         "causes": ["there is no route to 192.168.22.254"],
+         "names": {"inside": "yes", "outside": "failed 2", "resolvers": ["10.1.10.1"]}}
     """
 
     default = dict
@@ -73,12 +79,16 @@ class Reach(Fact[dict[str, Any]]):
         device: str = "flannel.1",
         port: int = PORT,
         patience: int = 10,
+        dns: str = "",
+        service: str = "kubernetes.default.svc.cluster.local",
     ) -> str:
         return "\n".join(
             (
                 program("ways", BACKEND=backend, DEVICE=device, NETWORK=network),
                 program("reach", PID=pid, PORT=port, PATIENCE=patience),
+                *_names(dns, service),
                 f"ask_all {words([' '.join(places), ' '.join(listeners)])}",
+                *_WAIT * bool(dns),
             )
         )
 
@@ -99,13 +109,15 @@ class PodNetwork(Fact[dict[str, Any]]):
     + life: seconds for which the place stands
     + port: where places answer
     + patience: seconds to try
+    + dns, service: as of `Reach`
 
     Source: as of `Place` and `Reach`, without `docker run`. {} before the first lease.
 
     .. code:: python
 
         {"lease": "192.168.13.1/24", "address": "192.168.13.254", "pid": 4711, "troubles": [],
-         "answers": {"192.168.14.0/24": "yes"}, "causes": []}
+         "answers": {"192.168.14.0/24": "yes"}, "causes": [],
+         "names": {"inside": "yes", "outside": "yes", "resolvers": []}}
     """
 
     default = dict
@@ -118,6 +130,8 @@ class PodNetwork(Fact[dict[str, Any]]):
         life: int = 20,
         port: int = PORT,
         patience: int = 6,
+        dns: str = "",
+        service: str = "kubernetes.default.svc.cluster.local",
     ) -> str:
         return "\n".join(
             (
@@ -126,7 +140,9 @@ class PodNetwork(Fact[dict[str, Any]]):
                 program("reach", PORT=port, PATIENCE=patience),
                 'place=$(resolvers; open_place); printf "%s\\n" "$place"',
                 'PID=$(printf "%s\\n" "$place" | sed -n "s/^pid //p"); [ -n "$PID" ] || exit 0',
+                *_names(dns, service),
                 'ask_all "" "" "$(leases)"',
+                *_WAIT * bool(dns),
             )
         )
 
@@ -211,6 +227,14 @@ def _answers(lines: Iterable[str]) -> dict[str, bool]:
     return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in lines)}
 
 
+_WAIT = ('wait "$names"',)
+
+
+def _names(dns: str, service: str) -> tuple[str, ...]:
+    """Shell that begins to ask for names, beside whatever else is asked."""
+    return (program("names", DNS=dns, NAME=service), "ask_names & names=$!") if dns else ()
+
+
 def _place(lines: list[str]) -> dict[str, Any]:
     """What probe.sh printed of the place it opened."""
     found = _pairs(lines)
@@ -224,7 +248,9 @@ def _reach(lines: list[str]) -> dict[str, Any]:
     """What reach.sh printed of whom it asked."""
     found = _pairs(lines)
     answers = {asked: answer for answer in ("yes", "small", "no") for asked in found.get(answer, [])}
-    return {"answers": answers, "causes": found.get("cause", [])}
+    names = {where: found[where][0] for where in ("inside", "outside") if where in found}
+    told: dict[str, Any] = {"answers": answers, "causes": found.get("cause", [])}
+    return {**told, "names": {**names, "resolvers": found.get("resolver", [])}} if names else told
 
 
 def _pairs(lines: Iterable[str]) -> dict[str, list[str]]:

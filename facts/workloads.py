@@ -10,7 +10,7 @@ from pyinfra.api.exceptions import FactProcessError
 from cluster.shell import program
 from cluster.workloads import controllers
 from cluster.workloads.differences import differences
-from cluster.workloads.objects import Manifest, label, selector_text
+from cluster.workloads.objects import CONTROLLERS, Manifest, label, selector_text
 from facts.base import Fact
 from facts.kubernetes import KUBECONFIG, KUBECTL
 from facts.shell import words
@@ -59,6 +59,8 @@ class Differences(Fact[dict[str, Any]]):
 
     + namespace: where objects without one belong; None: in "default"
 
+    Of a controller that is there, `complete` says whether all its pods are, and are available.
+
     Source: `kubectl apply --server-side --dry-run=server` against `kubectl get`; of Secrets, digests of their data.
 
     .. code:: python
@@ -97,6 +99,8 @@ class Differences(Fact[dict[str, Any]]):
                 changes = [_TAKEN_OVER]
             namespace = item["metadata"].get("namespace")
             objects[_key(item)] = {"exists": found is not None, "changes": changes, "namespace": namespace}
+            if found and item["kind"] in CONTROLLERS and item["kind"] != "Job":
+                objects[_key(item)]["complete"] = controllers.controller(found).complete
         errors = [line for line in told if not line.startswith("Warning:")]
         return {"answers": True, "errors": errors, "objects": objects}
 
@@ -220,6 +224,7 @@ class Present(Fact[dict[str, Any]]):
 
     + resources: as kubectl writes them: ["rc/nginx-v1", "service/nginx"]
     + namespace: where they are
+    + applied: True: only those that were applied by this project, as the server has noted
 
     Source: `kubectl get`.
 
@@ -230,11 +235,13 @@ class Present(Fact[dict[str, Any]]):
 
     default = dict
 
-    def script(self, resources: Iterable[str] = (), namespace: str = "default") -> str:
+    def script(self, resources: Iterable[str] = (), namespace: str = "default", applied: bool = False) -> str:
         k = kubectl(namespace)
+        answers = f"{k} get --raw /readyz >/dev/null 2>&1 || {{ echo silent; exit 0; }}; echo answers; "
+        if applied:
+            return answers + _managed(k, list(resources))
         return (
-            f"{k} get --raw /readyz >/dev/null 2>&1 || {{ echo silent; exit 0; }}; echo answers; "
-            f"for r in {words(resources)}; do get() {{ {k} get $r --ignore-not-found -o name; }}; "
+            f"{answers}for r in {words(resources)}; do get() {{ {k} get $r --ignore-not-found -o name; }}; "
             'if o=$(get 2>/dev/null); then [ -z "$o" ] || echo "present $r"; '
             'else get 2>&1 | sed "s/^/error /"; fi; done'
         )
@@ -242,6 +249,26 @@ class Present(Fact[dict[str, Any]]):
     def read(self, lines: list[str]) -> dict[str, Any]:
         return {
             "answers": "answers" in lines,
-            "present": [line[8:] for line in lines if line.startswith("present ")],
+            "present": [line[8:] for line in lines if line.startswith("present ")] + [*dict.fromkeys(_applied(lines))],
             "errors": [line[6:] for line in lines if line.startswith("error ")],
         }
+
+
+def _managed(k: str, resources: list[str]) -> str:
+    """Shell that prints objects with those who manage them, all asked for at once."""
+    shown = "{range .items[*]}managed {.kind}/{.metadata.name} " + _MANAGERS + '{"\\n"}{end}'
+    several = resources * 2 if len(resources) == 1 else resources  # of one alone it makes no list
+    return (
+        f"if o=$({k} get {words(several)} --ignore-not-found -o jsonpath={words([shown])} 2>&1); "
+        "then printf '%s\\n' \"$o\"; else printf '%s\\n' \"$o\" | sed 's/^/error /'; fi"
+    )
+
+
+def _applied(lines: Iterable[str]) -> Iterator[str]:
+    """Of the objects with those who manage them, this project's, as kubectl writes them."""
+    for line in lines:
+        word, _, told = line.partition(" ")
+        named, *managers = told.split() or [""]
+        if word == "managed" and MANAGER in managers:
+            kind, _, name = named.partition("/")
+            yield f"{kind.lower()}/{name}"

@@ -12,7 +12,7 @@ from pyinfra.api import StringCommand, operation
 
 from cluster.addresses import first_address
 from cluster.ports import KUBELET_PORT
-from cluster.reach import addresses, complaint, silent
+from cluster.reach import addresses, asked_names, complaint, silent, unnamed
 from cluster.roles.lease import device
 from cluster.roles.master import API_SERVER, api_server_ready
 from cluster.settings import Host
@@ -24,6 +24,11 @@ from operations.inventory import the_cluster, this_host
 from operations.refusal import refuse
 from operations.role import answer
 from operations.survey import ask_one, survey
+
+_NAMES = (
+    "do its pods run (kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide; deploys/dns.py makes them), and "
+    "kube-proxy here?"
+)
 
 
 @operation()
@@ -61,7 +66,7 @@ def nodes_ready() -> Iterator[StringCommand]:
 
 @operation()
 def pods_reach_each_other() -> Iterator[StringCommand]:
-    """See that pods start here, and ask every other node, from a container's place, with packets of full size."""
+    """See that pods start here, and ask every other node with packets of full size, and for names, from among pods."""
     if not state.is_executing:
         host.noop("checked after a run")
         return
@@ -72,12 +77,15 @@ def pods_reach_each_other() -> Iterator[StringCommand]:
     reaches = survey(Reach, groups=(NODES,), each=_asked(places, leased))
     targets = {**addresses(places), **leased}
     lost = silent(host.name, targets, reaches) if "address" in places[host.name] else {}
+    names = unnamed(cluster.settings, reaches.get(host.name, {}).get("names", {}))
     without = [name for name, place in places.items() if not place]
     without += [n.name for n in away if n.name not in leased]
     troubles = [
         *places[host.name].get("troubles", []),
         *([complaint(cluster.settings, host.name, lost, targets, reaches)] if lost else []),
         *([f"no lease on {', '.join(without)}"] if without else []),
+        *names.values(),
+        *([_NAMES] if names else []),
     ]
     if troubles:
         yield refuse("; ".join(troubles))
@@ -112,6 +120,7 @@ def _asked(places: dict[str, Any], leased: dict[str, str]) -> dict[str, dict[str
             "places": tuple(address for other, address in addresses(places).items() if other != name),
             "listeners": listeners,
             **flannel,
+            **asked_names(settings),
         }
         for name in addresses(places)
     }

@@ -16,6 +16,7 @@ from cluster.roles.master import master_role
 from cluster.roles.node import node_role
 from cluster.workloads.manifests import Source
 from cluster.workloads.objects import CONTROLLERS, Labels, Manifest, Object
+from facts.kubernetes import Nodes
 from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
 from operations import intent, objects, pods
@@ -26,6 +27,8 @@ from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge
 from operations.rolling import Update
+
+_PATIENCE = 60  # seconds: a kubelet that was just started has registered its node long before
 
 
 @operation()
@@ -45,6 +48,7 @@ def manifest(
     values: Mapping[str, Any] | None = None,
     namespace: str | None = None,
     deadline: int = 180,
+    spread: bool = False,
     **arguments: Any,
 ) -> OperationMeta:
     """Apply objects, and wait until controllers among them have all their pods available.
@@ -57,6 +61,7 @@ def manifest(
         values: what a template's names stand for.
         namespace: where objects without one belong; None: "default".
         deadline: seconds without progress after which the run stops and says why; 0: do not wait.
+        spread: True: before a change, wait until the API server knows every node: pods are spread over those it knows.
         arguments: pyinfra's own, as `name`.
 
     Leave `replicas` out of a manifest whose controller `scale` gives another number: the two would undo each other.
@@ -64,23 +69,35 @@ def manifest(
     intent.check(deadline=deadline)
     wanted = intent.written(sources, values, namespace)
     arguments.setdefault("name", f"Apply {wanted}")
-    return _manifest(wanted, intent.earlier(), namespace, deadline, **arguments)
+    return _manifest(wanted, intent.earlier(), namespace, deadline, spread, **arguments)
 
 
 @operation()
 def _manifest(
-    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int
+    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int, spread: bool
 ) -> Iterator[StringCommand]:
+    yield from bring(wanted, before, namespace, deadline, spread=spread)
+
+
+def bring(
+    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int, *, spread: bool = False
+) -> Iterator[StringCommand]:
+    """What `manifest` does, for operations whose objects are known only when their turn comes."""
     found = objects.compare(wanted, namespace, before)
     if found.errors:
         yield refuse(*found.errors, verdict=intent.NOTHING_APPLIED)
         return
     if found.lines:
         announce(host, found.lines)
+        if spread and state.is_executing:
+            nodes = [n.name for n in the_cluster().nodes]
+            # One that does not come is another operation's to complain about.
+            host.get_fact(Nodes, wait_for=nodes, seconds=_PATIENCE, ready=False)
         yield objects.apply(found.changed, namespace)
     else:
         host.noop(f"{wanted}: as the manifest says")
-    for place, names in _controllers(wanted).items() if state.is_executing and deadline else ():
+    waiting = Manifest(o for o in wanted if str(o) not in found.complete)
+    for place, names in _controllers(waiting).items() if state.is_executing and deadline else ():
         yield from pods.settle(names, place, deadline)
 
 
@@ -94,7 +111,11 @@ def _controllers(wanted: Manifest) -> dict[str, list[str]]:
 
 
 def absent(
-    resources: str | Iterable[str], namespace: str = "default", deadline: int = 180, **arguments: Any
+    resources: str | Iterable[str],
+    namespace: str = "default",
+    deadline: int = 180,
+    applied: bool = False,
+    **arguments: Any,
 ) -> OperationMeta:
     """Delete objects that are there, and wait until they are gone.
 
@@ -102,17 +123,18 @@ def absent(
         resources: as kubectl writes them: "service/nginx", or several.
         namespace: where they are.
         deadline: seconds that deleting each may take.
+        applied: True: only those that `manifest` has applied; somebody else's of the same name stay.
         arguments: pyinfra's own, as `name`.
     """
     intent.check(deadline=deadline)
     listed = intent.resources([resources] if isinstance(resources, str) else resources)
     arguments.setdefault("name", f"Delete {', '.join(listed)}")
-    return _absent(listed, namespace, deadline, **arguments)
+    return _absent(listed, namespace, deadline, applied, **arguments)
 
 
 @operation()
-def _absent(resources: tuple[str, ...], namespace: str, deadline: int) -> Iterator[StringCommand]:
-    found = host.get_fact(Present, resources=resources, namespace=namespace)
+def _absent(resources: tuple[str, ...], namespace: str, deadline: int, applied: bool) -> Iterator[StringCommand]:
+    found = host.get_fact(Present, resources=resources, namespace=namespace, applied=applied)
     errors = found["errors"] if found.get("answers") else objects.without_server()
     if errors:
         yield refuse(*errors, verdict=intent.NOTHING_APPLIED)

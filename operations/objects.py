@@ -21,6 +21,7 @@ class Comparison:
     + errors: why it cannot be done
     + answers: whether the server answers at all
     + fields: of each object that is there, by name, what differs
+    + complete: the objects, by their texts, that need not be waited for
     """
 
     lines: list[str]
@@ -28,6 +29,7 @@ class Comparison:
     errors: list[str]
     answers: bool = True
     fields: Mapping[str, list[str]] = field(default_factory=dict)
+    complete: frozenset[str] = frozenset()
 
 
 def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...]) -> Comparison:
@@ -43,7 +45,7 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
         return Comparison([f"create {o}" for o in manifest], manifest, without_server(), False)
     made = {o.name for o in (manifest if state.is_executing else before) if o.kind == "Namespace"}
     errors = [e for e in found["errors"] if not any(f'namespaces "{name}" not found' in e for name in made)]
-    changed, lines, fields = [], [], {}
+    changed, lines, fields, complete = [], [], {}, set()
     for o in manifest:
         at_server = _at_server(found["objects"], o)
         if not at_server.get("exists"):
@@ -54,8 +56,10 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
         if fields[o.name]:
             lines.append(f"change {o} ({_changes(o, fields[o.name])})")
             changed.append(wanted)
+        elif at_server.get("complete"):
+            complete.add(str(o))
     errors += [e for o in changed if (e := _selects_nothing(o, before))]
-    return Comparison(lines, Manifest(changed), errors, fields=fields)
+    return Comparison(lines, Manifest(changed), errors, fields=fields, complete=frozenset(complete))
 
 
 def _keeping_replicas(o: Object, changes: list[str]) -> tuple[Object, list[str]]:

@@ -19,7 +19,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     name, found = reading.host.name, reading.fact("pods")
     troubles = found.get("troubles", [])
     yield from _starting(view, reading, [t.removeprefix(_NO_POD) for t in troubles if t.startswith(_NO_POD)])
-    if view.runs(reading, "docker") and not _explained(view, reading):
+    if view.runs(reading, "docker") and not explained(view, reading):
         for trouble in troubles:
             if not trouble.startswith(_NO_POD):
                 repair = "deploys/cluster.py; then ask again"
@@ -27,9 +27,9 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     lost = {
         asker: others
         for asker, others in _blamed(view).get(name, {}).items()
-        if not _explained(view, view.by_name[asker])
+        if not explained(view, view.by_name[asker])
     }
-    if lost and not _explained(view, reading):
+    if lost and not explained(view, reading):
         told = {r.host.name: r.fact("pods") for _, r in view.nodes}
         small = all(answer == "small" for answer in lost.values())
         why = reason(view.settings, (name, *lost), told, small=small)
@@ -37,7 +37,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
         expected = f"exchange {packets} with those of {', '.join(lost)}"
         repair = "remove what is named there; deploys/check.py asks again"
         yield Finding(name, "flannel", "drift", "its pods", expected, why, repair)
-    elif found.get("answers") and not _explained(view, reading):
+    elif found.get("answers") and not explained(view, reading):
         yield Finding(name, "flannel", "ok", "its pods", *2 * (f"reach {', '.join(found['answers'])}",))
 
 
@@ -73,7 +73,7 @@ def _blamed(view: View) -> dict[str, dict[str, str]]:
     return blamed
 
 
-def _explained(view: View, reading: Reading) -> bool:
+def explained(view: View, reading: Reading) -> bool:
     """Whether something else that is said of a node keeps its pods from being reached."""
     found = [*flannel.judge(view, reading), *docker.judge(view, reading), *roles.judge(view, reading)]
     return any(f.status != "ok" and _on_the_way(f) for f in found)

@@ -1,5 +1,7 @@
 """YAML documents of files and templates, each with its line, read as Kubernetes reads them."""
 
+import base64
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,13 @@ import jinja2
 import yaml
 
 from cluster.problems import show
+
+# What templates may ask of a text, beside Jinja's own: a Deployment whose pods carry the digest of what they read when
+# they start is rolled with it.
+_FILTERS = {
+    "sha256": lambda text: hashlib.sha256(str(text).encode()).hexdigest(),
+    "base64": lambda text: base64.b64encode(str(text).encode()).decode(),
+}
 
 
 class BadManifest(Exception):
@@ -53,6 +62,7 @@ def _render(path: Path, text: str, values: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(path.parent), keep_trailing_newline=True
     )
+    environment.filters |= _FILTERS
     try:
         return environment.from_string(text).render(values)
     except jinja2.TemplateSyntaxError as error:

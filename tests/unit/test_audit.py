@@ -538,3 +538,97 @@ def test_settings_are_no_secret_to_the_reader(tmp_path: Path) -> None:
     host = CLUSTER.host("master")
     text = reader(questions(CLUSTER, host, "deb", roles(CLUSTER, host).values()))
     assert text.startswith("#!/bin/sh\n") and "PRIVATE KEY" not in text
+
+
+# --- Cluster DNS ----------------------------------------------------------------------------------------------------
+
+NAMED = cluster(cluster_dns=True)
+ANSWERED = {"inside": "yes", "outside": "yes", "resolvers": []}
+
+
+@pytest.fixture
+def named(store: Store, found: dict[str, Reading]) -> dict[str, Reading]:
+    """A cluster with cluster DNS: its two pods, and each node's names."""
+    deployment = {"name": "coredns", "replicas": 2, "available": 2}
+    found["master"].facts["dns"] = {"answers": True, "controllers": {"Deployment coredns in kube-system": deployment}}
+    found["master"].facts["dns_pods"] = {f"coredns-{n}": _dns_pod(f"node{n}") for n in (1, 2)}
+    for name in SUBNETS:
+        found[name].facts["pods"]["names"] = dict(ANSWERED)
+    return found
+
+
+def _dns_pod(node: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "node": node,
+        "ready": True,
+        "ending": False,
+        "phase": "Running",
+        "images": ["dns:v1"],
+        "trouble": {},
+    } | changes
+
+
+def test_cluster_dns_that_answers_everywhere(named: dict[str, Reading]) -> None:
+    assert troubles(named, NAMED) == []
+    assert [(f.host, f.what) for f in report(named, NAMED).findings if f.area == "dns"] == [
+        ("master", "pods"), ("master", "places"),
+        *((node, what) for node in SUBNETS for what in ("names of services", "names outside")),
+    ]  # fmt: skip
+
+
+def test_a_cluster_without_dns_is_not_asked_for_it(found: dict[str, Reading]) -> None:
+    assert [f for f in report(found).findings if f.area == "dns"] == []
+
+
+@pytest.mark.parametrize(
+    ("names", "what", "words"),
+    [
+        ({"inside": ""}, "names of services", "(192.168.1.10) does not answer, asked for kubernetes.default.svc."),
+        ({"inside": "unknown"}, "names of services", "knows no kubernetes.default.svc.cluster.local"),
+        ({"outside": "failed 2", "resolvers": ["10.1.10.1"]}, "names outside", "error 2 of RFC 1035, though 10.1.10.1"),
+    ],
+)
+def test_a_node_without_an_answer_is_named(
+    names: dict[str, Any], what: str, words: str, named: dict[str, Reading]
+) -> None:
+    named["node2"].facts["pods"]["names"] |= names
+    said = only(named, NAMED)
+    assert (said.host, said.area, said.status, said.what) == ("node2", "dns", "drift", what)
+    assert words in said.found
+
+
+def test_names_that_no_resolver_of_the_host_knows_are_not_dnss_fault(named: dict[str, Reading]) -> None:
+    named["node2"].facts["pods"]["names"] |= {"outside": "failed 2"}
+    assert troubles(named, NAMED) == []
+
+
+def test_dns_without_pods_is_one_finding(named: dict[str, Reading]) -> None:
+    """Not one for every node that gets no answer."""
+    (deployment,) = named["master"].facts["dns"]["controllers"].values()
+    deployment["available"] = 0
+    trouble = {"reason": "ImagePullBackOff", "message": "not found", "image": "dns:v1"}
+    named["master"].facts["dns_pods"] = {"coredns-1": _dns_pod("node1", ready=False, trouble=trouble)}
+    for name in SUBNETS:
+        named[name].facts["pods"]["names"] |= {"inside": "", "outside": ""}
+    said = only(named, NAMED)
+    assert (said.host, said.area, said.what, said.repair) == ("master", "dns", "pods", "deploys/dns.py")
+    assert "0 available; pod coredns-1 on node1" in said.found and "ImagePullBackOff" in said.found
+
+
+def test_dns_that_is_not_there_is_one_finding(named: dict[str, Reading]) -> None:
+    named["master"].facts |= {"dns": {"answers": True, "controllers": {}}, "dns_pods": {}}
+    for name in SUBNETS:
+        named[name].facts["pods"]["names"] |= {"inside": "", "outside": ""}
+    assert only(named, NAMED).found == "it is not there"
+
+
+def test_pods_of_dns_that_share_a_node_are_a_warning(named: dict[str, Reading]) -> None:
+    named["master"].facts["dns_pods"]["coredns-2"]["node"] = "node1"
+    said = only(named, NAMED)
+    assert (said.status, said.what, said.found) == ("warn", "places", "on node1")
+
+
+def test_a_node_without_kube_proxy_is_not_blamed_for_dns(named: dict[str, Reading]) -> None:
+    stop("kube-proxy")(held(named, "node3"))
+    named["node3"].facts["pods"]["names"] |= {"inside": "", "outside": ""}
+    assert {f.area for f in report(named, NAMED).findings if f.status != "ok"} == {"units"}

@@ -33,7 +33,7 @@ from facts.kubernetes import Nodes
 from facts.network import Answers, Place, Reach
 from facts.packages import Removals
 from facts.role import RoleState
-from operations import audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight
+from operations import addons, audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight
 from operations.inventory import store, the_cluster
 from operations.report import Report
 from operations.role import write_files
@@ -60,7 +60,14 @@ OTHERS = {
     preflight.check,
 }
 # Those on workloads: tests/unit/test_workload_operations.py.
-ON_WORKLOADS = {kubernetes._manifest, kubernetes._absent, kubernetes._scale, kubernetes._rolling_update}
+ON_WORKLOADS = {
+    kubernetes._manifest,
+    kubernetes._absent,
+    kubernetes._scale,
+    kubernetes._rolling_update,
+    addons._metrics_server,
+    addons._nodes_are_measured,
+}
 
 
 @pytest.fixture(scope="module")
@@ -911,6 +918,26 @@ def test_nodes_that_do_not_answer_are_named_with_what_the_hosts_found(begin: Any
         "no container of node2 (192.168.2.254) answers one here, over the pod network (vxlan): "
         "on node2 FORWARD does not accept the pod network; no lease on node3"
     )
+
+
+def test_names_are_asked_for_in_the_same_question(begin: Any) -> None:
+    """Two commands a node still; where nobody answers, the run fails there and says who did not."""
+    this = begin(cluster_dns=True)
+    places(this, node1="192.168.14", node2="192.168.2", node3="192.168.66")
+    everybody = {f"192.168.{n}.254": "yes" for n in (14, 2, 66)}
+    reaches(this, node1=everybody, node2=everybody, node3=everybody)
+    this.answers["node1", Reach]["names"] = {"inside": "yes", "outside": "failed 2", "resolvers": []}
+    this.answers["node2", Reach]["names"] = {"inside": "", "outside": "", "resolvers": ["10.1.10.1"]}
+    assert this.perform(check.pods_reach_each_other, "node1") == [], "outside nobody answers the node itself either"
+    (asked,) = (arguments for name, fact, arguments in this.asked if (name, fact) == ("node1", Reach))
+    assert (asked["dns"], asked["service"]) == ("192.168.1.10", "kubernetes.default.svc.cluster.local")
+    message = refusal(this.perform(check.pods_reach_each_other, "node2"))
+    assert message.startswith(
+        "cluster DNS (192.168.1.10) does not answer, asked for kubernetes.default.svc.cluster.local; "
+        "cluster DNS (192.168.1.10) does not answer, asked for outside names, though 10.1.10.1 answers this host; "
+        "do its pods run (kubectl"
+    )
+    assert len(this.asked) == 6
 
 
 @pytest.mark.parametrize(

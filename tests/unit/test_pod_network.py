@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.reach import silent
+from cluster.reach import asked_names, silent
 from cluster.roles.lease import follower, handed
 from cluster.shell import program
+from facts.network import PodNetwork, Reach
 from tests.unit.example import cluster
 
 OURS = ["-A FORWARD -s 192.168.0.0/16 -j ACCEPT", "-A FORWARD -d 192.168.0.0/16 -j ACCEPT"]
@@ -107,6 +108,60 @@ def test_docker_is_known_to_follow_before_its_lease_moves(
 def test_nothing_moves_before_the_first_lease(tmp_path: Path) -> None:
     (cause,) = follower(cluster(pod_subnet_length=25).settings).causes
     assert run(f"( {cause.check.replace('/run/flannel', str(tmp_path))} )", tmp_path, {}).returncode != 0
+
+
+# A server's answer: an id, flags with the code, one question, so many answers.
+def header(code: int, answers: int) -> str:
+    return "cc" + "".join(f"\\{byte:03o}" for byte in (0x81, 0x80 | code, 0, 1, 0, answers, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "resolver", "told"),
+    [
+        (header(0, 1), header(0, 13), "", ["inside yes", "outside yes"]),
+        (header(3, 0), header(3, 0), "", ["inside unknown", "outside yes"]),
+        (header(0, 0), header(5, 0), header(0, 13), ["inside unknown", "outside failed 5", "resolver 10.1.10.1"]),
+        ("", header(2, 0), header(2, 0), ["inside", "outside failed 2"]),
+        ("", "", "", ["inside", "outside"]),
+    ],
+)
+def test_names_are_asked_inside_and_outside(
+    inside: str, outside: str, resolver: str, told: list[str], tmp_path: Path
+) -> None:
+    """What no resolver of the host knows either is not looked for a second time."""
+    (tmp_path / "resolv.conf").write_text("search lab\nnameserver 10.1.10.1\n")
+    asked = tmp_path / "asked"
+    socat = f"""
+    q=$(od -An -c | tr -d ' \\n')
+    echo "$4" >> {asked}
+    case "$4 $q" in
+    *192.168.1.10:53*kubernetes*cluster*local*) printf '{inside}' ;;
+    *192.168.1.10:53*) printf '{outside}' ;;
+    *) printf '{resolver}' ;;
+    esac
+    """
+    names = program("names", DNS="192.168.1.10", NAME="kubernetes.default.svc.cluster.local")
+    names = names.replace("/etc/resolv.conf", str(tmp_path / "resolv.conf"))
+    done = run(f'inside() {{ "$@"; }}\nPATIENCE=0\n{names}ask_names', tmp_path, {"socat": socat})
+    assert sorted(line.rstrip() for line in done.stdout.splitlines()) == told, done.stderr
+    assert "UDP:192.168.1.10:53,readbytes=12" in asked.read_text()
+
+
+def test_a_question_is_one_packet_as_rfc_1035_has_it(tmp_path: Path) -> None:
+    names = program("names", DNS="192.168.1.10", NAME="x")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{names}question kubernetes.default.svc.a1-b.local 1"], capture_output=True, check=True
+    )
+    assert done.stdout == (
+        b"cc\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+        b"\x0akubernetes\x07default\x03svc\x04a1-b\x05local\x00\x00\x01\x00\x01"
+    )
+
+
+def test_without_cluster_dns_no_name_is_asked() -> None:
+    assert asked_names(cluster().settings) == {}
+    assert "ask_names" not in PodNetwork().script() and "ask_names" not in Reach().script(pid=1)
+    assert PodNetwork().script(dns="192.168.1.10").endswith('wait "$names"')
 
 
 def test_who_says_nothing_is_silent() -> None:

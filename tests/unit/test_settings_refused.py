@@ -48,6 +48,12 @@ BAD = [
     ("service_node_ports", "80", ["first-last", "30000-32767"]),
     ("service_node_ports", "65535-80", ["ends before it begins", '"80-65535"']),
     ("service_node_ports", "0-70000", ["1 to 65535", '"1-65535"']),
+    ("cluster_dns_address", "192.168.2.10", ["is no address of service_network 192.168.1.0/24", '"192.168.1.10"']),
+    ("cluster_dns_address", "192.168.1.0", ["is no address of service_network"]),
+    ("cluster_dns_address", "192.168.1.255", ["is no address of service_network"]),
+    ("cluster_dns_address", "192.168.1.1", ["is where pods find the API server", '"192.168.1.10"']),
+    ("cluster_dns_replicas", 0, ["1"]),
+    ("metrics_server", True, ["masters_on_pod_network = True"]),
     ("kubernetes_version", "v1.20.2", ['write three numbers, for example "1.20.2"']),
     ("kubernetes_version", "1.20", ['"1.20.0"']),
     ("kubernetes_version", "1.19.3", ["does not know", '"1.20.x"']),
@@ -486,6 +492,13 @@ def test_nodes_that_are_not_restricted_are_a_warning():
 def test_labels_a_kubelet_may_give_itself():
     labels = ("plain", "rack=3", "node.kubernetes.io/role=worker", "topology.kubernetes.io/zone=a", "example.com/a=")
     assert warnings(data(extra_args={"kubelet": {"node-labels": ",".join(labels)}})) == []
+
+
+def test_a_single_pod_of_cluster_dns_is_a_warning_where_there_are_more_nodes():
+    (warning,) = warnings(data(cluster_dns=True, cluster_dns_replicas=1))
+    assert warning.startswith("cluster_dns_replicas = 1: ") and "better write 2" in warning
+    alone = warnings(data(cluster_dns=True, cluster_dns_replicas=1), groups(nodes=["node1"]))
+    assert not [w for w in alone if "cluster_dns" in w]
 
 
 def test_an_even_number_of_etcd_members_is_a_warning():

@@ -6,6 +6,7 @@ A deploy's lines are read first (`Deploy`), as pyinfra does, and carried out aft
 import json
 import logging
 import shlex
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,13 @@ import yaml
 from pyinfra.api import StringCommand
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
+from cluster.workloads.addons import METRICS_SERVER
 from cluster.workloads.intent import Intent
 from cluster.workloads.objects import label, selects
+from facts.kubernetes import NodeMetrics, Nodes
 from facts.workloads import APPLY, Controllers, Differences, Pods, Present
-from operations import kubernetes
+from operations import addons, kubernetes
+from operations.inventory import store, the_cluster
 from operations.report import Report
 from tests.unit.example import Run
 from tests.unit.test_operations import refusal
@@ -170,6 +174,9 @@ class Server:
         bodies = [json.loads(line.split(" ", 1)[1]) for line in _stdin]
         names = [label(b["kind"], b["metadata"]["name"], b["metadata"].get("namespace") or namespace) for b in bodies]
         known = {n: {"exists": n in self.objects, "changes": self.changes.get(n, [])} for n in names}
+        for (place, name), c in self.controllers.items():
+            if (n := label(c["kind"], name, place)) in known:
+                known[n]["complete"] = c["observed"] and c["replicas"] == c["current"] == c["updated"] == c["available"]
         return {"answers": True, "errors": list(self.errors), "objects": known}
 
     def obey(self, command: StringCommand) -> None:
@@ -179,11 +186,11 @@ class Server:
         if "apply" in words:
             (text,) = command.connector_arguments["_stdin"]
             for body in map(json.loads, text.splitlines()):
-                place = namespace, body["metadata"]["name"]
+                there = body["metadata"].get("namespace", namespace)
                 if "template" not in body.get("spec", {}):
-                    self.objects.add(label(body["kind"], body["metadata"]["name"], namespace))
-                elif place not in self.controllers:
-                    self.holds(body, 0, namespace, current=0, updated=0, observed=False)
+                    self.objects.add(label(body["kind"], body["metadata"]["name"], there))
+                elif (there, body["metadata"]["name"]) not in self.controllers:
+                    self.holds(body, 0, there, current=0, updated=0, observed=False)
         elif "scale" in words:
             c = self.controllers[namespace, words[words.index("scale") + 1].split("/")[1]]
             told = dict(word.removeprefix("--").split("=") for word in words if word.startswith("--") and "=" in word)
@@ -286,6 +293,8 @@ def deploy(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
     clock, server, this = Clock(), Server(), Run()
     for name in ("_manifest", "_absent", "_scale", "_rolling_update"):
         monkeypatch.setattr(kubernetes, name, reading(getattr(kubernetes, name)))
+    for name in ("_metrics_server", "_nodes_are_measured"):
+        monkeypatch.setattr(addons, name, reading(getattr(addons, name)))
     monkeypatch.setattr("operations.intent._intent", Intent())
     monkeypatch.setattr("operations.pods.time", clock)
     monkeypatch.setattr("operations.pods.gevent", clock)
@@ -314,6 +323,7 @@ def test_a_manifest_that_is_in_place(executing: bool, deploy: Deploy) -> None:
     assert deploy.noops == ["ReplicationController web-v1, ConfigMap settings: as the manifest says"]
     assert deploy.lines == []
     assert deploy.clock.slept == []
+    assert [fact for _, fact, _ in deploy.run.asked] == [Differences], "which tells that its pods are there, too"
 
 
 def test_a_dry_run_announces_and_yields_one_command(deploy: Deploy) -> None:
@@ -363,8 +373,8 @@ def test_a_deadline_of_nothing_does_not_wait(deploy: Deploy) -> None:
 
 
 def test_controllers_of_two_namespaces_are_awaited_in_each(deploy: Deploy) -> None:
-    deploy.server.holds(controller("v1"), namespace="shop")
-    deploy.server.holds(controller("v2"))
+    deploy.server.holds(controller("v1"), available=2, namespace="shop")
+    deploy.server.holds(controller("v2"), available=2)
     assert deploy.do(kubernetes.manifest, [controller("v1", namespace="shop"), controller("v2")]) == []
     assert {(*a["names"], a["namespace"]) for a in deploy.asked(Controllers)} == {
         ("replicationcontroller/web-v1", "shop"),
@@ -661,7 +671,7 @@ def test_only_what_is_there_is_deleted(executing: bool, deploy: Deploy) -> None:
     (command,) = deploy.run.perform(line.operation, "master", *line.arguments, executing=executing)
     assert said_of([command]) == ["-n shop delete rc/a --ignore-not-found --wait --timeout=60s"]
     assert deploy.lines == ["delete rc/a"]
-    assert deploy.asked(Present) == [{"resources": ("rc/a", "service/b"), "namespace": "shop"}]
+    assert deploy.asked(Present) == [{"resources": ("rc/a", "service/b"), "namespace": "shop", "applied": False}]
 
 
 def test_one_thing_to_delete_needs_no_list(deploy: Deploy) -> None:
@@ -1301,3 +1311,107 @@ def test_an_update_to_fewer_pods_than_there_are_says_so(deploy: Deploy) -> None:
     deploy.server.holds(controller("v2", replicas=4))
     deploy.carry_out(deploy.read(kubernetes.rolling_update, OLD, controller("v2", replicas=3)), executing=False)
     assert "scale rc/web-v2 4 -> 3" in deploy.lines
+
+
+# --- Cluster DNS and metrics-server ---------------------------------------------------------------------------------
+
+
+def begin_with(deploy: Deploy, tmp_path: Path, **settings: Any) -> Deploy:
+    """The same deploy, with settings changed and a store of its own."""
+    answers = deploy.run.answers
+    deploy.run = Run(pki_directory=str(tmp_path / "pki"), pki_key_type="ecdsa-p256", **settings)
+    deploy.run.answers |= answers
+    the_cluster.cache_clear()
+    store.cache_clear()
+    return deploy
+
+
+@pytest.fixture
+def forget() -> Iterator[None]:
+    yield
+    the_cluster.cache_clear()
+    store.cache_clear()
+
+
+def lines_of(deploy: Deploy, operation: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> list[Line]:
+    """The operations that a function of the deploy asks for."""
+    found: list[Line] = []
+    for module, names in ((kubernetes, ("_manifest", "_absent")), (addons, ("_metrics_server", "_nodes_are_measured"))):
+        for name in names:
+            make = getattr(module, name)
+            monkeypatch.setattr(module, name, lambda *a, make=make, **named: found.append(make(*a, **named)))
+    deploy.read(operation)
+    return found
+
+
+DNS_CREATED = [
+    "create ServiceAccount coredns in kube-system",
+    "create ClusterRole system:coredns",
+    "create ClusterRoleBinding system:coredns",
+    "create ConfigMap coredns in kube-system",
+    "create Deployment coredns in kube-system",
+    "create PodDisruptionBudget coredns in kube-system",
+    "create Service kube-dns in kube-system",
+]
+
+
+@pytest.mark.usefixtures("forget")
+def test_cluster_dns_waits_for_every_node_before_its_pods_are_placed(
+    deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_with(deploy, tmp_path, cluster_dns=True)
+    deploy.run.answers["master", Nodes] = {}
+    (line,) = lines_of(deploy, addons.cluster_dns, monkeypatch)
+    (command,) = deploy.carry_out(line)
+    assert [o["kind"] for o in applied(command)] == [line.split()[1] for line in DNS_CREATED]
+    assert deploy.lines[:7] == DNS_CREATED
+    asked = [fact for _, fact, _ in deploy.run.asked]
+    assert asked[:2] == [Differences, Nodes] and Controllers in asked[2:]
+    assert deploy.asked(Nodes)[0]["wait_for"] == ["node1", "node2", "node3"]
+
+
+@pytest.mark.usefixtures("forget")
+@BOTH
+def test_without_cluster_dns_ours_goes_and_only_ours(
+    executing: bool, deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_with(deploy, tmp_path, cluster_dns=False)
+    deploy.server.resources["present"] = ["service/kube-dns", "deployment/coredns"]
+    (line,) = lines_of(deploy, addons.cluster_dns, monkeypatch)
+    commands = deploy.run.perform(line.operation, "master", *line.arguments, executing=executing)
+    assert said_of(commands)[0].startswith("-n kube-system delete service/kube-dns deployment/coredns ")
+    assert deploy.lines == ["delete service/kube-dns", "delete deployment/coredns"]
+    assert deploy.asked(Present)[0]["applied"] is True
+
+
+@pytest.mark.usefixtures("forget")
+def test_a_dry_run_issues_no_certificate_for_metrics_server_and_shows_no_key(
+    deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_with(deploy, tmp_path, metrics_server=True, masters_on_pod_network=True)
+    deploy.run.answers["master", Nodes] = {}
+    line, _ = lines_of(deploy, addons.metrics_server, monkeypatch)
+    deploy.carry_out(line, executing=False)
+    assert not (tmp_path / "pki").exists()
+    planned = deploy.lines
+    assert "create Secret metrics-server in kube-system" in planned
+    deploy.run.store.authority_certificate("cluster", write=True)  # as deploys/pki.py has by then
+    (command,) = deploy.carry_out(line)
+    assert deploy.lines[len(planned) :][: len(planned)] == planned
+    objects = {o["kind"]: o for o in applied(command)}
+    pair = deploy.run.store.ensure(METRICS_SERVER, write=False)
+    assert b64decode(objects["Secret"]["data"]["tls.key"]).decode() == pair.key
+    assert b64decode(objects["APIService"]["spec"]["caBundle"]).startswith(b"-----BEGIN CERTIFICATE")
+    assert "PRIVATE" not in command.get_raw_value()
+
+
+@pytest.mark.usefixtures("forget")
+def test_a_node_that_is_not_measured_is_named(deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_with(deploy, tmp_path, metrics_server=True, masters_on_pod_network=True)
+    deploy.run.answers["master", NodeMetrics] = {"node1": {}, "node3": {}}
+    _, line = lines_of(deploy, addons.metrics_server, monkeypatch)
+    assert deploy.carry_out(line, executing=False) == []
+    assert refusal(deploy.carry_out(line)).startswith("metrics-server tells nothing of node2, after 180 s: ")
+    deploy.run.answers["master", NodeMetrics]["node2"] = {}
+    assert deploy.carry_out(line) == []
+    assert deploy.noops[-1] == "3 nodes are measured"
