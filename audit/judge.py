@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from audit.answers import Reading
-from audit.areas import dns, docker, etcd, flannel, host, kubernetes, pki, pods, roles
+from audit.areas import dns, etcd, flannel, host, kubernetes, pki, pods, roles, runtime
 from audit.areas.view import View
 from audit.model import Finding, HostFound, Report
 from cluster.settings import Cluster
@@ -34,7 +34,7 @@ def judge(cluster: Cluster, readings: Iterable[Reading], began: datetime, second
 def _findings(view: View, reading: Reading) -> Iterator[Finding]:
     yield from host.unread(view, reading)
     if not reading.trouble:
-        for area in (host, roles, pki, etcd, flannel, docker, pods, kubernetes, dns):
+        for area in (host, roles, pki, etcd, flannel, runtime, pods, kubernetes, dns):
             yield from area.judge(view, reading)
 
 
@@ -44,15 +44,16 @@ def _host(view: View, reading: Reading) -> HostFound:
     if reading.trouble:
         return HostFound(this.name, str(this.address), groups, answered=False)
     lease = view.lease_of(this) or flannel.subnet_of(reading.fact("lease").get("FLANNEL_SUBNET", ""))
-    ways = flannel.ways_to_others(view, reading) if this.is_node else ()
+    leased = this in view.cluster.leased
+    ways = flannel.ways_to_others(view, reading) if leased else ()
     return HostFound(
         name=this.name,
         address=str(this.address),
         groups=groups,
         distribution=reading.fact("preflight")["name"],
         versions=_versions(view, reading),
-        lease=lease if this.is_node else "",
-        backend=view.settings.flannel_backend if this.is_node else "",
+        lease=lease if leased else "",
+        backend=view.settings.flannel_backend if leased else "",
         reaches={other.name: not lost for other, _, lost in ways},
     )
 
@@ -62,7 +63,7 @@ def _versions(view: View, reading: Reading) -> dict[str, str]:
     found = {
         "etcd": reading.fact("health").get("version", ""),
         "kube-apiserver": reading.fact("api").get("version", ""),
-        "docker": reading.fact("engine").get("version", ""),
+        view.settings.container_runtime: reading.fact("engine").get("version", ""),
         "kubelet": nodes.get(reading.host.name, {}).get("version", ""),
     }
     return {name: version for name, version in found.items() if version}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 Status = Literal["ok", "drift", "warn", "error"]
-AREAS = ("host", "packages", "units", "files", "pki", "etcd", "flannel", "docker", "kubernetes", "dns")
+AREAS = ("host", "packages", "units", "files", "pki", "etcd", "flannel", "runtime", "kubernetes", "dns")
 
 
 @dataclass(frozen=True)

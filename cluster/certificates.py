@@ -92,6 +92,8 @@ def certificates(cluster: Cluster, host: Host) -> list[Placed]:
         placed += _master(cluster, host)
     if host.is_node:
         placed += _node(host, also_master=host.is_master)
+    if host in cluster.leased:
+        placed.append(Placed(f"{FLANNEL_PKI}/client", Request(f"{host.name}/flannel", "etcd", ETCD_FLANNEL)))
     return placed
 
 
@@ -109,7 +111,7 @@ def certificate_files(
     files.append(_public(f"{KUBERNETES_PKI}/ca.crt", store.authority_certificate("cluster", write=write)))
     if host.is_etcd:
         files.append(_public(f"{ETCD_PKI}/ca.crt", store.authority_certificate("etcd", write=write)))
-    if host.is_node:
+    if host in cluster.leased:
         files.append(_public(f"{FLANNEL_PKI}/ca.crt", store.authority_certificate("etcd", write=write)))
     if host.is_master:
         files += _master_authorities(cluster, store, write)
@@ -159,7 +161,6 @@ def _node(host: Host, *, also_master: bool) -> list[Placed]:
         Placed(f"{KUBERNETES_PKI}/{client}", own),
         Placed(f"{KUBERNETES_PKI}/kubelet", serving),
         Placed(f"{KUBERNETES_PKI}/proxy", Request(f"{host.name}/proxy", "cluster", "system:kube-proxy")),
-        Placed(f"{FLANNEL_PKI}/client", Request(f"{host.name}/flannel", "etcd", ETCD_FLANNEL)),
     ]
 
 

@@ -90,11 +90,13 @@ class Grants:
 class Cause:
     """Why a unit that runs must be restarted, whatever it was started with: the reason, and what tells so on the host.
 
-    `check` is a shell condition, true when it must. A restart makes it false.
+    `check` is a shell condition, true when it must. A restart makes it false. `ends` is what such a restart ends beside
+    the service, where others do not.
     """
 
     reason: str
     check: str
+    ends: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Unit:
     `inputs` are the files it reads when it starts; the unit itself records their digests then (see `recorder`), so
     that a run can tell what the running process was started with. `causes` are further reasons to restart it. `ready`
     is a shell condition that asks the service itself; `hint` is the likely cause when it stays false. `ends` is what
-    a restart ends beside the service, for the announcement.
+    any restart ends beside the service, for the announcement.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Role:
     files: tuple[File, ...] = ()
     gone: tuple[str, ...] = ()  # files of an installation of another kind, which would stand before this one's
     owns: tuple[str, ...] = ()  # patterns of paths: a file of ours that matches and is none of the role's goes
+    replaces: tuple[str, ...] = ()  # files of its own at whose paths there may be somebody else's
     expects: tuple[File, ...] = ()  # files that another role writes and this one's units read
     steps: tuple[Step, ...] = ()
     grants: tuple[Grants, ...] = ()
@@ -141,9 +144,10 @@ class Role:
 
     @property
     def takes_over(self) -> tuple[str, ...]:
-        """Paths at which there may be somebody else's file, which is kept aside: whole units, repositories."""
+        """Paths at which there may be somebody else's file, which is kept aside: whole units, repositories, and what
+        the role itself knows of."""
         whole = [f.path for f in self.files if f.path.rpartition("/")[0] == SYSTEMD]
-        return (*self.gone, *(f.path for f in self.sources), *whole)
+        return (*self.gone, *(f.path for f in self.sources), *whole, *self.replaces)
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -5,25 +5,26 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-from cluster.desired import ASIDE, SYSTEMD, File, Grants, Package, Program, Role, Step, Unit
+from cluster.desired import ASIDE, SYSTEMD, Cause, File, Grants, Package, Program, Role, Step, Unit
 
 _OURS = {"ours": True}  # of a file that is not there
 
 
 @dataclass(frozen=True)
 class Start:
-    """A unit to start or restart, and why; with a restart, the other services that systemd then restarts."""
+    """A unit to start or restart, and why; with a restart, the other services that systemd restarts, and what ends."""
 
     unit: Unit
     verb: str  # start, restart, or wait (it runs, but does not answer yet)
     reason: str
     along: tuple[str, ...] = ()
+    ends: str | None = None
 
     def lines(self) -> list[str]:
         """In the words of the announcement; a wait changes nothing."""
         if self.verb == "wait":
             return []
-        ends = f"; ends {self.unit.ends}" if self.verb == "restart" and self.unit.ends else ""
+        ends = f"; ends {self.ends}" if self.ends else ""
         own = f"{self.verb} {self.unit.name} ({self.reason}{ends})"
         return [own, *(f"restart {name} (it requires {self.unit.name})" for name in self.along)]
 
@@ -188,7 +189,7 @@ def _start(unit: Unit, role: Role, found: Mapping[str, Any], replaced: bool) -> 
         return Start(unit, "start", f"it is {state.get('active') or 'not there'}")
     reason = _restart_reason(unit, role, found, state, replaced)
     if reason:
-        return _restart(unit, role, state, reason)
+        return _restart(unit, role, found, reason)
     if not found["ready"].get(unit.name, False):
         return Start(unit, "wait", "it does not answer yet")
     return None
@@ -200,12 +201,19 @@ def _follow(unit: Unit, role: Role, found: Mapping[str, Any]) -> Start | None:
     if state.get("active") != "active" or state.get("started_with") is None:
         return None
     reason = _restart_reason(unit, role, found, state, replaced=False)
-    return _restart(unit, role, state, reason) if reason else None
+    return _restart(unit, role, found, reason) if reason else None
 
 
-def _restart(unit: Unit, role: Role, state: Mapping[str, Any], reason: str) -> Start:
+def _restart(unit: Unit, role: Role, found: Mapping[str, Any], reason: str) -> Start:
     own = {u.name for u in (*role.units, *role.followers)}
-    return Start(unit, "restart", reason, tuple(n for n in state.get("takes_along", ()) if n not in own))
+    along = tuple(n for n in found["units"][unit.name].get("takes_along", ()) if n not in own)
+    ends = next((c.ends for c in _true(unit, found) if c.ends), unit.ends)
+    return Start(unit, "restart", reason, along, ends)
+
+
+def _true(unit: Unit, found: Mapping[str, Any]) -> Iterator[Cause]:
+    """The unit's causes that are true on the host."""
+    return (c for c, name in zip(unit.causes, unit.conditions, strict=True) if found["steps"].get(name))
 
 
 def _restart_reason(
@@ -223,5 +231,4 @@ def _restart_reason(
         wanted = shall[path] if path in shall else (now["sha256"] if now else "")
         if wanted is None or started.get(path, "") != wanted:
             return f"{path} changed"
-    true = (c.reason for c, name in zip(unit.causes, unit.conditions, strict=True) if found["steps"].get(name))
-    return next(true, None)
+    return next((c.reason for c in _true(unit, found)), None)

@@ -5,8 +5,8 @@ from pyinfra import local
 local.include("deploys/host.py")  # repositories, names, kernel settings; then the software of the host's roles
 local.include("deploys/pki.py")  # certificates, issued here and placed there
 local.include("deploys/etcd.py")  # etcd, its users, flannel's network configuration
-local.include("deploys/flannel.py")  # every node leases its piece of the pod network
-local.include("deploys/docker.py")  # Docker on that lease
+local.include("deploys/flannel.py")  # every node, and every master, leases its piece of the pod network
+local.include("deploys/runtime.py")  # containerd, or Docker, on that lease
 local.include("deploys/master.py")  # API server, controller manager, scheduler
 local.include("deploys/node.py")  # kubelet and kube-proxy
 local.include("deploys/dns.py")  # cluster DNS

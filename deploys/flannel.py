@@ -1,9 +1,7 @@
-"""Nodes: flanneld and its lease."""
-
-from pyinfra import host
+"""Nodes, and masters that are on the pod network: flanneld and its lease."""
 
 from operations import flannel, preflight
 
-if "nodes" in host.groups:
+if flannel.is_leased():
     preflight.begin()
     flannel.lease(name="flannel")

@@ -10,11 +10,10 @@ from cluster.roles import LIBEXEC, UNITS
 from cluster.roles.lease import device
 from cluster.settings import Cluster, Host
 from cluster.workloads import addons
-from facts import bundle
+from facts import bundle, containerd, docker
 from facts.base import Fact
 from facts.bundle import Questions
 from facts.certificates import Certificates
-from facts.docker import Engine
 from facts.etcd import FlannelKeys, Health, Members
 from facts.flannel import SubnetEnv
 from facts.kubernetes import ApiServer, Nodes
@@ -44,9 +43,11 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
     units = [u.name for r in listed for u in r.units]
     packages = list(dict.fromkeys(p.name for r in listed for p in r.packages))
     flannel = {"network": str(settings.pod_network), "backend": settings.flannel_backend, "device": device(settings)}
+    runtime = settings.container_runtime
     found: dict[str, tuple[type[Fact[Any]], dict[str, Any]]] = {}
     if host.is_node:  # first: nodes ask each other, and begin at the same time
-        found |= {"pods": (PodNetwork, {**flannel, **asked_names(settings)})}
+        podless = [str(h.address) for h in cluster.leased if not h.is_node]
+        found |= {"pods": (PodNetwork, {**flannel, **asked_names(settings), "runtime": runtime, "podless": podless})}
     found |= {
         "roles": (RoleState, asked(listed, family)),
         "certificates": (Certificates, {}),
@@ -57,9 +58,11 @@ def questions(cluster: Cluster, host: Host, family: FamilyName, roles: Iterable[
     if host.is_etcd:
         keys = {"prefix": settings.flannel_etcd_prefix, "api": settings.flannel_etcd_api}
         found |= {"health": (Health, {}), "members": (Members, {}), "keys": (FlannelKeys, keys)}
-    if host.is_node:
-        found |= {"lease": (SubnetEnv, {}), "engine": (Engine, {})}
+    if host in cluster.leased:
+        found |= {"lease": (SubnetEnv, {})}
         found |= {"ways": (Ways, {"network": flannel["network"], "device": flannel["device"]})}
+    if host.is_node:
+        found |= {"engine": (docker.Engine if runtime == "docker" else containerd.Engine, {})}
     if host.is_master:
         found |= {"api": (ApiServer, {}), "nodes": (Nodes, {})}
     if host.is_master and settings.cluster_dns:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from cluster.release_sets import Runtime
+from cluster.roles.lease import ADDRESSES, bridge
 from cluster.shell import program
 from facts.base import Fact
 from facts.shell import words
@@ -15,14 +17,16 @@ class Place(Fact[dict[str, Any]]):
     """
     Whether pods start on a node, and a place among them from which others can be asked (see `Reach`).
 
-    The place is a network namespace plugged into docker0, with an address of the lease that no container has. What is
-    sent to its port comes back. It goes by itself.
+    The place is a network namespace plugged into the pods' bridge, with an address of the lease that no container has.
+    What is sent to its port comes back. It goes by itself.
 
-    + image: of every pod's first container; after each start of Docker, one is started from it and removed
+    + image: of every pod's first container; after each start of the runtime, one is started from it and removed
+    + runtime: docker or containerd
     + life: seconds for which the place stands
     + port: where it answers
 
-    Source: /run/flannel/subnet.env, the kubelet's command line, `docker run`, `ip`, `socat`. {} before the first lease.
+    Source: /run/flannel/subnet.env, the kubelet's command line, `docker run` or `crictl runp`, `ip`, `socat`. {} before
+    the first lease.
 
     .. code:: python
 
@@ -31,9 +35,9 @@ class Place(Fact[dict[str, Any]]):
 
     default = dict
 
-    def script(self, image: str = "", life: int = 120, port: int = PORT) -> str:
+    def script(self, image: str = "", runtime: Runtime = "containerd", life: int = 120, port: int = PORT) -> str:
         asked = "resolvers; containers_start; open_place" if image else "resolvers; open_place"
-        return f"{program('probe', IMAGE=image, LIFE=life, PORT=port)}\n{asked}"
+        return f"{_probe(image, runtime, life, port)}\n{asked}"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return _place(lines)
@@ -106,12 +110,14 @@ class PodNetwork(Fact[dict[str, Any]]):
     + network: the pod network
     + backend: flannel's
     + device: flannel's
+    + runtime: docker or containerd
+    + podless: addresses of hosts that have a lease and no pods
     + life: seconds for which the place stands
     + port: where places answer
     + patience: seconds to try
     + dns, service: as of `Reach`
 
-    Source: as of `Place` and `Reach`, without `docker run`. {} before the first lease.
+    Source: as of `Place` and `Reach`, without a container. {} before the first lease.
 
     .. code:: python
 
@@ -127,6 +133,8 @@ class PodNetwork(Fact[dict[str, Any]]):
         network: str = "192.168.0.0/16",
         backend: str = "vxlan",
         device: str = "flannel.1",
+        runtime: Runtime = "containerd",
+        podless: Iterable[str] = (),
         life: int = 20,
         port: int = PORT,
         patience: int = 6,
@@ -135,9 +143,9 @@ class PodNetwork(Fact[dict[str, Any]]):
     ) -> str:
         return "\n".join(
             (
-                program("probe", IMAGE="", LIFE=life, PORT=port),
+                _probe("", runtime, life, port),
                 program("ways", BACKEND=backend, DEVICE=device, NETWORK=network),
-                program("reach", PORT=port, PATIENCE=patience),
+                program("reach", PORT=port, PATIENCE=patience, PODLESS=" ".join(podless)),
                 'place=$(resolvers; open_place); printf "%s\\n" "$place"',
                 'PID=$(printf "%s\\n" "$place" | sed -n "s/^pid //p"); [ -n "$PID" ] || exit 0',
                 *_names(dns, service),
@@ -233,6 +241,13 @@ _WAIT = ('wait "$names"',)
 def _names(dns: str, service: str) -> tuple[str, ...]:
     """Shell that begins to ask for names, beside whatever else is asked."""
     return (program("names", DNS=dns, NAME=service), "ask_names & names=$!") if dns else ()
+
+
+def _probe(image: str, runtime: Runtime, life: int, port: int) -> str:
+    """probe.sh, for a runtime."""
+    addresses = "" if runtime == "docker" else ADDRESSES
+    values = {"IMAGE": image, "RUNTIME": runtime, "BRIDGE": bridge(runtime), "ADDRESSES": addresses}
+    return program("probe", **values, LIFE=life, PORT=port)
 
 
 def _place(lines: list[str]) -> dict[str, Any]:

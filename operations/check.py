@@ -71,7 +71,8 @@ def pods_reach_each_other() -> Iterator[StringCommand]:
         host.noop("checked after a run")
         return
     cluster = the_cluster()
-    places = survey(Place, groups=(NODES,), image=cluster.settings.pause_image)
+    image, runtime = cluster.settings.pause_image, cluster.settings.container_runtime
+    places = survey(Place, groups=(NODES,), image=image, runtime=runtime)
     away = [n for n in cluster.nodes if n.name not in places]
     leased = _leases_of(away)
     reaches = survey(Reach, groups=(NODES,), each=_asked(places, leased))
@@ -97,7 +98,7 @@ def pods_reach_each_other() -> Iterator[StringCommand]:
 
 
 def _leases_of(nodes: list[Host]) -> dict[str, str]:
-    """docker0's address on each of some nodes that this run leaves out, as etcd has their leases."""
+    """The bridge's address on each of some nodes that this run leaves out, as etcd has their leases."""
     if not nodes:
         return {}
     settings = the_cluster().settings

@@ -1,4 +1,4 @@
-"""flanneld on a node."""
+"""flanneld on the hosts of the pod network."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,11 @@ from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution
 from operations.role import converge
+
+
+def is_leased() -> bool:
+    """Whether the host at hand gets a lease: a node, or a master as the settings have it."""
+    return host.name in {h.name for h in the_cluster().leased}
 
 
 @operation()

@@ -15,11 +15,11 @@ RESTART = "systemctl restart flanneld there: it leases and routes anew"
 
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
-    """A node's lease and its ways to the others'; on the first etcd member, leases that nobody has."""
+    """A host's lease and its ways to the others'; on the first etcd member, leases that nobody has."""
     host = reading.host
     if host == view.cluster.etcd_members[0] and view.knows_leases:
         yield from _stale(view, reading)
-    if not host.is_node or not view.runs(reading, "flanneld"):
+    if host not in view.cluster.leased or not view.runs(reading, "flanneld"):
         return
     if view.knows_leases and reading.knows("lease"):
         yield from _lease(view, reading)
@@ -28,14 +28,14 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
 
 
 def _stale(view: View, reading: Reading) -> Iterator[Finding]:
-    addresses = {str(n.address) for n in view.cluster.nodes}
+    addresses = {str(h.address) for h in view.cluster.leased}
     prefix = view.settings.flannel_etcd_prefix
     for subnet, lease in view.leases.items():
         if lease.get("PublicIP") not in addresses:
             key = f"{prefix}/subnets/{subnet.replace('/', '-')}"
-            found = f"{lease.get('PublicIP')}, which is no node"
+            found = f"{lease.get('PublicIP')}, which gets none"
             yield Finding(
-                reading.host.name, "flannel", "drift", f"lease {subnet}", "a node's", found, f"etcdctl del {key}"
+                reading.host.name, "flannel", "drift", f"lease {subnet}", "a host's", found, f"etcdctl del {key}"
             )
 
 
@@ -65,8 +65,8 @@ def _ways(view: View, reading: Reading) -> Iterator[Finding]:
 
 
 def ways_to_others(view: View, reading: Reading) -> Iterator[tuple[Host, str, str]]:
-    """Each other node that has a lease in etcd, that lease, and what this one lacks to reach it; "" if nothing."""
-    for other in view.cluster.nodes:
+    """Each other host that has a lease in etcd, that lease, and what this one lacks to reach it; "" if nothing."""
+    for other in view.cluster.leased:
         subnet = view.lease_of(other)
         if other != reading.host and subnet:
             yield other, subnet, _missing(view, reading.fact("ways"), subnet, other)

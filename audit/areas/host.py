@@ -40,6 +40,6 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
         yield Finding.judged(abs(skew) < SKEW, name, "host", "the clock", within, found, repair, "warn")
     if facts["disk"]:
         used = 1 - facts["free_disk"] / facts["disk"]
-        repair = "make room: docker system df shows what images take"
+        repair = "make room: docker system df, or crictl imagefsinfo, shows what images take"
         less, found = f"less than {FULL:.0%} used", f"{used:.0%} used"
         yield Finding.judged(used < FULL, name, "host", "/var", less, found, repair, "warn")

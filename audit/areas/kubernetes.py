@@ -30,7 +30,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
 
 def _node(view: View, node: Host, known: dict[str, Any] | None) -> Iterator[Finding]:
     reading = view.by_name.get(node.name)
-    if reading is None or not all(view.runs(reading, u) for u in ("kubelet", "docker")):
+    if reading is None or not (view.runs(reading, "kubelet") and view.runs_containers(reading)):
         return  # that is said already, and why
     repair = DEPLOYS["node"]
     if known is None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from audit.answers import Reading
-from audit.areas import docker, flannel, roles
+from audit.areas import flannel, roles, runtime
 from audit.areas.view import View
 from audit.model import Finding
 from cluster.reach import reason
@@ -19,7 +19,7 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
     name, found = reading.host.name, reading.fact("pods")
     troubles = found.get("troubles", [])
     yield from _starting(view, reading, [t.removeprefix(_NO_POD) for t in troubles if t.startswith(_NO_POD)])
-    if view.runs(reading, "docker") and not explained(view, reading):
+    if view.runs_containers(reading) and not explained(view, reading):
         for trouble in troubles:
             if not trouble.startswith(_NO_POD):
                 repair = "deploys/cluster.py; then ask again"
@@ -75,13 +75,13 @@ def _blamed(view: View) -> dict[str, dict[str, str]]:
 
 def explained(view: View, reading: Reading) -> bool:
     """Whether something else that is said of a node keeps its pods from being reached."""
-    found = [*flannel.judge(view, reading), *docker.judge(view, reading), *roles.judge(view, reading)]
-    return any(f.status != "ok" and _on_the_way(f) for f in found)
+    found = [*flannel.judge(view, reading), *runtime.judge(view, reading), *roles.judge(view, reading)]
+    return any(f.status != "ok" and _on_the_way(view, f) for f in found)
 
 
-def _on_the_way(finding: Finding) -> bool:
+def _on_the_way(view: View, finding: Finding) -> bool:
     return (
-        finding.area in ("flannel", "docker")
-        or (finding.area == "units" and finding.what in ("flanneld", "docker"))
+        finding.area in ("flannel", runtime.AREA)
+        or (finding.area == "units" and finding.what in ("flanneld", view.settings.container_runtime))
         or finding.what in ("set kernel parameters", "socat")
     )

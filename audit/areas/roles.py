@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from audit.answers import Reading
-from audit.areas import docker, flannel
+from audit.areas import flannel, runtime
 from audit.areas.view import DEPLOYS, View, roles
 from audit.model import Finding
 from cluster import digests
 from cluster.desired import File, Role, Step, Unit
 from cluster.plan import Plan, Start, plan
 
-_AREA = {"host": "host", "pki": "pki", "etcd": "etcd", "flannel": "flannel", "docker": "docker"}
+_AREA = {role: role for role in ("host", "pki", "etcd", "flannel")}
+_AREA |= dict.fromkeys(("docker", "containerd"), runtime.AREA)
 
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
@@ -117,7 +118,7 @@ def _grants(view: View, reading: Reading, role: Role, changes: Plan) -> Iterator
 def _may_be_asked(view: View, reading: Reading, role: Role, step: Step) -> bool:
     """Whether nothing else explains that a step's condition is false."""
     if step.when == "before":
-        return role.name != "node" or view.runs(reading, "docker")
+        return role.name != "node" or view.runs_containers(reading)
     return _answers(view, reading, role)
 
 
@@ -164,7 +165,7 @@ def _start(view: View, reading: Reading, role: Role, start: Start, differing: se
 
 def _is_said(view: View, reading: Reading, unit: Unit, reason: str) -> bool:
     """Whether the unit runs on what is not there any more, and its own area says of what."""
-    area = {"flanneld": flannel, "docker": docker}.get(unit.name)
+    area = {"flanneld": flannel, "docker": runtime, "containerd": runtime}.get(unit.name)
     true = [
         c.reason
         for c, name in zip(unit.causes, unit.conditions, strict=True)

@@ -14,7 +14,9 @@ DEPLOYS = {
     "pki": "deploys/pki.py",
     "etcd": "deploys/etcd.py",
     "flannel": "deploys/flannel.py",
-    "docker": "deploys/docker.py",
+    "runtime": "deploys/runtime.py",
+    "docker": "deploys/runtime.py",
+    "containerd": "deploys/runtime.py",
     "master": "deploys/master.py",
     "node": "deploys/node.py",
 }
@@ -45,6 +47,10 @@ class View:
         """Whether a host's service is active."""
         state: dict[str, Any] = reading.fact("roles").get("units", {}).get(unit, {})
         return state.get("active") == "active"
+
+    def runs_containers(self, reading: Reading) -> bool:
+        """Whether a host's container runtime is active."""
+        return self.runs(reading, self.settings.container_runtime)
 
     def answers(self, reading: Reading, unit: str) -> bool:
         """Whether a host's service is active, and answered when it was asked whether it is ready."""
@@ -80,7 +86,7 @@ class View:
         return {k.removeprefix("subnets/").replace("-", "/"): v for k, v in keys.items() if k.startswith("subnets/")}
 
     def lease_of(self, host: Host) -> str | None:
-        """A node's subnet, as etcd has it."""
+        """A host's subnet, as etcd has it."""
         return next((s for s, v in self.leases.items() if v.get("PublicIP") == str(host.address)), None)
 
     def needs_met(self, reading: Reading, unit: Unit) -> bool:
@@ -89,9 +95,9 @@ class View:
             return not reading.knows("health")  # which says more
         if unit.name in ("kube-apiserver", "flanneld"):
             return self.etcd_answers
-        if unit.name in ("kubelet",) and not self.runs(reading, "docker"):
+        if unit.name in ("kubelet",) and not self.runs_containers(reading):
             return False
-        if unit.name == "docker":
+        if unit.name == self.settings.container_runtime:
             return self.runs(reading, "flanneld")
         return self.master is not None
 

@@ -4,6 +4,7 @@ UNITS = (
     "etcd",
     "flanneld",
     "docker",
+    "containerd",
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",

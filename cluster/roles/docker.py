@@ -6,9 +6,10 @@ from cluster.distributions import Distribution
 from cluster.formats import HEADER, arguments, environment_file, unit_file
 from cluster.installation import Installation, installation
 from cluster.roles import LIBEXEC
-from cluster.roles.lease import DOCKER_ENV, ENDS, on_lease
+from cluster.roles.images import image_steps
+from cluster.roles.lease import DOCKER_ENV, ENDS, off_lease, on_lease
 from cluster.roles.services import foreign_path, service_file, unit_path
-from cluster.settings import Cluster, Host
+from cluster.settings import Cluster, Host, Settings
 
 CONFIG = "/etc/sysconfig/docker"
 FORWARD_SCRIPT = f"{LIBEXEC}/forward"
@@ -20,13 +21,12 @@ SOCKET = f"{SYSTEMD}/docker.socket.d/container-cloud.conf"
 _SOCKET = {"Socket": ["ListenStream=", f"ListenStream={RECORD_DIRECTORY}/docker.socket"]}
 _ANSWERS = "[ -S /run/docker.sock ] && curl -sf --max-time 5 --unix-socket /run/docker.sock http://d/_ping"
 # As Docker's own unit has it.
-_LIMITS = ("LimitNOFILE=1048576", "LimitNPROC=infinity", "LimitCORE=infinity", "TasksMax=infinity")
+LIMITS = ("LimitNOFILE=1048576", "LimitNPROC=infinity", "LimitCORE=infinity", "TasksMax=infinity")
 
 
 def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Role:
     """Docker on a node."""
     settings = cluster.settings
-    network = str(settings.pod_network)
     how = installation(settings, distribution, "docker")
     own = how.packaged and not settings.package_names.get("docker")  # the distribution's, whose unit is known
     program = distribution.dockerd if own else how.program("dockerd")
@@ -40,28 +40,21 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
         files=(
             File(CONFIG, environment_file({"OPTIONS": options(cluster, host)})),
             _service(how, program, inputs, keeps_command=keeps_command),
-            File(FORWARD_SCRIPT, _forward_script(network), mode="755"),
+            File(FORWARD_SCRIPT, forward_script(settings), mode="755"),
             *((File(SOCKET, unit_file(_SOCKET)),) if how.packaged else ()),
         ),
         owns=(SOCKET,),
         gone=(foreign_path("docker", how),),
-        steps=(
-            Step(
-                "let pod traffic through FORWARD",
-                f"{shell.program('forward', NETWORK=network)}check",
-                FORWARD_SCRIPT,
-                when="after",
-            ),
-        ),
+        steps=(forward_step(settings), *image_steps(settings, distribution.architecture)),
         units=(
             Unit(
                 name="docker",
                 inputs=inputs,
-                ready=f"{_ANSWERS} && {{ {on_lease()}; }}",
+                ready=f"{_ANSWERS} && {{ {on_lease(settings)}; }}",
                 hint=f"flannel has no lease yet (no {DOCKER_ENV}), an option in {CONFIG} is not dockerd's, or somebody "
                 "else's drop-in starts dockerd without $DOCKER_NETWORK_OPTIONS (systemctl cat docker)",
                 program=program,
-                causes=(Cause("it is not on flannel's lease", f"[ -e {DOCKER_ENV} ] && ! {{ {on_lease()}; }}"),),
+                causes=(Cause("it is not on flannel's lease", off_lease(settings)),),
                 ends=ENDS,
             ),
         ),
@@ -92,7 +85,7 @@ def _service(how: Installation, program: str, inputs: tuple[str, ...], *, keeps_
     return service_file(
         "docker",
         how,
-        own=["Type=notify", "Delegate=yes", "KillMode=process", "TimeoutStartSec=0", *_LIMITS],
+        own=["Type=notify", "Delegate=yes", "KillMode=process", "TimeoutStartSec=0", *LIMITS],
         unit=["Wants=flanneld.service", "After=network-online.target flanneld.service"],
         service=[
             f"EnvironmentFile={CONFIG}",
@@ -105,6 +98,17 @@ def _service(how: Installation, program: str, inputs: tuple[str, ...], *, keeps_
     )
 
 
-def _forward_script(network: str) -> str:
-    note = "# Docker sets FORWARD to DROP; pods on other nodes are neither its own nor foreign.\n"
-    return f"#!/bin/sh\n{HEADER}{note}{shell.program('forward', NETWORK=network)}open\n"
+def forward_script(settings: Settings) -> str:
+    """What lets pods' packets through FORWARD, at each start of the runtime."""
+    by = "Docker sets" if settings.container_runtime == "docker" else "Firewalls set"
+    note = f"# {by} FORWARD to DROP; pods on other nodes are neither its own nor foreign.\n"
+    return f"#!/bin/sh\n{HEADER}{note}{_forward(settings)}open\n"
+
+
+def forward_step(settings: Settings) -> Step:
+    """The same, where it was undone since."""
+    return Step("let pod traffic through FORWARD", f"{_forward(settings)}check", FORWARD_SCRIPT, when="after")
+
+
+def _forward(settings: Settings) -> str:
+    return shell.program("forward", NETWORK=str(settings.pod_network))

@@ -1,4 +1,4 @@
-"""flanneld: leases the host a piece of the pod network and hands it to Docker."""
+"""flanneld: leases the host a piece of the pod network and hands it to the container runtime."""
 
 from cluster import shell
 from cluster.certificates import FLANNEL_PKI
@@ -8,7 +8,7 @@ from cluster.formats import HEADER, arguments, environment_file
 from cluster.installation import Installation, installation
 from cluster.roles import LIBEXEC
 from cluster.roles.etcd import flannel_configuration
-from cluster.roles.lease import DOCKER_ENV, device, follower, handed
+from cluster.roles.lease import CONFLIST, DOCKER_ENV, device, follower, handed, record
 from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host, Settings
 
@@ -19,7 +19,7 @@ _READ = (CONFIG, LEASE_SCRIPT, *(f"{FLANNEL_PKI}/{n}" for n in ("ca.crt", "clien
 
 
 def flannel_role(cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]) -> Role:
-    """flanneld on a node."""
+    """flanneld on a node, or on a master that is on the pod network."""
     settings = cluster.settings
     how = installation(settings, distribution, "flannel")
     inputs = (unit_path("flanneld", how), *_READ)
@@ -30,8 +30,8 @@ def flannel_role(cluster: Cluster, host: Host, distribution: Distribution, certi
         packaged_units=how.acted_on,
         files=(
             File(CONFIG, _config(cluster, host, how)),
-            File(LEASE_SCRIPT, _lease_script(settings), mode="755"),
-            _service(how, inputs),
+            File(LEASE_SCRIPT, _lease_script(cluster, host), mode="755"),
+            _service(settings, how, inputs),
         ),
         gone=(foreign_path("flanneld", how),),
         expects=tuple(f for f in certificates if f.path.startswith(FLANNEL_PKI)),
@@ -39,14 +39,14 @@ def flannel_role(cluster: Cluster, host: Host, distribution: Distribution, certi
             Unit(
                 name="flanneld",
                 inputs=inputs,
-                ready=f"grep -qx FLANNEL_BACKEND={handed(settings)} {DOCKER_ENV}",
+                ready=f"grep -qx FLANNEL_BACKEND={handed(settings)} {record(cluster, host)}",
                 hint=f"etcd does not answer at {', '.join(cluster.etcd_client_urls)}, "
                 f"or holds no network configuration below {settings.flannel_etcd_prefix} (deploys/etcd.py)",
                 program=how.program("flanneld"),
                 causes=(Cause(BROKEN_WAY, f"{_ways(settings)}missing"),),
             ),
         ),
-        followers=(follower(settings),),
+        followers=(follower(settings),) if host.is_node else (),
     )
 
 
@@ -56,8 +56,13 @@ def _ways(settings: Settings) -> str:
     )
 
 
-def _lease_script(settings: Settings) -> str:
-    return f"#!/bin/sh\n{HEADER}{_ways(settings)}{shell.program('lease', HANDED=handed(settings))}"
+def _lease_script(cluster: Cluster, host: Host) -> str:
+    settings = cluster.settings
+    if record(cluster, host) == DOCKER_ENV:
+        publish = shell.program("lease", HANDED=handed(settings))
+    else:
+        publish = shell.program("lease-cni", HANDED=handed(settings), CONFLIST=CONFLIST if host.is_node else "")
+    return f"#!/bin/sh\n{HEADER}{_ways(settings)}{publish}"
 
 
 def _config(cluster: Cluster, host: Host, how: Installation) -> str:
@@ -84,7 +89,7 @@ def _config(cluster: Cluster, host: Host, how: Installation) -> str:
     )
 
 
-def _service(how: Installation, inputs: tuple[str, ...]) -> File:
+def _service(settings: Settings, how: Installation, inputs: tuple[str, ...]) -> File:
     start = f"{how.program('flanneld')} -etcd-endpoints=${{FLANNEL_ETCD_ENDPOINTS}} $FLANNEL_OPTIONS"
     return service_file(
         "flanneld",
@@ -93,7 +98,7 @@ def _service(how: Installation, inputs: tuple[str, ...]) -> File:
         unit=[
             "Wants=network-online.target",
             "After=network-online.target etcd.service",
-            "Before=docker.service",
+            f"Before={settings.container_runtime}.service",
         ],
         service=[
             f"EnvironmentFile={CONFIG}",

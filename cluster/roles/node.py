@@ -1,9 +1,7 @@
 """A node: kubelet and kube-proxy."""
 
-import shlex
-
 from cluster.certificates import KUBERNETES_PKI
-from cluster.desired import File, Package, Role, Step, Unit
+from cluster.desired import File, Package, Role, Unit
 from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation
 from cluster.machine import Machine
@@ -22,7 +20,6 @@ from cluster.roles.kubernetes import (
 )
 from cluster.roles.services import foreign_path
 from cluster.settings import Cluster, Host
-from cluster.shell import program
 
 KUBELET, PROXY = "kubelet", "kube-proxy"
 PROXY_CONFIG = f"{DIRECTORY}/kube-proxy.yaml"
@@ -49,7 +46,7 @@ def node_role(cluster: Cluster, host: Host, machine: Machine, certificates: tupl
         files=(*shared, *kernel_files, *kubelet_files, *proxy_files),
         gone=(foreign_path(KUBELET, how), foreign_path(PROXY, how)),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
-        steps=(*kernel_steps, *_pause_image(cluster, distribution.architecture)),
+        steps=tuple(kernel_steps),
         units=(kubelet_unit, proxy),
     )
 
@@ -149,18 +146,3 @@ def _proxy_fields(cluster: Cluster, host: Host, kubeconfig: str) -> tuple[dict[s
         else:
             others[argument] = value
     return fields, others
-
-
-def _pause_image(cluster: Cluster, architecture: str) -> tuple[Step, ...]:
-    if cluster.settings.pause_image_archive is None:
-        return ()
-    archive = cluster.settings.image_archive(cluster.settings.pause_image_archive, architecture)
-    directory, image = "/var/lib/container-cloud", cluster.settings.pause_image
-    path, loaded = f"{directory}/pause.tar", f"{directory}/pause.sha256"
-    fetched = f"{program('fetch')}download {shlex.quote(archive.url)} {archive.digest} {path}"
-    load = (
-        f"{fetched} && docker load -q -i {path} && docker image inspect {image} >/dev/null && "
-        f"echo {archive.digest} > {loaded} && rm {path}"
-    )
-    check = f"grep -qx {archive.digest} {loaded} && docker image inspect {image}"
-    return (Step(f"load the image {image}", check, load, downloads=True),)

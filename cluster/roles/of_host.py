@@ -1,7 +1,9 @@
 """Every role of one host."""
 
 from cluster.desired import File, Role
+from cluster.distributions import Distribution
 from cluster.machine import Machine
+from cluster.roles.containerd import containerd_role
 from cluster.roles.docker import docker_role
 from cluster.roles.etcd import etcd_role
 from cluster.roles.flannel import flannel_role
@@ -10,6 +12,12 @@ from cluster.roles.master import master_role
 from cluster.roles.node import node_role
 from cluster.roles.pki import pki_role
 from cluster.settings import Cluster, Host
+
+
+def runtime_role(cluster: Cluster, host: Host, distribution: Distribution) -> Role:
+    """The container runtime that the settings choose, on a node."""
+    roles = {"docker": docker_role, "containerd": containerd_role}
+    return roles[cluster.settings.container_runtime](cluster, host, distribution)
 
 
 def services(
@@ -26,8 +34,10 @@ def services(
     on = machine.distribution
     if host.is_etcd:
         roles.append(etcd_role(cluster, host, on, certificates, etcd_cluster))
+    if host in cluster.leased:
+        roles.append(flannel_role(cluster, host, on, certificates))
     if host.is_node:
-        roles += [flannel_role(cluster, host, on, certificates), docker_role(cluster, host, on)]
+        roles.append(runtime_role(cluster, host, on))
     if host.is_master:
         roles.append(master_role(cluster, host, on, certificates))
     if host.is_node:

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # Asks others from a place among this node's pods, at once, and again until they answer.
 # PID: a process in that place; PORT: where the others send back what they get; PATIENCE: seconds
-# BACKEND, DEVICE, NETWORK: as in ways.sh
+# BACKEND, DEVICE, NETWORK: as in ways.sh; BRIDGE: what this node's pods are plugged into
+# PODLESS: addresses of hosts that have a lease and no pods
 
 enough=16384 # bytes: several packets of full size, whatever the MTU; TCP sends them undivided
 
@@ -65,9 +66,19 @@ ask_all() {
     case "$answers" in *no* | *small*) why "$answers" ;; esac
 }
 
-# The other leases, as flanneld made routes of them. Of udp's there is one for all, which tells nothing.
+# The other nodes' leases, as flanneld made routes of them. Of udp's there is one for all, which tells nothing.
 leases() {
-    ip -4 route show root "$NETWORK" | grep -v -e ' dev docker0 ' -e "^$NETWORK " | sed -n 's|^\([0-9.]*/[0-9]*\) .*|\1|p'
+    ip -4 route show root "$NETWORK" | grep -v -e " dev $BRIDGE " -e "^$NETWORK " |
+        sed -n 's|^\([0-9.]*/[0-9]*\) via \([^ ]*\) .*|\1 \2|p' | while read -r lease gateway; do
+        case " $PODLESS " in *" $(behind "$gateway") "*) ;; *) echo "$lease" ;; esac
+    done
+}
+
+# The host behind a way: with vxlan that of its gateway's device, else the gateway itself.
+behind() {  # GATEWAY
+    there=$(ip -4 neigh show "$1" dev "$DEVICE" 2>/dev/null | sed -n 's/.* lladdr \([^ ]*\).*/\1/p')
+    host=$([ -z "$there" ] || bridge fdb show dev "$DEVICE" | sed -n "s/^$there dst \([^ ]*\).*/\1/p")
+    echo "${host:-$1}"
 }
 
 # The others may ask this place for as long as this one did; then it goes.

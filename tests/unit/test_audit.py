@@ -144,7 +144,7 @@ def test_nothing_of_converged_hosts(found: dict[str, Reading]) -> None:
     assert [f for f in made.findings if f.status != "ok"] == []
     assert made.exit_code == 0
     assert {f.area for f in made.findings} == {
-        "host", "packages", "units", "files", "pki", "etcd", "flannel", "docker", "kubernetes",
+        "host", "packages", "units", "files", "pki", "etcd", "flannel", "runtime", "kubernetes",
     }  # fmt: skip
     node = next(h for h in made.hosts if h.name == "node1")
     assert (node.lease, node.reaches) == ("192.168.13.0/24", {"node2": True, "node3": True})
@@ -164,7 +164,7 @@ NO_ETCD = Unread("etcd does not answer", "etcd")
 CAUSES = {
     "etcd": ("master", "etcd", ["kube-apiserver", "kube-controller-manager", "kube-scheduler"], "deploys/etcd.py"),
     "API server": ("master", "kube-apiserver", ["kube-controller-manager", "kube-scheduler"], "deploys/master.py"),
-    "docker": ("node1", "docker", ["kubelet"], "deploys/docker.py"),
+    "docker": ("node1", "docker", ["kubelet"], "deploys/runtime.py"),
     "flanneld": ("node1", "flanneld", [], "deploys/flannel.py"),
     "kubelet": ("node1", "kubelet", [], "deploys/node.py"),
 }
@@ -355,15 +355,15 @@ LEASES: dict[str, tuple[Callable[[dict[str, Reading]], Any], tuple[str, str, str
     ),
     "docker0": (
         lambda f: f["node1"].facts["engine"].update(bridge="192.168.99.1/24"),
-        ("node1", "docker", "drift", "docker0"),
+        ("node1", "runtime", "drift", "docker0"),
     ),
     "dockerd": (
         lambda f: f["node1"].facts["engine"].update(bip="192.168.99.1/24", bridge="192.168.99.1/24"),
-        ("node1", "docker", "drift", "dockerd --bip"),
+        ("node1", "runtime", "drift", "dockerd --bip"),
     ),
     "cgroups": (
         lambda f: f["node1"].facts["engine"].update(cgroup_driver="cgroupfs"),
-        ("node1", "docker", "drift", "cgroup driver"),
+        ("node1", "runtime", "drift", "cgroup driver"),
     ),
 }
 
@@ -403,8 +403,8 @@ def test_a_closed_forward_explains_why_pods_are_cut_off(found: dict[str, Reading
     cut_off(found, "node2", "no", "FORWARD has, before it accepts the pod network: -A FORWARD -j DROP")
     held(found, "node2")["steps"]["let pod traffic through FORWARD"] = False
     said = only(found)
-    assert (said.host, said.area, said.what) == ("node2", "docker", "let pod traffic through FORWARD")
-    assert said.found.endswith("-A FORWARD -j DROP") and said.repair == "deploys/docker.py"
+    assert (said.host, said.area, said.what) == ("node2", "runtime", "let pod traffic through FORWARD")
+    assert said.found.endswith("-A FORWARD -j DROP") and said.repair == "deploys/runtime.py"
 
 
 def test_a_node_on_which_no_pod_starts(found: dict[str, Reading]) -> None:
@@ -415,7 +415,7 @@ def test_a_node_on_which_no_pod_starts(found: dict[str, Reading]) -> None:
 
 
 @pytest.mark.parametrize(("unit", "fact", "change", "what"), [
-    ("docker: it is not on flannel's lease", "engine", {"bridge": "192.168.99.1/24"}, ("docker", "docker0")),
+    ("docker: it is not on flannel's lease", "engine", {"bridge": "192.168.99.1/24"}, ("runtime", "docker0")),
     ("flanneld: a way to another node is broken", "ways", {"routes": {}}, ("flannel", "way to node2")),
 ])  # fmt: skip
 def test_a_run_that_would_restart_a_service_is_explained(

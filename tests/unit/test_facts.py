@@ -142,7 +142,9 @@ def test_a_host_that_says_nothing(name: str, ask: Any) -> None:
     assert ask(FACTS[name], **ARGUMENTS.get(name, {})) == (nothing, False)
 
 
-@pytest.mark.parametrize("name", [n for n in FACTS if n.split(".")[0] in ("etcd", "docker", "kubernetes", "workloads")])
+@pytest.mark.parametrize(
+    "name", [n for n in FACTS if n.split(".")[0] in ("etcd", "docker", "containerd", "kubernetes", "workloads")]
+)
 def test_a_host_without_the_program(name: str, ask: Any, tmp_path: Path) -> None:
     """Is {}, or says that nothing answers; never that something is there."""
     arguments = ARGUMENTS.get(name, {})
@@ -171,6 +173,8 @@ def test_a_host_without_the_program(name: str, ask: Any, tmp_path: Path) -> None
         ("flannel.Leases", "subnets/192.168.2.0-24\nnonsense"),
         ("docker.Engine", "bridge_mtu=1500"),
         ("docker.Engine", "info=<html>"),
+        ("containerd.Engine", "bridge_mtu=1500"),
+        ("containerd.Engine", "version=2.4.2\ninfo="),
         ("kubernetes.Nodes", "The connection to the server 10.1.10.101:6443 was refused"),
         ("kubernetes.Nodes", '{"kind": "Status", "status": "Failure"}'),
         ("workloads.Controllers", "answers\nThe connection to the server 10.1.10.101:6443 was refused"),

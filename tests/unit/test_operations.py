@@ -33,7 +33,7 @@ from facts.kubernetes import Nodes
 from facts.network import Answers, Place, Reach
 from facts.packages import Removals
 from facts.role import RoleState
-from operations import addons, audit, check, docker, etcd, flannel, host, kubernetes, pki, preflight
+from operations import addons, audit, check, etcd, flannel, host, kubernetes, pki, preflight, runtime
 from operations.inventory import store, the_cluster
 from operations.report import Report
 from operations.role import write_files
@@ -47,7 +47,7 @@ CONVERGING = {
     pki.distribute: "pki",
     etcd.member: "etcd",
     flannel.lease: "flannel",
-    docker.engine: "docker",
+    runtime.engine: "docker",
     kubernetes.master: "master",
     kubernetes.node: "node",
 }
@@ -273,7 +273,7 @@ BARE_HOSTS = [
         ["programs", "write", "reload", "start flanneld"],
     ),
     (
-        docker.engine,
+        runtime.engine,
         "node1",
         [
             "install docker.io",
@@ -419,7 +419,7 @@ def test_a_dry_run_says_once_what_is_installed(begin: Any, said: Any) -> None:
     this.perform(host.install, "node1", executing=False)
     assert "install docker.io" in this.lines(said.records, "node1")
     said.clear()
-    this.perform(docker.engine, "node1", executing=False)
+    this.perform(runtime.engine, "node1", executing=False)
     assert not [line for line in this.lines(said.records, "node1") if line.startswith("install ")]
 
 
@@ -481,7 +481,7 @@ def test_somebody_elses_unit_is_kept_before_anything_else(begin: Any, said: Any)
     found = converged(all_roles(this, "node1")["docker"])
     found["files"][path] = {"mode": "644", "owner": "root:root", "sha256": "00" * 32, "ours": False}
     this.answers["node1", RoleState] = found
-    keep, remove, *_ = map(script_of, this.perform(docker.engine, "node1"))
+    keep, remove, *_ = map(script_of, this.perform(runtime.engine, "node1"))
     assert keep.endswith(f"keep {path} || exit 1") and remove.endswith(f"rm -f {path}")
     kept = f"set aside {path} (-> /var/lib/container-cloud/set-aside{path})"
     assert this.lines(said.records, "node1") == [kept, "reload systemd"]
@@ -492,7 +492,7 @@ def test_only_downloads_may_go_through_a_proxy(begin: Any) -> None:
     archive = {"url": "http://mirror.example/pause.tar", "sha256": "ab" * 32}
     this = begin(pause_image_archive=archive)
     this.answers["node1", RoleState] = BARE | {"files": on_disk(*certificates(this, "node1"))}
-    scripts = [script_of(c) for op in (host.prepare, host.install, docker.engine, kubernetes.node)
+    scripts = [script_of(c) for op in (host.prepare, host.install, runtime.engine, kubernetes.node)
                for c in this.perform(op, "node1") if script_of(c)]  # fmt: skip
     through = {script for script in scripts if "no_proxy" not in script.partition(";")[0]}
     assert through == {s for s in scripts if re.search(r"^(install_packages|fetch|download) ", s, re.M)}
@@ -1060,7 +1060,7 @@ def test_a_host_is_read_once_for_all_its_roles_until_something_changes(begin: An
 
     def readings(executing: bool) -> int:
         this.asked.clear()
-        for operation in (flannel.lease, docker.engine, kubernetes.node):
+        for operation in (flannel.lease, runtime.engine, kubernetes.node):
             assert this.perform(operation, "node1", executing=executing) == []
         return [fact for host, fact, _ in this.asked if host == "node1"].count(RoleState)
 

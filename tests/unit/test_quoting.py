@@ -59,7 +59,7 @@ def test_an_images_address(part: str, good: bool, shell: Any, tmp_path: Path) ->
     archive = Archive(url=url, sha256=digest if good else "0" * 64)
     settings = found.settings.model_copy(update={"pause_image_archive": archive})  # past the checks
     host = found.host("node1")
-    role = roles(found.model_copy(update={"settings": settings}), host)["node"]
+    role = roles(found.model_copy(update={"settings": settings}), host)["docker"]
     (step,) = [step for step in role.steps if step.name.startswith("load the image")]
     done = shell(step.repair)
     if good:

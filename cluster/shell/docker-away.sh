@@ -1,0 +1,18 @@
+# shellcheck shell=sh
+# away: true if docker0 has no address that flannel may lease. leave: takes it away, and Docker, which would bring it back.
+# FIRST, LAST: the first and the last address leased, as numbers
+away() {
+    for address in $(ip -4 -o addr show dev docker0 2>/dev/null | sed -n 's/.* inet \([0-9.]*\).*/\1/p'); do
+        IFS=.
+        # shellcheck disable=SC2086 # four numbers
+        set -- $address
+        unset IFS
+        at=$((($1 << 24) + ($2 << 16) + ($3 << 8) + $4))
+        [ $at -lt "$FIRST" ] || [ $at -gt "$LAST" ] || return 1
+    done
+}
+
+leave() {
+    systemctl disable -q --now docker.socket docker.service 2>/dev/null
+    ! ip link show dev docker0 >/dev/null 2>&1 || ip link delete docker0
+}
