@@ -35,6 +35,7 @@ ORDER = (
     "test_lab",
     "test_cluster",
     "test_packages",
+    "test_release",
     "test_converge",
     "test_check",
     "test_workload",

@@ -170,12 +170,13 @@ def test_a_replaced_program_is_installed_again(cluster: Lab) -> None:
 
 @pytest.mark.flavours("deb")
 def test_a_wrong_checksum_is_not_installed(cluster: Lab) -> None:
-    """And the message says which file, what it has and what the settings say."""
+    """And the message says which file, what it has and what is wanted, by either algorithm."""
     before = cluster.started_at()
     files = cluster.pyinfra("--json", "lab/inventory.py", "debug-inventory")
     data = json.loads(files.out)
     release = next(_find(data, "release_files"))
     release["kubelet"]["sha256"] = "0" * 64
+    release["kube-proxy"] = {"url": release["kube-proxy"]["url"], "sha512": "0" * 128}
     done = cluster.pyinfra(
         "-y",
         "--limit",
@@ -186,7 +187,8 @@ def test_a_wrong_checksum_is_not_installed(cluster: Lab) -> None:
         "deploys/node.py",
     )
     assert done.code == 1
-    assert "kubelet" in done.err and "the settings say 000000" in done.err and "not installed" in done.err
+    for kind, name, digest in (("256", "kubelet", "0" * 64), ("512", "kube-proxy", "0" * 128)):
+        assert re.search(rf"/{name} has SHA-{kind} \w+, wanted is {digest}: not installed", done.err), name
     assert cluster.started_at() == before
     assert cluster.deploy("node").changes == {}
 
