@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from cluster.downloads import LOCK
+
 # pyinfra's commands that run no deploy: they ask nothing of the cluster's settings.
 _NO_DEPLOY = ("debug-inventory", "exec", "fact")
 _SECRET = ("--ssh-password", "--password", "--ssh-key-password", "--key-password")
@@ -37,6 +39,12 @@ class CommandLine:
     def again(self) -> str:
         """The same command, to be typed again; passwords among its arguments are left out."""
         return shlex.join([*_program(self.words[0]), *_unsecret(self.words[1:])])
+
+    def said_here(self, text: str) -> str:
+        """A text in which `python -m release lock` is told the inventory, where that is another than its own choice."""
+        if self.inventory in (None, Path("inventory.py")):
+            return text
+        return text.replace(LOCK, f"{LOCK} --inventory {shlex.quote(str(self.inventory))}")
 
     def on_all_hosts(self, deploy: str) -> str:
         """The same command with another deploy in its place, on every host of the inventory."""

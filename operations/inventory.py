@@ -7,9 +7,15 @@ from pyinfra import inventory, logger
 from cluster.certificates import open_store
 from cluster.settings import BadSettings, Cluster, Host, load
 from facts.inventory import groups
-from operations.command_line import typed
+from operations.command_line import CommandLine, typed
 from operations.refusal import refuse_all
 from pki import Store, StoreError
+
+
+@cache
+def command_line() -> CommandLine:
+    """What was typed. The settings' check asks first, while that can be told."""
+    return typed()
 
 
 @cache
@@ -21,11 +27,12 @@ def the_cluster() -> Cluster:
     """
     hosts = {h.name: h.data.dict() for h in inventory}
     try:
-        cluster, warnings = load(hosts, groups(inventory, typed().inventory))
+        cluster, warnings = load(hosts, groups(inventory, command_line().inventory))
     except BadSettings as error:
         for warning in error.warnings:
             logger.warning(f"warning: {warning}")
-        refuse_all([f"error: {p}" for p in error.problems], "refused; no host was contacted")
+        problems = [command_line().said_here(f"error: {p}") for p in error.problems]
+        refuse_all(problems, "refused; no host was contacted")
     except FileNotFoundError as error:
         refuse_all([str(error)], "no host was contacted")
     for warning in warnings:

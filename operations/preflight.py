@@ -15,7 +15,7 @@ from cluster.preflight.remarks import texts
 from cluster.roles import UNITS
 from cluster.topology import ROLES
 from facts.host import Preflight
-from operations.inventory import store, the_cluster
+from operations.inventory import command_line, store, the_cluster
 from operations.refusal import refuse_all
 from operations.survey import survey
 from pki import StoreError
@@ -53,7 +53,7 @@ def check() -> Iterator[StringCommand]:
             _told.add(remark.text)
             say = logger.warning if remark.weight == "warning" else logger.info
             say(f"{remark.weight}: {remark.text}")
-    if refused := [*texts(remarks, "refusal"), *_lost()]:
+    if refused := [*map(command_line().said_here, texts(remarks, "refusal")), *_lost()]:
         refuse_all(refused, "nothing was changed")
     host.noop("the host can be used")
     return

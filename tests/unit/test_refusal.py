@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.releases import RELEASE_FILES
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PYINFRA = str(Path(sys.executable).with_name("pyinfra"))
 
@@ -103,6 +105,15 @@ def test_bad_settings_do_not(inventory: Path, listener: Listener, data: tuple[st
         assert message in done.stderr
     assert "Traceback" not in done.stderr and "no host was contacted" in done.stderr
     assert listener.calls == 0
+
+
+def test_what_nobody_has_a_digest_of(inventory: Path, listener: Listener) -> None:
+    """The command that finds it is the one for this inventory."""
+    files = {name: {"url": f"http://127.0.0.1/{name}"} for name in RELEASE_FILES if name != "docker"}
+    done = run(inventory, f"release_files={json.dumps(files)}", "release_lock=/nowhere/release.lock")
+    told = f"nobody has its digest; run `python -m release lock --inventory {inventory}`"
+    assert f'error: release_files["kubelet"] = "http://127.0.0.1/kubelet": {told}' in done.stderr
+    assert done.stderr.count(told) == 12 and "12 reasons not to go on" in done.stderr and listener.calls == 0
 
 
 def test_a_host_listed_twice(inventory: Path, listener: Listener) -> None:

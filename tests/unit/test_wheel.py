@@ -98,6 +98,12 @@ def test_the_audits_page_is_made(installed: Installed) -> None:
     assert "made up" in page and "</html>" in page and "<style>" in page
 
 
-def test_the_command_is_there(installed: Installed) -> None:
-    done = installed.python(str(installed.site / "bin" / "container-cloud-audit"), "--help")
-    assert done.returncode == 0 and "--html" in done.stdout, done.stderr
+@pytest.mark.parametrize(("command", "words"), [("audit", "--html"), ("release", "lock")])
+def test_the_commands_are_there(installed: Installed, command: str, words: str) -> None:
+    done = installed.python(str(installed.site / "bin" / f"container-cloud-{command}"), "--help")
+    assert done.returncode == 0 and words in done.stdout, done.stderr
+
+
+def test_the_shipped_digests_are_there(installed: Installed) -> None:
+    done = installed.python("-c", "from cluster import digests; print(len(digests.shipped()))")
+    assert int(done.stdout) > 100, done.stderr
