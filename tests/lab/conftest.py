@@ -261,6 +261,29 @@ class Lab:
         """kubectl apply of a manifest on the master as the administrator."""
         self.ssh("master", f"cat <<'EOF' | {KUBECTL} apply -f -\n{manifest}\nEOF")
 
+    @property
+    def bridge(self) -> str:
+        """The device that a node's containers are plugged into."""
+        return {"docker": "docker0", "containerd": "cni0"}[self.runtime]
+
+    @property
+    def lease_env(self) -> str:
+        """The file in which flannel's lease is handed to the runtime."""
+        return f"/run/flannel/{'docker' if self.runtime == 'docker' else 'lease'}.env"
+
+    def bridges(self) -> dict[str, tuple[str, str]]:
+        """Each node's bridge for containers: its address, as a lease is written, and the MTU containers have."""
+        told = f"ip -4 -o addr show dev {self.bridge} | awk '{{print $4}}'"
+        mtu = {
+            "docker": "tr '\\0' '\\n' < /proc/$(pidof dockerd)/cmdline | sed -n s/^--mtu=//p",
+            "containerd": "cat /sys/class/net/cni0/mtu",
+        }[self.runtime]
+        return {node: (self.ssh(node, told), self.ssh(node, mtu)) for node in NODES}
+
+    def containers_of(self, node: str) -> str:
+        """How many containers a node's runtime has, and pods' places among them."""
+        return self.ssh(node, "docker ps -aq | wc -l" if self.runtime == "docker" else "ctr -n k8s.io c ls -q | wc -l")
+
     def leases(self) -> dict[str, str]:
         """Each node's subnet as its flanneld holds it."""
         return {n: self.ssh(n, "sed -n s/^FLANNEL_SUBNET=//p /run/flannel/subnet.env") for n in NODES}

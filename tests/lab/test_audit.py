@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,7 @@ class Fault:
     + by_hand: what repairs it, on `where`, if no deploy does
     + after: what is cleared away on `where` after the repair
     + first: what is done before on `host`
+    + runtime: only where this one runs the containers
     """
 
     where: str
@@ -87,6 +88,7 @@ class Fault:
     by_hand: str = ""
     after: str = ""
     first: str = ""
+    runtime: str = ""
 
 
 def edited(path: str, where: str = "node1", area: str = "files") -> Fault:
@@ -118,7 +120,8 @@ FAULTS = {
     "etcd stopped": Fault("master", "systemctl stop etcd", "units", "etcd"),
     "kubelet stopped": Fault("node2", "systemctl stop kubelet", "units", "kubelet"),
     "proxy stopped": Fault("node3", "systemctl stop kube-proxy", "units", "kube-proxy"),
-    "docker stopped": Fault("node1", "systemctl stop docker.socket docker", "units", "docker"),
+    "docker stopped": Fault("node1", "systemctl stop docker.socket docker", "units", "docker", runtime="docker"),
+    "containerd stopped": Fault("node1", "systemctl stop containerd", "units", "containerd", runtime="containerd"),
     "flanneld stopped": Fault("node1", "systemctl stop flanneld", "units", "flanneld"),
     "not at boot": Fault("node1", "systemctl disable -q kubelet", "units", "kubelet at boot"),
     "etcd not at boot": Fault("master", "systemctl disable -q etcd", "units", "etcd at boot"),
@@ -136,7 +139,9 @@ FAULTS = {
     "API server's file edited": edited("/etc/kubernetes/apiserver", "master"),
     "mode loosened": Fault("node1", "chmod 666 /etc/kubernetes/proxy", "files", "/etc/kubernetes/proxy"),
     "owner changed": Fault("master", "chown etcd /etc/etcd/etcd.conf", "files", "/etc/etcd/etcd.conf"),
-    "options gone": Fault("node2", "rm /etc/sysconfig/docker", "files", "/etc/sysconfig/docker"),
+    "options gone": Fault("node2", "rm /etc/sysconfig/docker", "files", "/etc/sysconfig/docker", runtime="docker"),
+    "containerd's file edited": replace(edited("/etc/containerd/config.toml", "node2"), runtime="containerd"),
+    "the kubelet's file edited": replace(edited("/etc/kubernetes/kubelet.yaml", "node3"), runtime="containerd"),
     "kubeconfig edited": edited("/etc/kubernetes/kubeconfig", "node3"),
     "script not executable": Fault(
         "node1", "chmod -x /usr/local/libexec/container-cloud/forward", "files",
@@ -144,11 +149,11 @@ FAULTS = {
     ),
     "drop-in gone": Fault(
         "node1", "rm /etc/systemd/system/docker.service.d/container-cloud.conf", "files",
-        "/etc/systemd/system/docker.service.d/container-cloud.conf",
+        "/etc/systemd/system/docker.service.d/container-cloud.conf", runtime="docker",
     ),
     "a unit before the package's": Fault(
         "master", "cp /lib/systemd/system/etcd.service /etc/systemd/system/", "files",
-        "/etc/systemd/system/etcd.service",
+        "/etc/systemd/system/etcd.service", runtime="docker",
     ),
     # pki
     "certificate swapped": Fault(
@@ -200,12 +205,17 @@ FAULTS = {
         "node2", "sed -i 's/^FLANNEL_SUBNET=.*/FLANNEL_SUBNET=192.168.251.1\\/24/' /run/flannel/subnet.env", "flannel",
         "/run/flannel/subnet.env", by_hand="systemctl restart flanneld",
     ),
-    # docker
+    # runtime
     "docker0 moved": Fault(
-        "node1", "ip addr flush dev docker0 && ip addr add 192.168.252.1/24 dev docker0", "docker", "docker0",
+        "node1", "ip addr flush dev docker0 && ip addr add 192.168.252.1/24 dev docker0", "runtime", "docker0",
+        runtime="docker",
+    ),
+    "cni0 moved": Fault(
+        "node1", "ip addr flush dev cni0 && ip addr add 192.168.252.1/24 dev cni0", "runtime", "cni0",
+        runtime="containerd",
     ),
     "FORWARD closed": Fault(
-        "node2", "iptables -w -D FORWARD -s 192.168.0.0/16 -j ACCEPT", "docker", "let pod traffic through FORWARD"
+        "node2", "iptables -w -D FORWARD -s 192.168.0.0/16 -j ACCEPT", "runtime", "let pod traffic through FORWARD"
     ),
     # kubernetes
     "node cordoned": Fault(
@@ -277,7 +287,9 @@ def test_nothing_differs_before_and_after(lab: Lab) -> None:
 
 
 @pytest.mark.flavours("deb")
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.runtimes(f.runtime) if f.runtime else ()) for n, f in FAULTS.items()]
+)
 def test_a_fault_is_found_named_alone_and_repaired(lab: Lab, name: str) -> None:
     fault = FAULTS[name]
     try:
@@ -305,6 +317,7 @@ def inject_and_repair(lab: Lab, name: str, fault: Fault) -> None:
     assert after.code == 0
 
 
+@pytest.mark.runtimes("docker")
 def test_a_program_that_its_package_did_not_bring(lab: Lab) -> None:
     program = "/usr/bin/kubectl" if lab.is_rpm("master") else "/usr/bin/etcdctl"
     lab.ssh("master", f"cp -p {program} /root/p && echo >> /root/p && mv /root/p {program}")
@@ -385,7 +398,7 @@ def elsewhere(lab: Lab, by_root: Audited, tmp_path: Path) -> None:
 
 def what_ran_of_the_callers_own(lab: Lab, command: str) -> str:
     """The programs that are run from keeper's own directory, first in PATH, where sudo keeps that."""
-    names = "env sh stat cat cut sed grep date id ls curl ip iptables systemctl sha256sum dpkg-query etcdctl docker"
+    names = "env sh stat cat cut sed grep date id ls curl ip iptables systemctl sha256sum dpkg-query etcdctl docker ctr"
     return lab.ssh(
         "node1",
         f"""

@@ -28,26 +28,25 @@ def test_backend_carries_pod_traffic(lab: Lab, backend: str) -> None:
         n: {line.split(" (")[0] for line in dry.changes[n] if line.startswith(("restart", "start"))} for n in NODES
     }
     along = {"restart kubelet"} if lab.is_rpm("node1") else set()  # a packaged one requires docker.service
-    assert announced == {n: {"restart flanneld", "restart docker", *along} for n in NODES}
+    assert announced == {n: {"restart flanneld", f"restart {lab.runtime}", *along} for n in NODES}
     assert restarts == announced
     leases = lab.fact("facts.flannel.Leases", limit="master")["master"]
     # flannel's udp backend names itself in no lease.
     assert {lease["backend"] for lease in leases.values()} == {"" if backend == "udp" else backend}
     own = lab.leases()
-    for node, engine in lab.fact("facts.docker.Engine", limit="nodes").items():
-        assert engine["mtu"] == MTU[backend]
-        assert engine["bip"] == engine["bridge"] == own[node]
+    assert lab.bridges() == {node: (own[node], MTU[backend]) for node in NODES}
     with lab.containers() as addresses:
         for node in NODES:
-            assert lab.ssh(node, "docker exec plain cat /sys/class/net/eth0/mtu") == MTU[backend]
+            assert lab.inside(node, "cat /sys/class/net/eth0/mtu") == MTU[backend]
             for other in set(NODES) - {node}:
                 route = lab.ssh(node, f"ip route get {addresses[other]}")
                 assert f"dev {DEVICE[backend]}" in route, "by this backend, not by an old route"
                 # As large as the network takes undivided.
-                lab.ssh(node, f"docker exec plain ping -c1 -W3 -s {int(MTU[backend]) - 28} {addresses[other]}")
+                lab.inside(node, f"ping -c1 -W3 -s {int(MTU[backend]) - 28} {addresses[other]}")
     assert lab.deploy("cluster", "--json", *data).totals["success"] == 0
 
 
+@pytest.mark.runtimes("docker")
 def test_the_v2_api(lab: Lab) -> None:
     """An older flannel, which reads etcd's v2 API: the guide's own way."""
     older = {"CONTAINER_CLOUD_LAB_FLANNEL": "0.15.1"}

@@ -87,9 +87,9 @@ def test_what_keeps_pods_from_each_other_is_named(lab: Lab, name: str) -> None:
 
 def test_the_check_needs_no_ping_and_leaves_nothing(lab: Lab) -> None:
     assert lab.attempt("node1", "command -v ping").returncode != 0, "the lab's hosts have none"
-    containers = {node: lab.ssh(node, "docker ps -aq | wc -l") for node in NODES}
+    containers = {node: lab.containers_of(node) for node in NODES}
     lab.deploy("check")
-    assert {node: lab.ssh(node, "docker ps -aq | wc -l") for node in NODES} == containers
+    assert {node: lab.containers_of(node) for node in NODES} == containers
     for node in NODES:
         lab.ssh(node, "for n in $(seq 60); do ip -o link | grep -q podcheck || exit 0; sleep 0.5; done; exit 1")
         assert lab.ssh(node, "pgrep -x socat; true") == ""
@@ -105,12 +105,12 @@ def test_a_place_is_taken_away_though_the_run_is_killed(lab: Lab) -> None:
     lab.ssh("node1", "for n in $(seq 20); do ip -o link | grep -q podcheck || exit 0; sleep 0.5; done; exit 1")
 
 
-def test_docker_has_started_a_container_since_it_runs(lab: Lab) -> None:
+def test_the_runtime_has_started_a_container_since_it_runs(lab: Lab) -> None:
     """Shown once after each start; where it cannot, the check says which image and why."""
-    record = "/run/container-cloud/docker.starts-containers"
+    record = f"/run/container-cloud/{lab.runtime}.starts-containers"
     broken = ("--data", "pause_image=lab/none:1")
     done = lab.pyinfra("-y", "--limit", "node1", *broken, "lab/inventory.py", "deploys/check.py")
-    assert done.code == 1 and "no pod starts: docker run lab/none:1" in done.err
+    assert done.code == 1 and "no pod starts: " in done.err and "lab/none:1" in done.err
     lab.deploy("check")
     assert "lab/none" not in lab.ssh("node1", f"cat {record}")
 
@@ -128,13 +128,13 @@ def test_what_limit_leaves_out_is_said(lab: Lab) -> None:
 def test_a_dropping_rule_in_front_is_put_behind(lab: Lab) -> None:
     with brought_about(lab, Fault("node2", "iptables -w -I FORWARD 1 -j DROP", "iptables -w -D FORWARD -j DROP")):
         (said,) = found(audit("--json"))
-        assert said[:3] == ("node2", "docker", "let pod traffic through FORWARD") and said[3].endswith(
+        assert said[:3] == ("node2", "runtime", "let pod traffic through FORWARD") and said[3].endswith(
             "-A FORWARD -j DROP"
         )
-        assert lab.deploy("docker").changes == {"node2": ["let pod traffic through FORWARD"]}
+        assert lab.deploy("runtime").changes == {"node2": ["let pod traffic through FORWARD"]}
         lab.deploy("check")
         assert lab.ssh("node2", "iptables -w -S FORWARD | grep -cxF -e '-A FORWARD -j DROP'") == "1", "only moved"
-    assert lab.deploy("docker").changes == {}
+    assert lab.deploy("runtime").changes == {}
 
 
 @pytest.mark.parametrize(
@@ -156,30 +156,34 @@ def test_a_broken_way_is_repaired_as_announced(lab: Lab, how: str) -> None:
     assert lab.deploy("flannel").changes == {}
 
 
-def test_docker_beside_its_lease_is_restarted_on_it(lab: Lab) -> None:
-    lab.ssh("node1", "ip addr flush dev docker0 && ip addr add 192.168.252.1/24 dev docker0")
-    line = "restart docker (it is not on flannel's lease; ends every pod of the node)"
-    assert lab.deploy("docker").changes == {"node1": [line]}
-    assert lab.deploy("docker").changes == {}
+def test_a_runtime_beside_its_lease_is_restarted_on_it(lab: Lab) -> None:
+    lab.ssh("node1", f"ip addr flush dev {lab.bridge} && ip addr add 192.168.252.1/24 dev {lab.bridge}")
+    line = BESIDE[lab.runtime]
+    assert lab.deploy("runtime").changes == {"node1": [line]}
+    assert lab.deploy("runtime").changes == {}
 
 
+BESIDE = {
+    "docker": "restart docker (it is not on flannel's lease; ends every pod of the node)",
+    "containerd": "restart containerd (pods are not on flannel's lease; ends every pod of the node)",
+}
 SETTINGS = {"MTU": 'flannel_backend_options={"MTU": 1400}', "length": "pod_subnet_length=25"}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_docker_follows_the_lease_as_announced(lab: Lab, name: str) -> None:
+def test_the_runtime_follows_the_lease_as_announced(lab: Lab, name: str) -> None:
     """Also where flannel's deploy runs alone; and nothing is left for Docker's own."""
     data = ("--data", SETTINGS[name])
     try:
         dry = lab.pyinfra("--dry", *data, "lab/inventory.py", "deploys/etcd.py", "deploys/flannel.py")
         done = lab.pyinfra("-y", *data, "lab/inventory.py", "deploys/etcd.py", "deploys/flannel.py")
         assert done.code == 0 and done.changes == dry.changes, done.err
-        follows = "restart docker (/run/flannel/docker.env changed; ends every pod of the node)"
+        follows = f"restart {lab.runtime} ({lab.lease_env} changed; ends every pod of the node)"
         assert all(done.changes[node][-1] == follows for node in NODES)
         own = lab.leases()
-        for node, engine in lab.fact("facts.docker.Engine", limit="nodes").items():
-            assert engine["bip"] == engine["bridge"] == own[node]
-            assert (engine["mtu"] == "1350") if name == "MTU" else own[node].endswith("/25")
+        for node, (address, mtu) in lab.bridges().items():
+            assert address == own[node]
+            assert (mtu == "1350") if name == "MTU" else own[node].endswith("/25")
         assert lab.deploy("cluster", *data).changes == {}
     finally:
         dry = lab.pyinfra("--dry", "lab/inventory.py", "deploys/cluster.py")

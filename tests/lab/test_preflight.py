@@ -66,33 +66,44 @@ CLASHING = """
 set -e
 ip link add virbr0 type bridge
 ip addr add 192.168.122.1/24 dev virbr0
-mkdir -p /etc/systemd/system/kubelet.service.d /etc/docker
+mkdir -p /etc/systemd/system/kubelet.service.d
 printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/kubelet $KUBELET_KUBEADM_ARGS\\n' \\
     > /etc/systemd/system/kubelet.service.d/10-kubeadm.conf
-echo '{"exec-opts": ["native.cgroupdriver=systemd"], "log-level": "info"}' > /etc/docker/daemon.json
 iptables -w -I INPUT -p udp --dport 8472 -j DROP
 mv /etc/resolv.conf /etc/resolv.conf.away
 """
 UNDO = """
 ip link delete virbr0
-rm /etc/systemd/system/kubelet.service.d/10-kubeadm.conf /etc/docker/daemon.json
+rm /etc/systemd/system/kubelet.service.d/10-kubeadm.conf
+rm -f /etc/docker/daemon.json
 iptables -w -D INPUT -p udp --dport 8472 -j DROP
 mv /etc/resolv.conf.away /etc/resolv.conf
 """
 
 
+OF_DOCKERS = """
+mkdir -p /etc/docker
+echo '{"exec-opts": ["native.cgroupdriver=systemd"], "log-level": "info"}' > /etc/docker/daemon.json
+"""
+
+
 def test_what_is_on_a_host_and_cannot_stay(lab: Lab) -> None:
     """All of it is said at once."""
+    docker = lab.runtime == "docker"
     try:
-        lab.ssh("node1", CLASHING)
+        lab.ssh("node1", CLASHING + (OF_DOCKERS if docker else ""))
         done = lab.pyinfra("-y", "--data", "flannel_interface=lo", "lab/inventory.py", "deploys/check.py")
     finally:
         lab.ssh("node1", UNDO)
-    assert done.code == 1 and "8 reasons not to go on: nothing was changed" in done.err
+    assert done.code == 1 and f"{8 if docker else 7} reasons not to go on: nothing was changed" in done.err
     for line in (
         "node1: 192.168.122.1/24 of its interface virbr0 lies in what flannel may lease",
         "node1: /etc/systemd/system/kubelet.service.d/10-kubeadm.conf changes ExecStart of kubelet",
-        'node1: /etc/docker/daemon.json has "exec-opts"; write docker_cgroup_driver in group_data/all.py',
+        *(
+            ['node1: /etc/docker/daemon.json has "exec-opts"; write docker_cgroup_driver in group_data/all.py']
+            if docker
+            else []
+        ),
         "node1: its firewall drops what other hosts of the cluster send to 8472/udp (flannel's packets): iptables",
         "node1: there is no /etc/resolv.conf",
         *(f'{node}: flannel_interface = "lo": it leads to no other host; write one of eth0' for node in NODES),
@@ -102,33 +113,35 @@ def test_what_is_on_a_host_and_cannot_stay(lab: Lab) -> None:
 
 STAYING = """
 set -e
-mkdir -p /etc/systemd/system/docker.service.d /etc/docker /run/systemd/resolve
+mkdir -p /etc/systemd/system/%(unit)s.service.d /etc/docker /run/systemd/resolve
 printf '[Service]\\nEnvironment="HTTP_PROXY=http://keeper:secret@10.1.10.9:3128"\\n' \\
-    > /etc/systemd/system/docker.service.d/proxy.conf
+    > /etc/systemd/system/%(unit)s.service.d/proxy.conf
 echo '{"log-level": "info"}' > /etc/docker/daemon.json
 cp -a /etc/resolv.conf /etc/resolv.conf.away
 echo nameserver 127.0.0.53 > /etc/resolv.conf
 echo nameserver 10.1.10.1 > /run/systemd/resolve/resolv.conf
 """
 TAKEN_BACK = """
-rm /etc/systemd/system/docker.service.d/proxy.conf /etc/docker/daemon.json /run/systemd/resolve/resolv.conf
+rm /etc/systemd/system/%(unit)s.service.d/proxy.conf /etc/docker/daemon.json /run/systemd/resolve/resolv.conf
 mv /etc/resolv.conf.away /etc/resolv.conf
 """
 
 
 def test_what_is_on_a_host_and_may_stay(lab: Lab) -> None:
     try:
-        lab.ssh("node1", STAYING)
+        lab.ssh("node1", STAYING % {"unit": lab.runtime})
         dry = lab.pyinfra("--dry", "lab/inventory.py", "deploys/cluster.py")
     finally:
-        lab.ssh("node1", TAKEN_BACK)
+        lab.ssh("node1", TAKEN_BACK % {"unit": lab.runtime})
     assert dry.code == 0 and "secret" not in dry.err + dry.out
-    assert "note: node1: /etc/docker/daemon.json is not the project's, and stays: it sets log-level" in dry.err
-    proxy = "/etc/systemd/system/docker.service.d/proxy.conf"
+    note = "note: node1: /etc/docker/daemon.json is not the project's, and stays: it sets log-level"
+    assert (note in dry.err) == (lab.runtime == "docker")
+    proxy = f"/etc/systemd/system/{lab.runtime}.service.d/proxy.conf"
     assert f"note: node1: {proxy} is not the project's, and stays: it sets Environment" in dry.err
     assert list(dry.changes) == ["node1"]
+    kubelet = "/etc/kubernetes/kubelet" if lab.runtime == "docker" else "/etc/kubernetes/kubelet.yaml"
     assert {line.partition(" (")[0] for line in dry.changes["node1"]} >= {
-        "restart docker", "write /etc/kubernetes/kubelet", "restart kubelet",
+        f"restart {lab.runtime}", f"write {kubelet}", "restart kubelet",
     }  # fmt: skip
 
 

@@ -37,8 +37,7 @@ def wait_settled(lab: Lab, hosts: tuple[str, ...], seconds: float = 120) -> None
 
 def assert_as_before(lab: Lab, leases: dict[str, str]) -> None:
     assert lab.leases() == leases
-    for node, engine in lab.fact("facts.docker.Engine", limit="nodes").items():
-        assert engine["bip"] == engine["bridge"] == leases[node]
+    assert {node: address for node, (address, _) in lab.bridges().items()} == leases
     assert lab.deploy("check").code == 0, "containers reach each other"
     assert lab.deploy("cluster", "--json").totals["success"] == 0, "a run finds nothing to do"
 
@@ -59,15 +58,15 @@ def test_all_hosts_at_once(lab: Lab) -> None:
     assert_as_before(lab, leases)
 
 
-def test_docker_started_after_flannels_lease(lab: Lab) -> None:
+def test_the_runtime_started_after_flannels_lease(lab: Lab) -> None:
     """By the units themselves: the order of their activation at the last boot."""
     for node in NODES:
         times = [
             int(lab.ssh(node, f"systemctl show --value -p ActiveEnterTimestampMonotonic {unit}"))
-            for unit in ("flanneld", "docker", "kubelet")
+            for unit in ("flanneld", lab.runtime, "kubelet")
         ]
         assert times == sorted(times)
-        assert lab.ssh(node, "systemctl show -p After --value docker | tr ' ' '\\n' | grep -x flanneld.service")
+        assert lab.ssh(node, f"systemctl show -p After --value {lab.runtime} | tr ' ' '\\n' | grep -x flanneld.service")
 
 
 def test_forward_is_open_after_the_boot(lab: Lab) -> None:
@@ -78,15 +77,16 @@ def test_forward_is_open_after_the_boot(lab: Lab) -> None:
         )
 
 
-def test_docker_does_not_start_without_a_lease(lab: Lab) -> None:
-    """A node that boots while etcd is away waits; it never falls back to an address of Docker's own choice."""
+def test_no_pod_starts_without_a_lease(lab: Lab) -> None:
+    """A node that boots while etcd is away waits; it never falls back to an address of the runtime's own choice."""
     leases = lab.leases()
     lab.ssh("master", "systemctl stop etcd")
     try:
         lifecycle.reboot([state.host("node3")])
         time.sleep(8)
-        assert lab.attempt("node3", "systemctl is-active docker").returncode != 0
-        assert lab.ssh("node3", "ip -o link show docker0 2>/dev/null; true") == ""
+        if lab.runtime == "docker":
+            assert lab.attempt("node3", "systemctl is-active docker").returncode != 0
+        assert lab.ssh("node3", f"ip -o link show {lab.bridge} 2>/dev/null; true") == ""
     finally:
         lab.ssh("master", "systemctl start etcd")
     wait_settled(lab, HOSTS)
