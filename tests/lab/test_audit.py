@@ -43,6 +43,11 @@ class Audited:
         (repair,) = {f["repair"] for f in self.document["findings"] if f["status"] != "ok"}
         return repair
 
+    def repairs(self, host: str, area: str, what: str) -> set[str]:
+        """What the findings of one thing say to do."""
+        asked = (host, area, what)
+        return {f["repair"] for f in self.document["findings"] if (f["host"], f["area"], f["what"]) == asked}
+
 
 def audit(*arguments: str) -> Audited:
     command = [*network.enter(), sys.executable, "-m", "audit", "--inventory", "lab/inventory.py", *arguments]
@@ -238,6 +243,24 @@ FAULTS = {
         by_hand=f"rm -r {DROP_IN}; systemctl daemon-reload; systemctl restart kube-proxy",
     ),
 }  # fmt: skip
+# Faults that hide nothing of each other are brought about together: each is found and named, and nothing else is.
+TOGETHER = (
+    (
+        "forwarding off", "a name lost", "swap at boot", "modules file gone", "common file edited",
+        "API server's file edited", "mode loosened", "owner changed", "options gone", "containerd's file edited",
+        "the kubelet's file edited", "kubeconfig edited", "script not executable", "drop-in gone",
+        "a unit before the package's",
+    ),
+    ("parameters edited", "binary replaced", "binary gone", "package gone", "scheduler stopped", "not at boot",
+     "etcd not at boot", "unit not loaded"),
+    ("controllers stopped", "kubelet stopped", "proxy stopped", "docker stopped", "containerd stopped"),
+    ("runs with what was edited", "runs without its record", "certificate swapped", "key readable", "key of another",
+     "authority gone", "anchor gone", "not trusted"),
+    ("a right taken", "configuration changed", "a member that is nobody"),
+    ("stale lease", "route deleted", "forwarding entry deleted", "lease written otherwise"),
+    ("docker0 moved", "cni0 moved", "FORWARD closed", "node cordoned", "a right of the API server's"),
+)  # fmt: skip
+BATCHES = [*TOGETHER, *((name,) for name in FAULTS if not any(name in batch for batch in TOGETHER))]
 # What repairs by hand on another host than the fault's.
 ELSEWHERE = {
     "lease deleted": ("node2", "systemctl restart flanneld"),
@@ -245,16 +268,22 @@ ELSEWHERE = {
 }
 
 
-def repair(lab: Lab, name: str, fault: Fault, told: str) -> None:
-    if fault.by_hand:
-        assert not told.startswith("deploys/"), "it names a deploy that does not repair it"
-        where, command = ELSEWHERE.get(name, (fault.where, fault.by_hand))
-        lab.ssh(where, command)
-    else:
-        assert told.startswith("deploys/"), told
-        lab.deploy(told.removeprefix("deploys/").removesuffix(".py"))
-    if fault.after:
-        lab.ssh(fault.where, fault.after)
+def repair(lab: Lab, faults: dict[str, Fault], told: dict[str, set[str]]) -> None:
+    """Do what the findings say to do, each deploy once, in the order of the cluster's."""
+    for name, fault in faults.items():
+        if fault.by_hand:
+            assert not any(r.startswith("deploys/") for r in told[name]), "it names a deploy that does not repair it"
+            where, command = ELSEWHERE.get(name, (fault.where, fault.by_hand))
+            lab.ssh(where, command)
+        else:
+            assert all(r.startswith("deploys/") for r in told[name]), told[name]
+    deploys = {r for name, fault in faults.items() if not fault.by_hand for r in told[name]}
+    order = (REPOSITORY / "deploys/cluster.py").read_text()
+    for deploy in sorted(deploys, key=order.index):
+        lab.deploy(deploy.removeprefix("deploys/").removesuffix(".py"))
+    for fault in faults.values():
+        if fault.after:
+            lab.ssh(fault.where, fault.after)
 
 
 def after_repair(lab: Lab, seconds: float) -> Audited:
@@ -287,32 +316,34 @@ def test_nothing_differs_before_and_after(lab: Lab) -> None:
 
 
 @pytest.mark.flavours("deb")
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.runtimes(f.runtime) if f.runtime else ()) for n, f in FAULTS.items()]
-)
-def test_a_fault_is_found_named_alone_and_repaired(lab: Lab, name: str) -> None:
-    fault = FAULTS[name]
+@pytest.mark.parametrize("names", BATCHES, ids=", ".join)
+def test_faults_are_found_named_alone_and_repaired(lab: Lab, names: tuple[str, ...]) -> None:
+    """What was brought about, each by its name, and nothing else; the repairs told repair it."""
+    faults = {name: FAULTS[name] for name in names if FAULTS[name].runtime in ("", lab.runtime)}
     try:
-        inject_and_repair(lab, name, fault)
+        inject_and_repair(lab, faults)
     except BaseException:  # the next one begins on a cluster as deployed, whatever this one has left
         lab.ssh("node1", f"rm -rf {DROP_IN}; systemctl daemon-reload")
         lab.deploy("cluster")
         raise
 
 
-def inject_and_repair(lab: Lab, name: str, fault: Fault) -> None:
-    if fault.first:
-        lab.ssh(fault.host, fault.first)
-    lab.ssh(fault.where, fault.how)
+def inject_and_repair(lab: Lab, faults: dict[str, Fault]) -> None:
+    for fault in faults.values():
+        if fault.first:
+            lab.ssh(fault.host, fault.first)
+        lab.ssh(fault.where, fault.how)
     done = audit("--json")
-    (found,) = done.findings or [("", "", "", "nothing")]
-    if fault.what == "way to ?":
-        assert found[3].startswith("way to node")
-        found = (*found[:3], fault.what)
-    assert found == (fault.host or fault.where, fault.area, fault.status, fault.what)
+    wanted = {name: (f.host or f.where, f.area, f.status, f.what) for name, f in faults.items()}
+    for name, (host, area, status, what) in wanted.items():
+        if what == "way to ?":  # whichever node's it was
+            (way,) = (f[3] for f in done.findings if f[:2] == (host, area) and f[3].startswith("way to "))
+            wanted[name] = (host, area, status, way)
+    assert sorted(done.findings) == sorted(wanted.values())
     assert done.code == 2
-    repair(lab, name, fault, done.repair)
-    after = after_repair(lab, 30 if fault.by_hand else 0)  # a deploy has waited itself
+    repair(lab, faults, {name: done.repairs(host, area, what) for name, (host, area, _, what) in wanted.items()})
+    # A deploy has waited itself.
+    after = after_repair(lab, 30 if any(f.by_hand for f in faults.values()) else 0)
     assert after.findings == [], after.findings
     assert after.code == 0
 
