@@ -24,15 +24,21 @@ demo: $(VENV)/ready
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py
 	$(LAB) run -- curl -fsS http://10.1.10.102:30080/ http://10.1.10.103:30080/ http://10.1.10.104:30080/
 
-# On deb hosts everything; on rpm hosts, and on a deb master with rpm nodes, what may differ there.
+# Today's cluster on deb hosts: everything; of release files on rpm hosts, and of the line before, whether it is one. The
+# guide's from packages on rpm hosts, and on a deb master with rpm nodes: what may differ there.
 test: unit
 	$(BIN)/pytest tests/lab
+	$(BIN)/pytest $(call lab_tests,cluster) --kubernetes 1.36
+	$(BIN)/pytest $(call lab_tests,cluster) --flavour rpm --kubernetes 1.37
 	$(BIN)/pytest $(call lab_tests,cluster packages converge security audit reboot) --flavour rpm
-	$(BIN)/pytest $(call lab_tests,cluster packages reboot) --flavour mixed
+	$(BIN)/pytest $(call lab_tests,cluster packages) --flavour mixed
 
 # And what is the same there, and how long it all takes.
 test-all: lint test
 	$(BIN)/pytest $(call lab_tests,lab workload preflight backends roles_alone) --flavour rpm
+	$(BIN)/pytest tests/lab --kubernetes 1.20
+	$(BIN)/pytest $(call lab_tests,reboot) --flavour mixed
+	$(MAKE) conformance
 	$(MAKE) bench
 
 unit: $(VENV)/ready
