@@ -188,10 +188,10 @@ def _act(starts: tuple[Start, ...]) -> Iterator[str]:
         name = start.unit.name
         # A new process's count begins anew; until then, those of before are not its own.
         yield f"deaths{number}=$(deaths {name})"
-        if start.verb == "restart":
-            # Until systemd has begun a new one, it is the old process that would answer.
+        # Until systemd has begun a new one, it is the old process that would answer.
+        if start.verb != "wait":
             yield f"old{number}=$(invocation {name})"
     for verb in ("start", "restart"):
         if names := " ".join(s.unit.name for s in starts if s.verb == verb):
-            reset = f"systemctl reset-failed {names} 2>/dev/null; " if verb == "start" else ""
+            reset = f"again {names}; systemctl reset-failed {names} 2>/dev/null; " if verb == "start" else ""
             yield f"{reset}systemctl {verb} --no-block {names} || exit 1"

@@ -15,6 +15,15 @@ deaths() {  # UNIT: how often systemd has had to start it again
     echo "${count:-0}"
 }
 
+again() {  # UNIT...: those that systemd has started itself meanwhile, perhaps with what stood there before
+    for unit; do
+        case $(show ActiveState "$unit") in
+        inactive | failed) ;;
+        *) systemctl restart --no-block "$unit" || exit 1 ;;
+        esac
+    done
+}
+
 # Each may take PATIENCE seconds; one that dies five times meanwhile does not need them all to be called broken.
 # The message has the unit's last log lines, what it says of its readiness, and the likely cause.
 await() {  # UNIT HINT DEATHS BEFORE: how often it had died, and the invocation that shall have ended

@@ -625,6 +625,7 @@ now() { if [ -e acted ] && [ $(wc -l < asked) -gt $(cat slow) ]; then echo new; 
 case "$*" in
     *InvocationID*) echo >> asked; cat $(now).id;;
     *NRestarts*) cat $(now).deaths;;
+    *ActiveState*) cat active;;
     start*|restart*) touch acted; echo "$*" >> told;;
 esac
 """
@@ -639,11 +640,14 @@ exit $(cat "$(dirname "$0")/curl.rc")
 def systemd(tmp_path: Path) -> Any:
     """Runs a start script against stubs in place of systemd, the journal and the services."""
 
-    def run_script(script: str, *, answers: bool, slow: int = 0, before: int = 0, since: int = 0) -> Any:
+    def run_script(
+        script: str, *, answers: bool, slow: int = 0, before: int = 0, since: int = 0, active: str = ""
+    ) -> Any:
         shutil.rmtree(stubs := tmp_path / "stubs", ignore_errors=True)
         stubs.mkdir()
         programs = {"systemctl": SYSTEMCTL, "curl": CURL, "journalctl": '#!/bin/sh\necho "log of $2"\n'}
         state = {"old.id": "old", "new.id": "new", "old.deaths": before, "new.deaths": since, "slow": slow}
+        state["active"] = active or "inactive"
         for name, content in (programs | state | {"curl.rc": 0 if answers else 7, "asked": "", "told": ""}).items():
             (stubs / name).write_text(f"{content}\n" if content != "" else "")
             (stubs / name).chmod(0o755)
@@ -673,6 +677,13 @@ def test_a_service_that_answers(verb: str, begin: Any, systemd: Any) -> None:
     done, told = systemd(node_script(begin, verb), answers=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert told == ([] if verb == "wait" else [f"{verb} --no-block kubelet kube-proxy"])
+
+
+def test_a_service_that_systemd_has_started_meanwhile_begins_anew(begin: Any, systemd: Any) -> None:
+    """It died again and again; what it reads was written while it was started once more."""
+    done, told = systemd(node_script(begin, "start"), answers=True, active="activating")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told[:2] == ["restart --no-block kubelet", "restart --no-block kube-proxy"]
 
 
 @pytest.mark.parametrize("verb", ["start", "wait"])
