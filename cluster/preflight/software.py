@@ -53,7 +53,7 @@ def remarks(cluster: Cluster, host: Host, machine: Machine, facts: Mapping[str, 
 def _packages(cluster: Cluster, host: Host, distribution: Distribution) -> Iterator[Remark]:
     """Components that shall come as packages that the distribution does not have."""
     settings, family = cluster.settings, distribution.family
-    for component in _components(host):
+    for component in _components(cluster, host):
         setting = COMPONENT_OF[component]
         try:
             if _is_packaged(settings, distribution, component):
@@ -69,7 +69,7 @@ def _packages(cluster: Cluster, host: Host, distribution: Distribution) -> Itera
 def _digests(cluster: Cluster, host: Host, distribution: Distribution) -> Iterator[Remark]:
     """Files to fetch of which nobody has a digest for the host's architecture."""
     settings, here = cluster.settings, distribution.architecture
-    released = [c for c in _components(host) if not _is_packaged(settings, distribution, c)]
+    released = [c for c in _components(cluster, host) if not _is_packaged(settings, distribution, c)]
     fetched = {program.file for component in released for program in programs(component)}
     if host.is_node:
         fetched.add(IMAGES)
@@ -91,14 +91,15 @@ def _time_service(cluster: Cluster, host: Host, distribution: Distribution) -> I
         yield refusal(host.name, f"{what}; write {own}")
 
 
-def _components(host: Host) -> Iterator[Packaged]:
+def _components(cluster: Cluster, host: Host) -> Iterator[Packaged]:
     if host.is_etcd:
         yield "etcd"
     if host.is_master:
         yield "kubernetes-master"
-    if host.is_node:
+    if host in cluster.leased:
         yield "flannel"
-        yield "docker"
+    if host.is_node:
+        yield cluster.settings.container_runtime
         yield "kubernetes-node"
 
 

@@ -1,5 +1,6 @@
 """Reasons not to touch a host: each alone, with what it says; none on good hosts."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from cluster.preflight import judge
 from cluster.preflight.remarks import texts
 from cluster.roles.node import node_role
 from cluster.settings import Cluster
-from tests.unit.example import PACKAGES, SEVERAL, cluster, expected, good, several
+from tests.unit.example import PACKAGES, SEVERAL, cluster, current, expected, good, several
 
 SHIPPED = cluster()
 RUNNING = {
@@ -135,6 +136,17 @@ def test_arm64_is_deployed_where_digests_are_known() -> None:
         role = node_role(both, both.host("node1"), known(architecture=machine_name), ())
         assert {p.digest for p in role.programs} == {digests[architecture]}
         assert {p.url.split("/")[-2] for p in role.programs} == {architecture}
+
+
+def test_a_host_is_asked_for_what_it_fetches_itself() -> None:
+    today = current()
+    found = {host.name: good(host, number) | {"architecture": "aarch64"} for number, host in enumerate(today.hosts)}
+    lacking = {
+        line.partition(":")[0]: set(re.findall(r'release_files\["([\w-]+)"\]', line)) for line in problems(today, found)
+    }
+    node = {"flanneld", "containerd", "runc", "cni-plugins", "crictl", "kubelet", "kube-proxy"}
+    master = {"etcd", "flanneld", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}
+    assert lacking == {"master": master, "node1": node, "node2": node, "node3": node}
 
 
 def test_a_host_that_was_not_read_is_not_judged_further() -> None:
