@@ -45,7 +45,10 @@ def tcp_ports(settings: Settings) -> tuple[Port, ...]:
 
 
 def udp_ports(settings: Settings) -> tuple[Port, ...]:
-    """The UDP port of flannel's packets, where the backend has one. The kernel listens there, or flanneld."""
+    """The UDP port of flannel's packets, where the backend has one, on every host with a lease.
+
+    The kernel listens there, or flanneld.
+    """
     if settings.flannel_backend not in FLANNEL_PORT:
         return ()
     port = settings.flannel_backend_options.get("Port")

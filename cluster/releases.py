@@ -127,6 +127,8 @@ CURRENT = Releases(first="1.36")
 CGROUP_V1_REFUSED = Releases(first="1.35")  # a kubelet does not start there, unless it is told to
 
 FLANNEL = Releases("0.9", "0.28")
+FLANNEL_BEARS_COMPACTION = (0, 28, 9)  # before it, a watch of what etcd has compacted never ends
+CONTAINERD = Releases(first="2.1")  # reads the third version of its configuration, and several directories of plugins
 FLANNEL_DEAF = Releases("0.18", "0.25")  # see no new lease once etcd has been restarted; tried with 0.22.2
 FLANNEL_ETCD_API = {"v2": Releases("0.9", "0.17"), "v3": Releases("0.18", "0.28")}
 

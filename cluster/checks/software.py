@@ -8,7 +8,7 @@ from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from cluster import releases
 from cluster.checks.registry import Draft, check
 from cluster.fields import is_domain
-from cluster.problems import Problem, either, nearest, show
+from cluster.problems import HIDDEN, Problem, either, nearest, show
 from cluster.releases import KUBELET_DRIVES_DOCKER
 
 
@@ -63,13 +63,67 @@ def flannel_reads_the_etcd_api(draft: Draft) -> Iterator[Problem]:
         yield Problem("flannel_etcd_api", written, advice)
 
 
-@check("insecure_registries")
+@check("flannel_version", "kubernetes_version")
+def flannel_bears_that_etcd_forgets(draft: Draft) -> Iterator[Problem]:
+    settings = draft.settings
+    current = settings.kubernetes_version in releases.CURRENT
+    if current and releases.numbers(settings.flannel_version) < releases.FLANNEL_BEARS_COMPACTION:
+        least = ".".join(map(str, releases.FLANNEL_BEARS_COMPACTION))
+        advice = f"asks for ever, and logs it, for a revision that etcd has forgotten; write {least} or later"
+        yield Problem("flannel_version", settings.flannel_version, advice)
+
+
+@check("containerd_version", "container_runtime", "kubernetes_version")
+def containerd_is_configured_so(draft: Draft) -> Iterator[Problem]:
+    settings = draft.settings
+    known = releases.KUBERNETES.get(settings.kubernetes_release)
+    runs = settings.container_runtime == "containerd" and known is not None and "containerd" in known.runtimes
+    if runs and settings.containerd_version not in releases.CONTAINERD:
+        advice = f"does not read the configuration it is given; write {releases.CONTAINERD.first}.0 or later"
+        yield Problem("containerd_version", settings.containerd_version, advice)
+
+
+@check("pull_proxy", "container_runtime")
+def pull_proxy_is_containerds(draft: Draft) -> Iterator[Problem]:
+    proxy = draft.settings.pull_proxy
+    if proxy is None:
+        return
+    if draft.settings.container_runtime == "docker":
+        advice = "is containerd's: write it for Docker into a drop-in of docker.service, which stays (Environment=)"
+        yield Problem("pull_proxy", proxy, advice)
+    elif not re.fullmatch(r"(https?|socks5h?)://[^\s/\"'\\]+/?", proxy):
+        advice = 'is no URL of a proxy; write it as "http://proxy.example:3128"'
+        yield Problem("pull_proxy", HIDDEN if "@" in proxy else proxy, advice)
+
+
+@check("pull_no_proxy")
+def pull_no_proxy_are_single(draft: Draft) -> Iterator[Problem]:
+    for number, name in enumerate(draft.settings.pull_no_proxy):
+        if not re.fullmatch(r"[A-Za-z0-9.*:/_-]+", name):
+            advice = 'is no name, address or network; write one an entry: ["registry.example", "10.0.0.0/8"]'
+            yield Problem(f"pull_no_proxy[{number}]", name, advice)
+
+
+@check("docker_options", "container_runtime")
+def docker_options_are_for_docker(draft: Draft) -> Iterator[Problem]:
+    settings = draft.settings
+    if settings.docker_options and settings.container_runtime != "docker":
+        advice = "has no effect: container_runtime is containerd; options of its own go into /etc/containerd/conf.d"
+        yield Problem("docker_options", settings.docker_options, advice, severity="warning")
+
+
+@check("insecure_registries", "container_runtime")
 def insecure_registries_are_hosts(draft: Draft) -> Iterator[Problem]:
+    by_network = draft.settings.container_runtime == "docker"
     for number, registry in enumerate(draft.settings.insecure_registries):
         setting = f"insecure_registries[{number}]"
         bare = re.sub(r"^\w+://", "", registry).strip("/")
         if bare != registry:
-            yield Problem(setting, registry, f"takes host[:port] or a CIDR; write {show(bare)}")
+            takes = "host[:port] or a CIDR" if by_network else "host[:port]"
+            yield Problem(setting, registry, f"takes {takes}; write {show(bare)}")
+        elif "/" in registry and not by_network:
+            advice = 'is a network, and containerd knows registries one by one; write host[:port], as "10.1.10.1:5000"'
+            yield Problem(setting, registry, advice)
         elif not _is_registry(registry):
             yield Problem(setting, registry, 'is no registry; write host[:port] or a CIDR, as "10.1.10.1:5000"')
 

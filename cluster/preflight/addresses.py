@@ -19,10 +19,11 @@ def remarks(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[
     """What is wrong with addresses, routes and resolvers; nothing where `ip` is missing."""
     if facts["interfaces"]:
         yield from _address(host, facts["interfaces"])
-        if host.is_node:
+        if host in cluster.leased:
             yield from _interface(cluster, host, facts["interfaces"])
-    if host.is_node:
+    if host in cluster.leased:
         yield from _in_the_way(cluster, host, facts)
+    if host.is_node:
         yield from _resolvers(cluster, host, facts)
 
 
@@ -59,11 +60,12 @@ def _interface(cluster: Cluster, host: Host, interfaces: Mapping[str, list[str]]
 
 
 def _in_the_way(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[Remark]:
-    """Addresses that pods or services would take away from this node."""
+    """Addresses that pods, or on a node services, would take away from this host."""
     taken = {
         f"what flannel may lease ({cluster.settings.leases.span})": cluster.settings.leases.span,
-        f"service_network ({cluster.settings.service_network})": span(cluster.settings.service_network),
     }
+    if host.is_node:  # elsewhere nobody looks for services
+        taken[f"service_network ({cluster.settings.service_network})"] = span(cluster.settings.service_network)
     advice = "write other networks as pod_network and service_network, or move pod_subnet_min and pod_subnet_max"
     for what, among in taken.items():
         for name, thing in _addresses(host, facts, among):

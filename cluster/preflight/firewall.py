@@ -11,10 +11,10 @@ from typing import Any
 from cluster.ports import Port, tcp_ports, udp_ports
 from cluster.preflight.remarks import Remark, refusal, warning
 from cluster.settings import Cluster, Host
-from cluster.topology import ETCD, MASTERS, NODES, ROLES
+from cluster.topology import ETCD, MASTERS, ROLES
 
 # Who calls a port, where that is not everybody; what listens on loopback alone nobody calls.
-_CALLERS = {"etcd's members": (ETCD,), "the kubelet": (MASTERS,), "flannel's packets": (NODES,)}
+_CALLERS = {"etcd's members": (ETCD,), "the kubelet": (MASTERS,)}
 _CALLED = ("etcd's clients", "the API server", *_CALLERS)
 _FINAL = ("accept", "drop")
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return"}
@@ -88,12 +88,14 @@ def remarks(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[
 
 
 def _packets(cluster: Cluster, host: Host) -> Iterator[tuple[Port, list[Packet]]]:
-    listed = [("tcp", port) for port in tcp_ports(cluster.settings)]
-    for protocol, port in [*listed, *(("udp", port) for port in udp_ports(cluster.settings))]:
+    for port in tcp_ports(cluster.settings):
         callers = _CALLERS.get(port.what, ROLES)
         others = [h for h in cluster.hosts if h != host and h.groups.intersection(callers)]
         if port.group in host.groups and port.what in _CALLED and others:
-            yield port, [Packet(protocol, port.number, other.address) for other in others]
+            yield port, [Packet("tcp", port.number, other.address) for other in others]
+    others = [h for h in cluster.leased if h != host]
+    for port in udp_ports(cluster.settings) if host in cluster.leased and others else ():
+        yield port, [Packet("udp", port.number, other.address) for other in others]
 
 
 def _dropped(chains: Chains, packet: Packet) -> tuple[str, bool] | None:

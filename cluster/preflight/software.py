@@ -46,7 +46,7 @@ def remarks(cluster: Cluster, host: Host, machine: Machine, facts: Mapping[str, 
     yield from _time_service(cluster, host, machine.distribution)
     if not missing:  # else the roles cannot be told
         yield from _drop_ins(services(cluster, host, machine), host, facts["drop_ins"])
-    if host.is_node:
+    if host.is_node and cluster.settings.container_runtime == "docker":
         yield from _daemon(cluster, host, facts["daemon_json"])
 
 

@@ -58,6 +58,8 @@ def flannel_configuration(cluster: Cluster) -> str:
         configuration["SubnetMin"] = str(settings.pod_subnet_min)
     if settings.pod_subnet_max:
         configuration["SubnetMax"] = str(settings.pod_subnet_max)
+    if settings.kube_proxy_mode == "nftables":
+        configuration["EnableNFTables"] = True
     configuration["Backend"] = {"Type": settings.flannel_backend, **settings.flannel_backend_options}
     return compact_json(configuration)
 

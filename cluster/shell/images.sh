@@ -24,7 +24,13 @@ loaded() {
 import() {  # FILE
     case $RUNTIME in
     docker) docker load -q -i "$1" | sed -n 's/^Loaded image[^:]*: //p' ;;
-    containerd) CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 ctr -n k8s.io images import "$1" >/dev/null && named "$1" ;;
+    containerd)
+        CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 ctr -n k8s.io images import "$1" >/dev/null || return 1
+        # The kubelet takes away what no pod uses when room gets scarce, but for these.
+        named "$1" | while read -r name; do
+            ctr -n k8s.io images label "$name" io.cri-containerd.pinned=pinned >/dev/null && echo "$name" || exit 1
+        done
+        ;;
     esac
 }
 
