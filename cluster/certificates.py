@@ -6,6 +6,7 @@ from pathlib import Path
 from cluster.desired import File
 from cluster.distributions import Distribution
 from cluster.installation import service_group
+from cluster.releases import CURRENT
 from cluster.settings import Cluster, Host, Settings
 from cluster.topology import NODE_USER
 from pki import KeyPair, Permitted, Request, Store, is_address
@@ -30,7 +31,9 @@ _OF_SERVICES = (
     "scheduler",
     "signing-ca",
     "sa",
+    "secrets",
 )
+SECRETS_KEY = f"{KUBERNETES_PKI}/secrets.key"  # encrypts Secrets in etcd
 
 _BOTH = frozenset({"client", "server"})
 
@@ -115,6 +118,7 @@ def certificate_files(
         files.append(_public(f"{FLANNEL_PKI}/ca.crt", store.authority_certificate("etcd", write=write)))
     if host.is_master:
         files += _master_authorities(cluster, store, write)
+        files += _secrets_key(cluster.settings, store, write)
     group = service_group(cluster.settings, distribution)
     shared = {f"{KUBERNETES_PKI}/{name}.key" for name in _OF_SERVICES} if group and host.is_master else set()
     return tuple(replace(f, mode="640", owner=f"root:{group}") if f.path in shared else f for f in files)
@@ -178,6 +182,17 @@ def _master_authorities(cluster: Cluster, store: Store, write: bool) -> list[Fil
         *_files(f"{KUBERNETES_PKI}/signing-ca.crt", f"{KUBERNETES_PKI}/signing-ca.key", signing),
         *_files(f"{KUBERNETES_PKI}/sa.pub", f"{KUBERNETES_PKI}/sa.key", store.service_account(write=write)),
     ]
+
+
+def _secrets_key(settings: Settings, store: Store, write: bool) -> list[File]:
+    """The key of Secrets; one that there is stays, though nothing is encrypted any more: what is could not be read."""
+    if settings.kubernetes_version not in CURRENT:
+        return []
+    key = store.secrets_key(write=write and settings.encrypt_secrets)
+    if key is None and not settings.encrypt_secrets:
+        return []
+    known = (key.key or None, key.known_digest or None) if key else (None, None)
+    return [File(SECRETS_KEY, known[0], mode="600", sha256=known[1])]
 
 
 def _pair(placed: Placed, store: Store, write: bool) -> list[File]:

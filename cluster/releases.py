@@ -124,6 +124,7 @@ _ETCD_ROOT_COMPACTS = {(3, 4): 42, (3, 5): 28, (3, 6): 9}
 KUBELET_DRIVES_DOCKER = Releases(last="1.23")
 # From here on kubelet and kube-proxy read configuration files, and everything is on that secures a cluster of today.
 CURRENT = Releases(first="1.36")
+MIGRATES_STORAGE = Releases(first="1.37")  # rewrites what it stores when it is told to by an object
 CGROUP_V1_REFUSED = Releases(first="1.35")  # a kubelet does not start there, unless it is told to
 
 FLANNEL = Releases("0.9", "0.28")
@@ -173,6 +174,7 @@ FLAGS: dict[str, dict[str, Releases]] = {
         "anonymous-auth": Releases(last="1.35"),
         "authentication-config": CURRENT,
         "admission-control-config-file": CURRENT,
+        "encryption-provider-config": CURRENT,
         "audit-policy-file": CURRENT,
         "audit-log-path": CURRENT,
         "audit-log-maxage": CURRENT,

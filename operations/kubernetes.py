@@ -12,7 +12,7 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from cluster.roles.master import master_role
+from cluster.roles.master import master_role, rewriting
 from cluster.roles.node import node_role
 from cluster.workloads.manifests import Source
 from cluster.workloads.objects import CONTROLLERS, Labels, Manifest, Object
@@ -35,6 +35,16 @@ _PATIENCE = 60  # seconds: a kubelet that was just started has registered its no
 def master() -> Iterator[StringCommand]:
     """Install, configure and start API server, controller manager and scheduler."""
     yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
+
+
+@operation()
+def rewrite_secrets() -> Iterator[StringCommand]:
+    """Have Secrets rewritten once all of several masters store them in the same way; one alone does that by itself."""
+    cluster = the_cluster()
+    if len(cluster.masters) > 1 and this_host(host.name) == cluster.masters[0]:
+        yield from converge(rewriting(cluster, issued()))
+    else:
+        host.noop("a master alone, or not the first")
 
 
 @operation()

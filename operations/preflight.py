@@ -10,7 +10,7 @@ from cluster import membership
 from cluster.distributions import Distribution
 from cluster.machine import Machine, machine
 from cluster.ports import tcp_ports
-from cluster.preflight import judge
+from cluster.preflight import judge, secrets
 from cluster.preflight.remarks import texts
 from cluster.roles import UNITS
 from cluster.topology import ROLES
@@ -53,7 +53,7 @@ def check() -> Iterator[StringCommand]:
             _told.add(remark.text)
             say = logger.warning if remark.weight == "warning" else logger.info
             say(f"{remark.weight}: {remark.text}")
-    if refused := [*map(command_line().said_here, texts(remarks, "refusal")), *_lost()]:
+    if refused := [*map(command_line().said_here, texts(remarks, "refusal")), *_lost(), *_secrets(found)]:
         refuse_all(refused, "nothing was changed")
     host.noop("the host can be used")
     return
@@ -69,6 +69,14 @@ def etcd_may_start() -> None:
 def _lost() -> list[str]:
     held = {name: answer["etcd"] for name, answer in facts().items() if answer}
     return membership.problems(the_cluster(), held, record(), store().directory, begins=bool(_starts_etcd))
+
+
+def _secrets(found: dict[str, Any]) -> list[str]:
+    try:
+        key = store().secrets_key(write=False)
+    except StoreError as error:
+        return [str(error)]
+    return secrets.problems(the_cluster(), found, key.digest if key else None, store().directory)
 
 
 def facts() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Pure functions of their arguments and the clock; files are pki.store's.
 """
 
+import base64
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -27,7 +28,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pki.requests import Permitted, Request
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+# The last is no certificate's: its seed is 32 random bytes, which are kept and encrypted as every other key is.
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 KEY_TYPES = ("rsa-2048", "ecdsa-p256")
 
@@ -55,6 +57,18 @@ def generate_key(key_type: str) -> PrivateKey:
     if key_type == "ecdsa-p256":
         return ec.generate_private_key(ec.SECP256R1())
     raise ValueError(f"key type {key_type!r} is none of {', '.join(KEY_TYPES)}")
+
+
+def generate_seed() -> PrivateKey:
+    """A key that is nothing but 32 new random bytes."""
+    return ed25519.Ed25519PrivateKey.generate()
+
+
+def seed(key: PrivateKey) -> str:
+    """The 32 bytes of such a key, in base64. Raises ValueError for another."""
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise ValueError("not a key of 32 bytes")
+    return base64.b64encode(key.private_bytes_raw()).decode()
 
 
 def key_pem(key: PrivateKey, passphrase: str | None = None) -> str:

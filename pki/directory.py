@@ -4,6 +4,7 @@ DIRECTORY/authorities/NAME.pem      an authority: its key and its certificate
 DIRECTORY/former/NAME-SERIAL.crt    the certificate of an authority that another has replaced; its key is gone
 DIRECTORY/certificates/NAME.pem     a pair: key and certificate in one file, so that one never is without the other
 DIRECTORY/service-account.pem       the key that signs service-account tokens
+DIRECTORY/secrets.pem               the key that encrypts Kubernetes' Secrets in etcd
 
 Every key is encrypted if there is a passphrase.
 """
@@ -163,6 +164,29 @@ class Directory:
         self.try_passphrase()
         files.write(self._service_account_path, certificates.key_pem(key, self._passphrase))
 
+    # --- The key of Secrets -----------------------------------------------------------------------------------------
+
+    @property
+    def _secrets_path(self) -> Path:
+        return self.path / "secrets.pem"
+
+    def secrets_key(self) -> KeyPair | None:
+        """The key that encrypts Secrets, as hosts have it: 32 bytes in base64, on a line."""
+        path = self._secrets_path
+        try:
+            text = certificates.seed(self._decrypted(path.read_text(), path))
+        except FileNotFoundError:
+            return None
+        except UNREADABLE as error:
+            # Never replaced unasked: without it no Secret can be read any more.
+            raise StoreError(f"{path} is damaged: restore it from a backup") from error
+        return KeyPair("", f"{text}\n")
+
+    def write_secrets_key(self, key: PrivateKey) -> None:
+        """Store that key."""
+        self.try_passphrase()
+        files.write(self._secrets_path, certificates.key_pem(key, self._passphrase))
+
     # --- The passphrase ---------------------------------------------------------------------------------------------
 
     def try_passphrase(self) -> None:
@@ -170,6 +194,7 @@ class Directory:
         for path in sorted((self.path / "authorities").glob("[!.]*.pem")):
             self.open_authority(path.stem)
         self.service_account()
+        self.secrets_key()
 
     def _decrypted(self, pem: str, path: Path) -> PrivateKey:
         """The key that `path` holds as `pem`. Raises one of UNREADABLE when it is damaged."""

@@ -82,6 +82,11 @@ class Export(Directory):
         found = self._parts["service_account"]
         return KeyPair(found[0], "", found[1]) if found else None
 
+    def secrets_key(self) -> KeyPair | None:
+        """The digest of the key that encrypts Secrets."""
+        found = self._parts.get("secrets_key")
+        return KeyPair("", "", found) if found else None
+
 
 def export(directory: Directory) -> str:
     """What `Export` reads: certificates, public keys, and the SHA-256 of every key that hosts hold. No key.
@@ -94,12 +99,14 @@ def export(directory: Directory) -> str:
         raise StoreError(f"there is no certificate store in {directory.path} yet: the first run makes it")
     authorities = {name: directory.authority(name) for name in (*ISSUERS, SIGNING_AUTHORITY)}
     signing = directory.authority_pair(SIGNING_AUTHORITY).digest if authorities[SIGNING_AUTHORITY] else None
+    encrypts = directory.secrets_key()
     parts = {
         "format": _FORMAT,
         "authorities": {name: certificates.certificate_pem(a) for name, a in authorities.items() if a},
         "signing_key": signing,
         "former": [certificates.certificate_pem(former) for former in directory.former(SIGNING_AUTHORITY)],
         "service_account": _digested(directory.service_account()),
+        "secrets_key": encrypts.digest if encrypts else None,
         "certificates": {name: _digested(pair) for name, pair in _pairs(directory, directory.names())},
     }
     return json.dumps(parts, indent=1) + "\n"

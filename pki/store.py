@@ -137,6 +137,17 @@ class Store:
                     pair = self._kept.service_account()
         return pair
 
+    def secrets_key(self, *, write: bool) -> KeyPair | None:
+        """The key that encrypts Kubernetes' Secrets in etcd, 32 bytes in base64; made once, and never replaced."""
+        self._kept.begin(write=write)
+        key = self._kept.secrets_key()
+        if key is None and write:
+            with self._kept.locked():
+                if self._kept.secrets_key() is None:
+                    self._kept.write_secrets_key(certificates.generate_seed())
+                key = self._kept.secrets_key()
+        return key
+
     def ensure(self, request: Request, *, write: bool) -> KeyPair | None:
         """The pair that `request` describes: the stored one if it fits, otherwise a new one with a new key."""
         self._kept.begin(write=write)

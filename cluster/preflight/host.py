@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cluster.distributions import ARCHITECTURES, distribution_of, named, relative_of
-from cluster.preflight.remarks import Remark, refusal, warning
+from cluster.preflight.remarks import Remark, note, refusal, warning
+from cluster.releases import CGROUP_V1_REFUSED
 from cluster.settings import Cluster, Host
 
 MAXIMUM_SKEW = 5.0  # seconds, between two hosts
@@ -33,10 +34,24 @@ def of_one(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[R
         yield refusal(host.name, f"PID 1 is {facts['init']}, not systemd; use a host that systemd has booted")
     if not facts["machine_id"]:
         yield refusal(host.name, "/etc/machine-id is empty; write one with `systemd-machine-id-setup`")
+    if host.is_node and facts["cgroup"] == 1:
+        yield from _cgroup_v1(cluster, host)
     wanted, free = cluster.settings.minimum_free_disk_gib, facts["free_disk"] / 2**30
     if free < wanted and not facts["installed"]:
         asks = f"/var has {free:.1f} GiB free, minimum_free_disk_gib asks for {wanted}"
         yield refusal(host.name, f"{asks}: make room, or lower the setting")
+
+
+def _cgroup_v1(cluster: Cluster, host: Host) -> Iterator[Remark]:
+    settings = cluster.settings
+    if settings.kubernetes_version not in CGROUP_V1_REFUSED:
+        return
+    what = "it has cgroup v1 only, which Kubernetes no longer supports"
+    if settings.accept_cgroup_v1:
+        yield note(host.name, f"{what}, and is deployed so, for accept_cgroup_v1 is True")
+        return
+    boot = "boot it with systemd.unified_cgroup_hierarchy=1 on its kernel's command line"
+    yield refusal(host.name, f"{what}: {boot}, or write accept_cgroup_v1 = True in group_data/all.py")
 
 
 def of_all(found: Mapping[str, Mapping[str, Any]]) -> Iterator[Remark]:

@@ -1,6 +1,6 @@
 """A master: API server, controller manager and scheduler."""
 
-from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI
+from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
 from cluster.desired import File, Grants, Role, Unit
 from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
@@ -17,6 +17,7 @@ from cluster.roles.kubernetes import (
     kubeconfig_file,
     pair,
 )
+from cluster.roles.secrets import WHOLE, AtRest, at_rest
 from cluster.roles.services import foreign_path
 from cluster.settings import Cluster, Host, Settings
 from cluster.shell import program
@@ -49,10 +50,16 @@ def master_role(cluster: Cluster, host: Host, distribution: Distribution, certif
     how = installation(cluster.settings, distribution, "kubernetes-master")
     files = [common_file(cluster, how), guide_kubeconfig(cluster, "client")]
     units: list[Unit] = []
-    for build in (_api_server, _controller_manager, _scheduler):
-        component_files, component_unit = build(cluster, host, how)
+    stored = at_rest(cluster.settings, certificates)
+    for component_files, component_unit in (
+        _api_server(cluster, host, how, stored),
+        _controller_manager(cluster, host, how),
+        _scheduler(cluster, host, how),
+    ):
         files += component_files
         units.append(component_unit)
+    first = host == cluster.masters[0]
+    forget, rewrite = stored.steps(cluster.settings, KUBECTL) if stored and first else ((), ())
     return Role(
         name="master",
         packages=how.packages,
@@ -61,9 +68,17 @@ def master_role(cluster: Cluster, host: Host, distribution: Distribution, certif
         files=tuple(files),
         gone=tuple(foreign_path(u.name, how) for u in units),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
-        grants=(_kubelet_access(),) if host == cluster.masters[0] else (),
+        # Where there are several, all of them must store Secrets so first: `rewriting`.
+        steps=(*forget, *(rewrite if len(cluster.masters) == 1 else ())),
+        grants=(_kubelet_access(),) if first else (),
         units=tuple(units),
     )
+
+
+def rewriting(cluster: Cluster, certificates: tuple[File, ...]) -> Role:
+    """What is left to do once all of several masters store Secrets in the same way."""
+    stored = at_rest(cluster.settings, certificates)
+    return Role(name="secrets", steps=stored.steps(cluster.settings, KUBECTL)[1] if stored else ())
 
 
 def api_server_ready(cluster: Cluster, host: Host) -> str:
@@ -84,7 +99,7 @@ def _pki(name: str) -> str:
     return f"{KUBERNETES_PKI}/{name}"
 
 
-def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File], Unit]:
+def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest | None) -> tuple[list[File], Unit]:
     settings = cluster.settings
     version = settings.kubernetes_version
     config = f"{DIRECTORY}/apiserver"
@@ -95,16 +110,17 @@ def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[F
         "etcd-certfile": _pki("etcd-client.crt"),
         "etcd-keyfile": _pki("etcd-client.key"),
     }
+    encryption = {"encryption-provider-config": WHOLE} if stored else {}
     admission = {"enable-admission-plugins": ",".join(settings.admission_plugins)}
     variables = {
         "KUBE_ETCD_SERVERS": arguments(choose(API_SERVER, version, etcd)),
         "KUBE_ADMISSION_CONTROL": arguments(choose(API_SERVER, version, admission)),
-        "KUBE_API_ARGS": flags(cluster, host, API_SERVER, _api_server_flags(cluster, host)),
+        "KUBE_API_ARGS": flags(cluster, host, API_SERVER, _api_server_flags(cluster, host) | encryption),
     }
     read = [f for name in ("server", "etcd-client", "kubelet-client", "front-proxy-client") for f in pair(name)]
     read += ["ca.crt", "clients-ca.crt", "etcd-ca.crt", "front-proxy-ca.crt", "sa.key", "sa.pub"]
-    configured = hardening.files(settings)
-    read += [f.path for f in configured]
+    configured = [*hardening.files(settings), *(stored.files() if stored else ())]
+    read += [*(f.path for f in configured), *([SECRETS_KEY] if stored else [])]
     hint = (
         f"etcd does not answer at {', '.join(cluster.etcd_client_urls)} (deploys/etcd.py), "
         "or an argument is not this release's"
@@ -119,7 +135,13 @@ def _api_server(cluster: Cluster, host: Host, how: Installation) -> tuple[list[F
         hint=hint,
         after="etcd.service",
         # Told to stop, it waits a minute for watchers that never leave; nothing is lost when it does not.
-        service=("Type=notify", "TimeoutStartSec=0", "TimeoutStopSec=3", *_logs(settings)),
+        service=(
+            "Type=notify",
+            "TimeoutStartSec=0",
+            "TimeoutStopSec=3",
+            *_logs(settings),
+            *(stored.unit_lines() if stored else ()),
+        ),
     )
     return [File(config, environment_file(variables)), *configured, service], unit
 

@@ -21,6 +21,8 @@ echo "init=$(cat /proc/1/comm)"
 echo "hostname=$(uname -n)"
 echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
 [ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1
+[ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
+[ ! -r /etc/kubernetes/ca/secrets.key ] || echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
 
 # What keeps the clock, whatever package brought it, and which firewalls are at work.

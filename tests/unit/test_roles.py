@@ -518,8 +518,13 @@ def test_every_component_logs_to_the_journal_at_the_level_set(found: Cluster, na
 
 # Below these a service writes or is reached, it reads nothing there when it starts.
 NOT_READ = ("/var/", "/flannel/", "/systemd/")
-# etcd's own copies, made from these at each start.
-COPIES = {"/run/etcd/server.key": "/etc/etcd/pki/server.key", "/run/etcd/peer.key": "/etc/etcd/pki/peer.key"}
+# A service's own copies, made from these at each start.
+COPIES = {
+    "/run/etcd/server.key": "/etc/etcd/pki/server.key",
+    "/run/etcd/peer.key": "/etc/etcd/pki/peer.key",
+    "/run/kube-apiserver/encryption.yaml": "/etc/kubernetes/encryption.yaml",
+    "/run/kube-apiserver": "/etc/kubernetes/encryption.yaml",
+}
 
 
 def paths_in(text: str) -> set[str]:
@@ -546,7 +551,7 @@ def read_at_start(found: Cluster, name: str, unit: Unit) -> set[str]:
     for path in [p for p in paths if p.endswith(("kubeconfig", ".yaml"))]:
         named = paths_in(re.sub(r"^#.*$", "", on_host[path], flags=re.M))
         paths |= {p for p in named if p.startswith("/etc/")}  # others are paths at the API server
-    programs = {unit.program, "/usr/bin/install"}
+    programs = {unit.program, "/usr/bin/install", "/bin/sh"}
     return {path for path in paths if path not in programs and not path.endswith("/")}
 
 
