@@ -39,6 +39,7 @@ from operations.report import Report
 from operations.role import write_files
 from pki import Store
 from tests.unit.example import BARE, DEBIAN, SEVERAL, Run, converged, good, on_disk, roles
+from tests.unit.test_settings import shipped
 
 # The operations that bring a host to a role, with that role's name.
 CONVERGING = {
@@ -57,6 +58,7 @@ OTHERS = {
     check.nodes_answer,
     check.nodes_ready,
     check.pods_reach_each_other,
+    kubernetes.rewrite_secrets,
     preflight.check,
 }
 # Those on workloads: tests/unit/test_workload_operations.py.
@@ -171,6 +173,13 @@ def test_every_operation_is_tested() -> None:
         loaded = importlib.import_module(f"operations.{module.name}")
         found |= {item for item in vars(loaded).values() if hasattr(item, "_inner")}
     assert found == {*CONVERGING, *OTHERS, *ON_WORKLOADS}
+
+
+def test_the_first_of_several_masters_has_secrets_rewritten_when_all_store_them_so(begin: Any) -> None:
+    this = begin(SEVERAL, own_store=True, settings=shipped, api_server_address="api.example")
+    (command,) = this.perform(kubernetes.rewrite_secrets, "master")
+    assert "rewrite migrated" in str(command)
+    assert this.perform(kubernetes.rewrite_secrets, "node1") == []
 
 
 # --- Bringing a host to its roles -----------------------------------------------------------------------------------
