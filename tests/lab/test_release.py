@@ -68,7 +68,7 @@ def test_what_the_mirror_has_is_locked_and_is_what_hosts_have(
 ) -> None:
     path = inventory(tmp_path, bad)
     done = cluster.pyinfra("-y", str(path), "deploys/host.py")
-    assert done.code == 1 and "nobody has its digest; run `python -m release lock`" in done.err
+    assert done.code == 1 and f"nobody has its digest; run `python -m release lock --inventory {path}`" in done.err
     assert "no host was contacted" in done.err
 
     published = mirror.manifest()["files"]
