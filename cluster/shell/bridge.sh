@@ -19,12 +19,13 @@ end_pods() {
 }
 
 # With a hardware address of its own: else it takes the least of what is plugged in, and pods lose it when that goes.
-# The address last: before it has one, nobody takes this for done.
+# The MTU by itself: one that a bridge is made with goes when the last pod does. The address last: before it has one,
+# nobody takes this for done.
 settle() {
     [ -r /run/flannel/lease.env ] && ! on_lease || return 0
     end_pods
     ! ip link show dev cni0 >/dev/null 2>&1 || ip link delete cni0
-    ip link add cni0 mtu "$FLANNEL_MTU" type bridge &&
+    ip link add cni0 type bridge && ip link set cni0 mtu "$FLANNEL_MTU" &&
         ip link set cni0 address "$(ip -o link show dev cni0 | sed -n 's|.* link/ether \([^ ]*\) .*|\1|p')" up &&
         ip addr add "$FLANNEL_SUBNET" brd + dev cni0
 }
