@@ -47,7 +47,7 @@ def test_dry_run_on_bare_hosts_changes_nothing(lab: Lab, tmp_path: Path) -> None
 def test_a_killed_run_is_finished_by_the_next(lab: Lab) -> None:
     """Killed while it installs, then again while it starts services; the third run ends where any run would."""
     program = str(Path(sys.executable).with_name("pyinfra"))
-    for operation, seconds in (("Install software", 4), ("Docker", 1)):
+    for operation, seconds in (("Install software", 4), ("Container runtime", 1)):
         running = subprocess.Popen(
             [*network.enter(), program, "-y", "lab/inventory.py", "deploys/cluster.py"], cwd=REPOSITORY, text=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
