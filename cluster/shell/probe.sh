@@ -43,7 +43,7 @@ own=container-cloud-check
 docker_starts() {
     docker rm -f $own >/dev/null 2>&1 # of one that was killed
     if why=$(timeout 90 docker run -d --rm --name $own "$IMAGE" 2>&1); then
-        docker rm -f $own >/dev/null 2>&1
+        docker rm -f $own >/dev/null 2>&1 || true
     else
         say "docker run $IMAGE: $(say "$why" | grep -v '^See ' | tail -n 1)"
         return 1
@@ -58,7 +58,7 @@ containerd_starts() {
     crictl rmp -f $(crictl pods -q --name "^$own\$" 2>/dev/null) >/dev/null 2>&1 # of one that was killed
     say '{"metadata": {"name": "'$own'", "namespace": "default", "uid": "'$own'"}, "linux": {"cgroup_parent": "system.slice"}}' > $config
     if why=$(timeout 90 crictl --timeout 80s runp $config 2>&1); then
-        crictl rmp -f "$(say "$why" | tail -n 1)" >/dev/null 2>&1
+        crictl rmp -f "$(say "$why" | tail -n 1)" >/dev/null 2>&1 || true # the kubelet may have, which knows no such pod
     else
         say "crictl runp: $(say "$why" | tail -n 1)"
         return 1
