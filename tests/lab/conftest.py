@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = sorted(filter(wanted, items), key=lambda item: ORDER.index(item.path.stem))
+
+
+def gateway(network: str) -> str:
+    """The first address of a network, with its length."""
+    subnet = IPv4Network(network)
+    return f"{subnet.network_address + 1}/{subnet.prefixlen}"
 
 
 @dataclass
@@ -272,13 +279,14 @@ class Lab:
         return f"/run/flannel/{'docker' if self.runtime == 'docker' else 'lease'}.env"
 
     def bridges(self) -> dict[str, tuple[str, str]]:
-        """Each node's bridge for containers: its address, as a lease is written, and the MTU containers have."""
-        told = f"ip -4 -o addr show dev {self.bridge} | awk '{{print $4}}'"
-        mtu = {
-            "docker": "tr '\\0' '\\n' < /proc/$(pidof dockerd)/cmdline | sed -n s/^--mtu=//p",
-            "containerd": "cat /sys/class/net/cni0/mtu",
-        }[self.runtime]
-        return {node: (self.ssh(node, told), self.ssh(node, mtu)) for node in NODES}
+        """Each node's bridge for containers: the address it has or will have, and the MTU that containers get."""
+        engines = self.fact(f"facts.{self.runtime}.Engine", limit="nodes")
+        found = {}
+        for node, engine in engines.items():
+            told = engine["bip"] if self.runtime == "docker" else gateway(engine["network"])
+            assert engine["bridge"] in ("", told), (node, engine)  # containerd makes it for the first pod
+            found[node] = told, engine["mtu"]
+        return found
 
     def containers_of(self, node: str) -> str:
         """How many containers a node's runtime has, and pods' places among them."""
