@@ -6,7 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from cluster.membership import RECORD
-from lab import base, cgroups, cleanup, hosts, images, kernel, machine, mirror, network, registry, sets, ssh, state
+from lab import (
+    base,
+    cgroups,
+    cleanup,
+    hosts,
+    images,
+    kernel,
+    machine,
+    mirror,
+    names,
+    network,
+    registry,
+    sets,
+    ssh,
+    state,
+)
 from lab.process import LabError
 from lab.progress import say, step
 from lab.state import Host
@@ -57,6 +72,7 @@ def up(
         mirror.prepare([chosen], yum="rpm" in disks)
         network.create()
         mirror.start()
+        names.start()
         registry.start()
         for name in known.get("brought", []):
             _bring(name, chosen)
@@ -97,6 +113,7 @@ def down() -> None:
         with step("powering the hosts off"):
             hosts.each(hosts.stop, known)
         registry.stop()
+        names.stop()
         mirror.stop()
         cleanup.clear_leftovers([])
         network.delete_namespace(network.NAMESPACE)

@@ -40,6 +40,7 @@ ORDER = (
     "test_converge",
     "test_check",
     "test_workload",
+    "test_dns",
     "test_conformance",
     "test_etcd",
     "test_preflight",
