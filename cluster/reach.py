@@ -72,7 +72,8 @@ def unnamed(settings: Settings, names: Mapping[str, Any]) -> dict[str, str]:
     asked, found = f"cluster DNS ({settings.dns_address})", {}
     if names.get("inside", "yes") != "yes":
         found["inside"] = _answered(asked, names["inside"], service_name(settings))
-    if names.get("outside", "yes") != "yes" and names["resolvers"]:
+    silent = names.get("inside") == names.get("outside") == ""  # is the same trouble, said once
+    if names.get("outside", "yes") != "yes" and names["resolvers"] and not silent:
         others = ", ".join(names["resolvers"])
         found["outside"] = f"{_answered(asked, names['outside'], 'outside names')}, though {others} answers this host"
     return found

@@ -59,6 +59,8 @@ def _names(view: View, reading: Reading) -> Iterator[Finding]:
     names = reading.fact("pods")["names"]
     missing = unnamed(view.settings, names)
     for where, what in (("inside", "names of services"), ("outside", "names outside")):
+        if where == "outside" and names.get("inside") == "":
+            return  # who does not answer at all is said already
         told = missing.get(where) or (
             "answered" if names.get(where) == "yes" else "this host's resolvers know none either"
         )

@@ -61,7 +61,7 @@ def asking(lab: Lab) -> Iterator[list[str]]:
     """A pod on node1 asks for a name all the time while in the block; what came of it is there afterwards."""
     asked: list[str] = []
     with lab.containers():
-        ask = f"nslookup -timeout=2 -retry=1 {SERVICE} >/dev/null 2>&1 && echo found || echo lost"
+        ask = f"nslookup -timeout=2 -retry=1 {SERVICE} >/dev/null 2>&1 && echo found || echo lost; sleep 0.05"
         loop = f"(while [ ! -e /tmp/enough ]; do {ask}; done; echo end) >/tmp/asked 2>&1 </dev/null &"
         lab.kubectl(f"exec plain-node1 -- sh -c {shlex.quote(loop)}")
         yield asked
@@ -89,7 +89,7 @@ def test_no_answer_is_said_by_the_check_and_by_the_audit(dns: Lab) -> None:
     failed = dns.pyinfra("-y", "lab/inventory.py", "deploys/check.py")
     assert failed.code == 1
     for node in NODES:
-        assert f"[{node}] cluster DNS (192.168.1.10) does not answer, asked for {SERVICE}" in failed.err, failed.err
+        assert f"[{node}]  cluster DNS (192.168.1.10) does not answer, asked for {SERVICE}" in failed.err, failed.err
     said = json.loads(dns.here(f"{sys.executable} -m audit --inventory lab/inventory.py --json || true"))
     found = [(f["host"], f["area"], f["what"]) for f in said["findings"] if f["status"] != "ok"]
     assert found == [("master", "dns", "pods")]

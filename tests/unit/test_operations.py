@@ -947,15 +947,20 @@ def test_names_are_asked_for_in_the_same_question(begin: Any) -> None:
     everybody = {f"192.168.{n}.254": "yes" for n in (14, 2, 66)}
     reaches(this, node1=everybody, node2=everybody, node3=everybody)
     this.answers["node1", Reach]["names"] = {"inside": "yes", "outside": "failed 2", "resolvers": []}
-    this.answers["node2", Reach]["names"] = {"inside": "", "outside": "", "resolvers": ["10.1.10.1"]}
+    this.answers["node2", Reach]["names"] = {"inside": "unknown", "outside": "failed 2", "resolvers": ["10.1.10.1"]}
+    this.answers["node3", Reach]["names"] = {"inside": "", "outside": "", "resolvers": ["10.1.10.1"]}
     assert this.perform(check.pods_reach_each_other, "node1") == [], "outside nobody answers the node itself either"
     (asked,) = (arguments for name, fact, arguments in this.asked if (name, fact) == ("node1", Reach))
     assert (asked["dns"], asked["service"]) == ("192.168.1.10", "kubernetes.default.svc.cluster.local")
     message = refusal(this.perform(check.pods_reach_each_other, "node2"))
     assert message.startswith(
-        "cluster DNS (192.168.1.10) does not answer, asked for kubernetes.default.svc.cluster.local; "
-        "cluster DNS (192.168.1.10) does not answer, asked for outside names, though 10.1.10.1 answers this host; "
-        "do its pods run (kubectl"
+        "cluster DNS (192.168.1.10) knows no kubernetes.default.svc.cluster.local; "
+        "cluster DNS (192.168.1.10) answers for outside names with error 2 of RFC 1035, though 10.1.10.1 answers this "
+        "host; do its pods run (kubectl"
+    )
+    message = refusal(this.perform(check.pods_reach_each_other, "node3"))
+    assert message.startswith(
+        "cluster DNS (192.168.1.10) does not answer, asked for kubernetes.default.svc.cluster.local; do its pods run"
     )
     assert len(this.asked) == 6
 
