@@ -1,8 +1,14 @@
 # shellcheck shell=sh
 # Installs release files, side by side; behind fetch.sh. `begin` comes first, then `fetch` and `unpack`, then `end`.
+# One run at a time installs, also after an earlier one was killed and its installation goes on.
 begin() {
     failed=$RECORDS/.failed
-    mkdir -p "$RECORDS" && rm -f "$failed"
+    mkdir -p "$RECORDS" && exec 9>"$RECORDS/.lock"
+    flock -w 300 9 || {
+        echo "an earlier run is still installing programs" >&2
+        exit 1
+    }
+    rm -f "$failed"
 }
 
 end() {
