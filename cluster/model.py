@@ -400,12 +400,13 @@ class Settings(BaseModel):
 
     def installed_versions(self, component: Component) -> list[str | None]:
         """The versions of a component that is installed, family by family; None where the repository decides."""
-        return [
+        found = [
             self._released_version(component)
             if self.install_method(component, family) == "release files"
             else self.package_version(component, family)
             for family in get_args(FamilyName)
         ]
+        return [v if v is not None and releases.is_version(v) else None for v in found]
 
     def _released_version(self, component: Component) -> str:
         version: str = getattr(self, f"{component}_version")

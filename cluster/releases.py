@@ -86,6 +86,14 @@ def release(version: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def is_version(version: str) -> bool:
+    """Whether it begins with two numbers."""
+    try:
+        return bool(release(version))
+    except ValueError:
+        return False
+
+
 def numbers(version: str) -> tuple[int, ...]:
     """A version's numbers, to compare it by: (3, 6, 16) for "3.6.16" and for "1:3.6.16-2".
 
@@ -126,6 +134,9 @@ KUBELET_DRIVES_DOCKER = Releases(last="1.23")
 CURRENT = Releases(first="1.36")
 MIGRATES_STORAGE = Releases(first="1.37")  # rewrites what it stores when it is told to by an object
 CGROUP_V1_REFUSED = Releases(first="1.35")  # a kubelet does not start there, unless it is told to
+
+ETCD_V2 = Releases(last="3.5")
+PROXY_MODES = {"iptables": Releases(), "nftables": Releases(first="1.33"), "ipvs": Releases(last="1.42")}
 
 FLANNEL = Releases("0.9", "0.28")
 FLANNEL_BEARS_COMPACTION = (0, 28, 9)  # before it, a watch of what etcd has compacted never ends

@@ -9,6 +9,7 @@ from cluster.checks import wiring
 from cluster.checks.registry import Draft, check
 from cluster.model import Arguments, Settings
 from cluster.problems import HIDDEN, Problem, Severity, instead, nearest, show
+from cluster.program_fields import proxy_field
 from cluster.releases import Component
 from cluster.topology import Host
 
@@ -66,7 +67,10 @@ def _refusal(
     if bare != flag:
         yield f"write the name without dashes and value: {show(bare)}", "error"
         return
-    if reason := wiring.refused(daemon, bare, value, address):
+    if reason := wiring.refused(daemon, bare, value, address, settings.kubernetes_version):
+        yield reason, "error"
+        return
+    if reason := _lost(settings, daemon, bare, value):
         yield reason, "error"
         return
     if stranger := _unknown(settings, daemon, bare):
@@ -78,6 +82,29 @@ def _refusal(
         yield from _disabled(settings, value)
     if reason := wiring.weakens(daemon, bare, value):
         yield reason, "warning"
+
+
+def _lost(settings: Settings, daemon: str, flag: str, value: str) -> str | None:
+    """What goes wrong with an argument that the program knows, in this cluster of all; None: nothing."""
+    if daemon == "etcd" and flag.startswith("experimental-"):
+        without = [v for v in settings.installed_versions("etcd") if v and releases.release(v) >= (3, 7)]
+        if without:
+            other = show(flag.removeprefix("experimental-"))
+            return f"etcd {without[0]} refuses every argument that begins so; write {other}, if it has become that"
+    never = re.fullmatch("0*[a-z]*", value) is not None
+    if settings.etcd_compacts and (daemon, flag, never) == ("kube-apiserver", "etcd-compaction-interval", False):
+        return (
+            "would break the cluster: etcd lets nobody but root compact it, and the API server is not; its members do "
+            "that themselves; take it out"
+        )
+    if settings.etcd_compacts and (daemon, flag, never) == ("etcd", "auto-compaction-retention", True):
+        return "would break the cluster: nobody else compacts etcd, which would grow to its quota; take it out"
+    if daemon == "kube-proxy" and settings.kubernetes_version in releases.CURRENT:
+        try:
+            proxy_field(flag, value, settings.kube_proxy_mode)
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 def _unknown(settings: Settings, daemon: str, flag: str) -> tuple[str, Severity] | None:

@@ -4,6 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from pathlib import Path
+
+import yaml
 
 from cluster import releases
 from cluster.checks.registry import Draft, check
@@ -71,6 +74,59 @@ def flannel_bears_that_etcd_forgets(draft: Draft) -> Iterator[Problem]:
         least = ".".join(map(str, releases.FLANNEL_BEARS_COMPACTION))
         advice = f"asks for ever, and logs it, for a revision that etcd has forgotten; write {least} or later"
         yield Problem("flannel_version", settings.flannel_version, advice)
+
+
+@check("flannel_etcd_api", "etcd_version", "package_versions", "install_methods")
+def etcd_has_the_api_that_flannel_reads(draft: Draft) -> Iterator[Problem]:
+    settings = draft.settings
+    without = [v for v in settings.installed_versions("etcd") if v and v not in releases.ETCD_V2]
+    if settings.flannel_etcd_api == "v2" and without:
+        advice = f"etcd {without[0]} has no v2 API any more; write an etcd_version up to {releases.ETCD_V2.last}.x"
+        yield Problem("flannel_etcd_api", settings.flannel_etcd_api, advice)
+
+
+@check("kube_proxy_mode", "kubernetes_version")
+def kube_proxy_has_the_mode(draft: Draft) -> Iterator[Problem]:
+    settings = draft.settings
+    mode, there = settings.kube_proxy_mode, releases.PROXY_MODES[settings.kube_proxy_mode]
+    if settings.kubernetes_version not in there:
+        others = either(m for m, known in releases.PROXY_MODES.items() if settings.kubernetes_version in known)
+        since = f", which Kubernetes has from {there.first} on" if there.first else ""
+        yield Problem(
+            "kube_proxy_mode", mode, f"is no mode of Kubernetes {settings.kubernetes_version}{since}; write {others}"
+        )
+
+
+@check("package_versions", "kubernetes_version", "install_methods")
+def packages_are_of_the_release(draft: Draft) -> Iterator[Problem]:
+    """Every argument and file is that of one release; and a kubelet may not be newer than its API server."""
+    settings = draft.settings
+    line = releases.release(settings.kubernetes_version)
+    for name, written in settings.package_versions.items():
+        for version in dict.fromkeys(written.values()) if name.startswith("kube") else ():
+            if releases.is_version(version) and releases.release(version) != line:
+                advice = (
+                    f"kubernetes_version is {settings.kubernetes_version}, and all files are that release's; "
+                    f"write a package of {settings.kubernetes_release}, or the release that the packages have"
+                )
+                yield Problem(f"package_versions[{show(name)}]", version, advice)
+
+
+@check("audit_policy", "audit_log")
+def audit_policy_is_one(draft: Draft) -> Iterator[Problem]:
+    path = draft.settings.audit_policy
+    if path is None:
+        return
+    try:
+        read = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        yield Problem("audit_policy", path, f"cannot be read on this machine: {error.strerror}")
+        return
+    except (yaml.YAMLError, UnicodeDecodeError):
+        read = None
+    if not isinstance(read, dict) or read.get("kind") != "Policy" or not read.get("rules"):
+        advice = "is no audit policy; write a file with kind: Policy, apiVersion: audit.k8s.io/v1 and its rules"
+        yield Problem("audit_policy", path, advice)
 
 
 @check("containerd_version", "container_runtime", "kubernetes_version")

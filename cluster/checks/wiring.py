@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from cluster.releases import CURRENT
+
 _PKI = "the certificates of pki_directory"
 _PROJECT = "the project: "
 _ETCD = "the etcd group and etcd_client_port"
@@ -123,6 +125,20 @@ OWNED: dict[str, dict[str, str]] = {
         "master": _API_SERVER,
     },
 }
+# Of a current release further ones, and others than before: they name files of the project's, or contradict them.
+_FILE = _PROJECT + "it reads a file of the project's; every other argument can be given"
+CURRENT_OWNED: dict[str, dict[str, str]] = {
+    "kube-apiserver": {
+        "anonymous-auth": _PROJECT + "it does not start with that beside its file, by which anybody learns its health",
+        "authentication-config": _PROJECT + "it lets anybody ask whether it is well, and nobody else in unasked",
+        "encryption-provider-config": "encrypt_secrets",
+    },
+    "kubelet": {
+        "config": _FILE,
+        "cgroup-driver": _PROJECT + "containerd makes cgroups with systemd",
+        "container-runtime-endpoint": _PROJECT + "containerd answers at /run/containerd/containerd.sock",
+    },
+}
 _EVERYWHERE = dict.fromkeys(("help", "version"), _ENDS)
 
 
@@ -192,6 +208,7 @@ NEEDED: dict[str, dict[str, Only]] = {
         "healthz-port": _asked_at(10256),
         "detect-local-mode": Only("ClusterCIDR", "nodes have no pod CIDR of Kubernetes': flannel leases them"),
         "cleanup": Only(_FALSE, "it would clean up and end"),
+        "init-only": Only(_FALSE, "it would set up and end"),
     },
 }
 
@@ -214,6 +231,7 @@ SECURING: dict[str, dict[str, Only]] = {
         ),
         "token-auth-file": Only(_NONE, "its tokens lie in the clear on masters and never expire"),
         "service-account-lookup": Only(_TRUE, "tokens of deleted service accounts stay valid"),
+        "admission-control-config-file": Only(_NONE, "pod_security says nothing any more, unless that file does"),
     },
     "kube-controller-manager": {"port": _ANYBODY, "authorization-always-allow-paths": _ALL_PATHS},
     "kube-scheduler": {"port": _ANYBODY, "authorization-always-allow-paths": _ALL_PATHS},
@@ -225,13 +243,15 @@ SECURING: dict[str, dict[str, Only]] = {
 }
 
 
-def refused(daemon: str, flag: str, value: str, address: IPv4Address | None) -> str | None:
+def refused(daemon: str, flag: str, value: str, address: IPv4Address | None, version: str | None = None) -> str | None:
     """Why a daemon cannot have this argument and value, and what to do instead; None when it can.
 
     Args:
         address: the host's; None for an argument of every host.
+        version: of Kubernetes, where that matters.
     """
-    source = OWNED[daemon].get(flag) or _EVERYWHERE.get(flag)
+    current = CURRENT_OWNED.get(daemon, {}) if version is not None and version in CURRENT else {}
+    source = current.get(flag) or OWNED[daemon].get(flag) or _EVERYWHERE.get(flag)
     if source:
         reason = source.removeprefix(_PROJECT)
         if reason != source:

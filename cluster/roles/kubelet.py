@@ -3,8 +3,9 @@
 from cluster.certificates import KUBERNETES_PKI
 from cluster.desired import File, Step
 from cluster.formats import HEADER
+from cluster.program_fields import Field
 from cluster.releases import CURRENT
-from cluster.roles.configuration import TLS_CIPHERS, TLS_MINIMUM, Field, document
+from cluster.roles.configuration import TLS_CIPHERS, TLS_MINIMUM, document
 from cluster.settings import Cluster, Host, Settings
 
 CONFIG = "/etc/kubernetes/kubelet.yaml"

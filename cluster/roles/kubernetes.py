@@ -1,14 +1,15 @@
 """What masters and nodes share: the common environment file, kubeconfigs, units."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from cluster.certificates import KUBERNETES_PKI
 from cluster.desired import File, Unit, recorder
 from cluster.formats import arguments, environment_file, kubeconfig
 from cluster.installation import Installation
-from cluster.releases import choose
+from cluster.releases import CURRENT, choose
 from cluster.roles.services import service_file, unit_path
-from cluster.settings import Cluster, Host
+from cluster.settings import Cluster, Host, Settings
 
 DIRECTORY = "/etc/kubernetes"
 COMMON = f"{DIRECTORY}/config"
@@ -37,6 +38,23 @@ def common_file(cluster: Cluster, how: Installation) -> File:
         names = {"logtostderr": "KUBE_LOGTOSTDERR", "v": "KUBE_LOG_LEVEL"}
         variables |= {names[flag]: arguments({flag: value}) for flag, value in common.items()}
     return File(COMMON, environment_file(variables))
+
+
+def private(settings: Settings, files: Iterable[File], group: str | None = None) -> tuple[File, ...]:
+    """Files of a role as they are kept: with a current release nobody but root reads what is in /etc/kubernetes.
+
+    Args:
+        group: whom packages run the services as, so that they can read their own.
+    """
+    if settings.kubernetes_version not in CURRENT:
+        return tuple(files)
+    return tuple(_private(f, group) if f.path.startswith(f"{DIRECTORY}/") else f for f in files)
+
+
+def _private(file: File, group: str | None) -> File:
+    if group is None or file.path in (COMMON, KUBECONFIG):
+        return replace(file, mode="600")
+    return replace(file, mode="640", owner=f"root:{group}")
 
 
 def guide_kubeconfig(cluster: Cluster, certificate: str) -> File:

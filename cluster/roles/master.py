@@ -4,7 +4,7 @@ from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
 from cluster.desired import File, Grants, Role, Unit
 from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
-from cluster.installation import Installation, installation
+from cluster.installation import Installation, installation, service_group
 from cluster.releases import CURRENT, choose
 from cluster.roles import hardening
 from cluster.roles.kubernetes import (
@@ -16,6 +16,7 @@ from cluster.roles.kubernetes import (
     guide_kubeconfig,
     kubeconfig_file,
     pair,
+    private,
 )
 from cluster.roles.secrets import WHOLE, AtRest, at_rest
 from cluster.roles.services import foreign_path
@@ -65,7 +66,7 @@ def master_role(cluster: Cluster, host: Host, distribution: Distribution, certif
         packages=how.packages,
         programs=how.programs,
         packaged_units=how.acted_on,
-        files=tuple(files),
+        files=private(cluster.settings, files, service_group(cluster.settings, distribution)),
         gone=tuple(foreign_path(u.name, how) for u in units),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
         # Where there are several, all of them must store Secrets so first: `rewriting`.

@@ -5,9 +5,10 @@ from cluster.desired import File, Package, Role, Unit
 from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation
 from cluster.machine import Machine
+from cluster.program_fields import proxy_field
 from cluster.releases import CURRENT, choose
 from cluster.roles import kubelet
-from cluster.roles.configuration import document, proxy_field
+from cluster.roles.configuration import document
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECONFIG,
@@ -17,6 +18,7 @@ from cluster.roles.kubernetes import (
     guide_kubeconfig,
     kubeconfig_file,
     pair,
+    private,
 )
 from cluster.roles.services import foreign_path
 from cluster.settings import Cluster, Host
@@ -43,7 +45,7 @@ def node_role(cluster: Cluster, host: Host, machine: Machine, certificates: tupl
         packages=(*(Package(name) for name in distribution.node), *how.packages),
         programs=how.programs,
         packaged_units=how.acted_on,
-        files=(*shared, *kernel_files, *kubelet_files, *proxy_files),
+        files=private(cluster.settings, (*shared, *kernel_files, *kubelet_files, *proxy_files)),
         gone=(foreign_path(KUBELET, how), foreign_path(PROXY, how)),
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
         steps=tuple(kernel_steps),

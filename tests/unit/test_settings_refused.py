@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.settings import load
-from tests.unit.test_settings import data, groups, refused
+from tests.unit.test_settings import data, groups, refused, shipped
 
 SHA = "0" * 64
 APT = {"name": "mirror", "uri": "http://mirror.example/debian", "suite": "bookworm", "components": ["main"]}
@@ -540,3 +540,61 @@ def test_a_flannel_that_goes_deaf_is_a_warning():
     (warning,) = warnings(data(flannel_version="0.22.2"))
     assert "flannel_version" in warning and "0.26.7 or later" in warning
     assert warnings(data(flannel_version="0.26.7")) == []
+
+
+# --- Of a current release -------------------------------------------------------------------------------------------
+
+# Settings of the shipped cluster, and words of the one message about them.
+BAD_TODAY = [
+    ({"flannel_version": "0.26.7"}, ['flannel_version = "0.26.7"', "0.28.9"]),
+    ({"containerd_version": "1.7.0"}, ['containerd_version = "1.7.0"', "2.1.0 or later"]),
+    ({"kubernetes_version": "1.37.2", "container_runtime": "docker"}, ["1.24 dropped Docker"]),
+    ({"package_versions": {"kubernetes": "1.36.3-1"}}, ['"1.36.3-1"', "all files are that release's", "1.37"]),
+    ({"extra_args": {"etcd": {"experimental-x": "1"}}, "etcd_version": "3.7.0"}, ["etcd 3.7.0 refuses", '"x"']),
+    ({"extra_args": {"etcd": {"auto-compaction-retention": "0"}}}, ["nobody else compacts etcd"]),
+    ({"extra_args": {"kube-apiserver": {"etcd-compaction-interval": "5m"}}}, ["nobody but root", "take it out"]),
+    ({"extra_args": {"kube-apiserver": {"anonymous-auth": "false"}}}, ["does not start with that"]),
+    ({"extra_args": {"kube-apiserver": {"authentication-config": "/x"}}}, ["is the project's own"]),
+    ({"extra_args": {"kube-apiserver": {"encryption-provider-config": "/x"}}}, ["from encrypt_secrets"]),
+    ({"extra_args": {"kubelet": {"config": "/x"}}}, ["a file of the project's"]),
+    ({"extra_args": {"kubelet": {"cgroup-driver": "cgroupfs"}}}, ["containerd makes cgroups with systemd"]),
+    ({"extra_args": {"kubelet": {"container-runtime-endpoint": "/x"}}}, ["/run/containerd/containerd.sock"]),
+    ({"extra_args": {"kube-proxy": {"conntrack-min": "many"}}}, ["write a whole number"]),
+    ({"extra_args": {"kube-proxy": {"masquerade-all": "yes"}}}, ['write "true" or "false"']),
+    ({"extra_args": {"kube-proxy": {"feature-gates": "A"}}}, ["names with their values"]),
+    ({"audit_policy": "/no/such.yaml"}, ["cannot be read on this machine"]),
+    ({"audit_policy": "/etc/passwd"}, ["is no audit policy", "kind: Policy"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), BAD_TODAY, ids=[str(changes) for changes, _ in BAD_TODAY])
+def test_what_is_known_not_to_work_is_refused_with_the_reason(changes, words):
+    (problem,) = refused(data(shipped, **changes))
+    for word in words:
+        assert word in str(problem)
+
+
+def test_a_mode_of_kube_proxy_that_the_release_has_not():
+    (problem,) = refused(data(kube_proxy_mode="nftables"))
+    assert str(problem).startswith('kube_proxy_mode = "nftables": is no mode of Kubernetes 1.20.2')
+    assert "from 1.33 on" in problem.advice and '"iptables" or "ipvs"' in problem.advice
+
+
+def test_an_etcd_without_the_api_that_flannel_reads():
+    listed = {"flannel_version": "0.15.1", "flannel_etcd_api": "v2", "etcd_version": "3.6.16"}
+    (problem,) = refused(data(install_methods=dict.fromkeys(("etcd", "flannel"), "release files"), **listed))
+    assert str(problem).startswith('flannel_etcd_api = "v2": etcd 3.6.16 has no v2 API')
+
+
+def test_members_compact_where_the_api_server_may_not():
+    files_only = {"etcd": "release files"}
+    for version, compacts in (("3.4.23", False), ("3.4.42", True), ("3.5.27", False), ("3.5.28", True)):
+        found = load(data(install_methods=files_only, etcd_version=version), groups())[0]
+        assert found.settings.etcd_compacts is compacts, version
+    assert load(data(shipped, etcd_version="3.5.21"), groups())[0].settings.etcd_compacts, "whichever is packaged"
+
+
+def test_a_file_that_replaces_the_projects_admission_is_a_warning():
+    given = {"kube-apiserver": {"admission-control-config-file": "/x"}}
+    (warning,) = load(data(shipped, extra_args=given), groups())[1]
+    assert "pod_security" in str(warning)
