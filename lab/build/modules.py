@@ -93,7 +93,7 @@ def _build(module: Module, files: Path, scratch: Path) -> None:
             run_logged(command, log, cwd=tree, env=environment)
         for name in [name for name in module.programs if name not in compiled]:
             package = module.programs[name].removeprefix("test:")
-            command = ["go", "test", "-c", "-ldflags", linker_flags(module), "-o", files / name, package]
+            command = ["go", "test", "-c", "-vet=off", "-ldflags", linker_flags(module), "-o", files / name, package]
             run_logged(command, log, cwd=tree, env=environment)
 
 
