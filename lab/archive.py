@@ -1,4 +1,4 @@
-"""Container images as `docker save` writes them: a tar of a layer and two JSON files. Nothing of it needs Docker.
+"""Container images as `docker save` writes them: a tar of layers and two JSON files. Nothing of it needs Docker.
 
 The same inputs give the same bytes.
 """
@@ -60,22 +60,32 @@ class Layer:
         )
 
 
-def write(archive: Path, name: str, layer: Layer, runs: Runs) -> None:
-    """Write an image of one layer, as `docker save` would.
+def write(archive: Path, name: str, runs: Runs, *layers: Layer) -> None:
+    """Write an image, as `docker save` would.
 
     Args:
         archive: the tar file to write.
         name: repository:tag.
-        layer: its file system.
         runs: what it runs.
+        layers: its file system; where two have the same file, the later one's.
     """
-    packed = pack(layer)
-    digest = hashlib.sha256(packed).hexdigest()
-    config = configuration(digest, runs)
+    packed = {
+        f"{number}-{digest}/layer.tar": (digest, tar) for number, (digest, tar) in enumerate(map(_digested, layers))
+    }
+    config = configuration([digest for digest, _ in packed.values()], runs)
     config_name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = [{"Config": config_name, "RepoTags": [name], "Layers": [f"{digest}/layer.tar"]}]
-    parts = {config_name: config, f"{digest}/layer.tar": packed, "manifest.json": json.dumps(manifest).encode()}
+    manifest = [{"Config": config_name, "RepoTags": [name], "Layers": list(packed)}]
+    parts = {
+        config_name: config,
+        **{path: tar for path, (_, tar) in packed.items()},
+        "manifest.json": json.dumps(manifest).encode(),
+    }
     archive.write_bytes(_tar([_file(path, content) for path, content in parts.items()]))
+
+
+def _digested(layer: Layer) -> tuple[str, bytes]:
+    tar = pack(layer)
+    return hashlib.sha256(tar).hexdigest(), tar
 
 
 def pack(layer: Layer) -> bytes:
@@ -94,11 +104,11 @@ def pack(layer: Layer) -> bytes:
     )
 
 
-def configuration(layer: str, runs: Runs) -> bytes:
+def configuration(layers: list[str], runs: Runs) -> bytes:
     """An image's configuration; its SHA-256 is the image's id.
 
     Args:
-        layer: the SHA-256 of its one layer.
+        layers: the SHA-256 of each of its layers.
         runs: what it runs.
     """
     known = {"Cmd": runs.command, "Entrypoint": runs.entrypoint, "User": runs.user, "StopSignal": runs.stop_signal}
@@ -108,8 +118,8 @@ def configuration(layer: str, runs: Runs) -> bytes:
         "os": "linux",
         "created": _EPOCH,
         "config": {"Env": [_PATH], "WorkingDir": "/", **how},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
-        "history": [{"created": _EPOCH, "created_by": "container-cloud lab"}],
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}" for layer in layers]},
+        "history": [{"created": _EPOCH, "created_by": "container-cloud lab"} for _ in layers],
     }
     return json.dumps(config, sort_keys=True).encode()
 

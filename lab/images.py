@@ -75,7 +75,7 @@ def of_program(name: str, version: str) -> Picture:
     def make(files: Path, scratch: Path) -> None:
         layer = Layer(programs={name: program.read_bytes()})
         runs = Runs(entrypoint=(f"/{name}",), user="65532:65532")
-        archive.write(files / file, f"{REPOSITORIES[name]}:v{version}", layer, runs)
+        archive.write(files / file, f"{REPOSITORIES[name]}:v{version}", runs, layer)
 
     entry = cache.get(f"image-{name}", f"{version}-{cache.key_of(KEY, build.key(name, version))}", make)
     return Picture(entry / file, f"{name}:v{version}")
@@ -103,16 +103,16 @@ def _make(files: Path, scratch: Path) -> None:
     with step("putting the pause, busybox and nginx images together"):
         pause = Layer(programs={"pause": compiled_pause(scratch).read_bytes()})
         for version in PAUSE_VERSIONS:
-            archive.write(files / f"pause-{version}.tar", f"{PAUSE}:{version}", pause, Runs(("/pause",)))
+            archive.write(files / f"pause-{version}.tar", f"{PAUSE}:{version}", Runs(("/pause",)), pause)
 
         debian = unpacked(["busybox-static", "nginx"], scratch)
         busybox = busybox_of(debian)
-        archive.write(files / "busybox.tar", BUSYBOX, busybox, Runs(("sh",)))
+        archive.write(files / "busybox.tar", BUSYBOX, Runs(("sh",)), busybox)
         for version in NGINX_VERSIONS:
             # SIGTERM would have nginx drop the requests it is answering.
             runs = Runs(("/usr/sbin/nginx",), stop_signal="SIGQUIT")
             layer = _nginx(debian, busybox, version)
-            archive.write(files / f"nginx-{version}.tar", f"nginx:{version}", layer, runs)
+            archive.write(files / f"nginx-{version}.tar", f"nginx:{version}", runs, layer)
 
 
 def compiled_pause(scratch: Path) -> Path:

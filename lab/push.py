@@ -9,6 +9,7 @@ import json
 import sys
 import tarfile
 from dataclasses import dataclass
+from functools import lru_cache
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -97,13 +98,18 @@ def push(registry: Registry, repository: str, tag: str, image: Image) -> bool:
     stored = registry.manifest(repository, tag)
     if is_of(stored, image) and all(registry.has(repository, digest) for digest in blobs(stored)):
         return False
-    # Quick rather than small: it goes no further than this machine. Without the time the same bytes every time.
-    layers = [gzip.compress(layer, compresslevel=1, mtime=0) for layer in image.layers]
+    layers = [_compressed(layer) for layer in image.layers]
     for content in (image.config, *layers):
         if not registry.has(repository, digest_of(content)):
             registry.upload(repository, content)
     registry.name(repository, tag, manifest(image.config, layers))
     return True
+
+
+@lru_cache(maxsize=4)  # images are pushed one after the other, and several have a layer in common
+def _compressed(layer: bytes) -> bytes:
+    # Quick rather than small: it goes no further than this machine. Without the time the same bytes every time.
+    return gzip.compress(layer, compresslevel=1, mtime=0)
 
 
 def is_of(stored: dict[str, Any] | None, image: Image) -> bool:

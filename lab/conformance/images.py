@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lab import archive, build, cache, images
 from lab.archive import Layer, Runs
@@ -56,6 +57,7 @@ http {
 _WELCOME = b"<html><head><title>Welcome to nginx!</title></head><body><h1>Welcome to nginx!</h1></body></html>\n"
 
 
+_NNP = "usr/local/bin/nnp"
 # What the suite calls its registries -> where its images are in the lab's.
 REGISTRIES = {"PromoterE2eRegistry": "e2e-test-images", "GcRegistry": "", "GcEtcdRegistry": ""}
 
@@ -80,8 +82,8 @@ def prepare(version: str) -> dict[str, Path]:
             made = _made({**tests, "etcd": etcd}, source / "test/images", scratch)
             names = names_in((source / "test/utils/image/manifest.go").read_text())
             (files / "names.json").write_text(json.dumps({names[each]: f"{each}.tar" for each in made}, indent=2))
-            for each, (layer, runs) in made.items():
-                archive.write(files / f"{each}.tar", names[each], layer, runs)
+            for each, (runs, *layers) in made.items():
+                archive.write(files / f"{each}.tar", names[each], runs, *layers)
 
     entry = cache.get("conformance-images", f"{version}-{key}", make)
     return {name: entry / file for name, file in json.loads((entry / "names.json").read_text()).items()}
@@ -101,8 +103,8 @@ def names_in(manifest: str) -> dict[str, str]:
     }
 
 
-def _made(programs: Mapping[str, Path], sources: Path, scratch: Path) -> dict[str, tuple[Layer, Runs]]:
-    """Each image by the suite's own word for it.
+def _made(programs: Mapping[str, Path], sources: Path, scratch: Path) -> dict[str, tuple[Any, ...]]:
+    """Each image by the suite's own word for it: what it runs, and its layers.
 
     Args:
         programs: the suite's, built.
@@ -111,16 +113,16 @@ def _made(programs: Mapping[str, Path], sources: Path, scratch: Path) -> dict[st
     """
     debian = images.unpacked(_PACKAGES, scratch)
     busybox = images.busybox_of(debian) | Layer(files=_SYSTEM, directories=("root", "home", "usr/local/bin"))
-    system = busybox | images.with_libraries(debian, _TOOLS) | Layer(links={"bin/nc": "nc.openbsd"})
-    agnhost = system | Layer(
+    # Debian's busybox, as a shell, takes its own nc before any other: there the shell is bash.
+    tools = images.with_libraries(debian, _TOOLS) | Layer(links={"bin/nc": "nc.openbsd", "bin/sh": "bash"})
+    system = busybox | tools
+    agnhost = Layer(
         programs={"agnhost": programs["agnhost"].read_bytes()},
         links={"agnhost-2": "agnhost"},
         files={path.name: path.read_bytes() for path in (sources / "agnhost/porter").glob("localhost.*")},
         directories=("uploads",),
     )
-    serves = Runs(("pause",), ("/agnhost",))
-    nginx = busybox | images.with_libraries(debian, ["usr/sbin/nginx"])
-    nginx |= Layer(
+    nginx = Layer(
         files={
             "etc/nginx/nginx.conf": _NGINX,
             "usr/share/nginx/html/index.html": _WELCOME,
@@ -128,29 +130,30 @@ def _made(programs: Mapping[str, Path], sources: Path, scratch: Path) -> dict[st
         },
         directories=("run", "var/lib/nginx", "var/log/nginx"),
     )
-    web = Runs(("nginx",), stop_signal="SIGQUIT")
-    shell = Runs(("sh",))
-    as_root = Layer(
-        programs={"usr/local/bin/nnp": programs["nonewprivs"].read_bytes()}, as_root=frozenset({"usr/local/bin/nnp"})
-    )
+    nginx |= images.with_libraries(debian, ["usr/sbin/nginx"])
+    privileged = Layer(programs={_NNP: programs["nonewprivs"].read_bytes()}, as_root=frozenset({_NNP}))
     pause = Layer(programs={"pause": images.compiled_pause(scratch).read_bytes()})
-    made = {
-        "Agnhost": (agnhost, serves),
-        "AgnhostPrev": (agnhost, serves),
-        "APIServer": (_program(programs["sample-apiserver"]), Runs(entrypoint=("/sample-apiserver",))),
-        "BusyBox": (busybox, shell),
-        "Etcd": (busybox | _program(programs["etcd"], "usr/local/bin"), Runs(("etcd",))),
-        "GlibcDnsTesting": (system, Runs(("bash",))),
-        "Nginx": (nginx, web),
-        "NginxNew": (nginx, web),
-        "Nonewprivs": (busybox | as_root, Runs(("nnp",))),
-        "NonRoot": (busybox, Runs(("sh",), user="1234")),
-        "Pause": (pause, Runs(("/pause",), user="65535:65535")),
+    serves, web = Runs(("pause",), ("/agnhost",)), Runs(("nginx",), stop_signal="SIGQUIT")
+    pictures = {
+        name: Layer(files={path.name: path.read_bytes() for path in (sources / name.lower() / "html").iterdir()})
+        for name in ("Kitten", "Nautilus")
     }
-    for name in ("Kitten", "Nautilus"):
-        pictures = {path.name: path.read_bytes() for path in (sources / name.lower() / "html").iterdir()}
-        made[name] = (agnhost | Layer(files=pictures), Runs(("test-webserver",), ("/agnhost",)))
-    return made
+    return {
+        "Agnhost": (serves, system, agnhost),
+        "AgnhostPrev": (serves, system, agnhost),
+        "APIServer": (Runs(entrypoint=("/sample-apiserver",)), _program(programs["sample-apiserver"])),
+        "BusyBox": (Runs(("sh",)), busybox),
+        "Etcd": (Runs(("etcd",)), busybox, _program(programs["etcd"], "usr/local/bin")),
+        "GlibcDnsTesting": (Runs(("bash",)), system),
+        "Nginx": (web, busybox, nginx),
+        "NginxNew": (web, busybox, nginx),
+        "Nonewprivs": (Runs(("nnp",)), busybox, privileged),
+        "NonRoot": (Runs(("sh",), user="1234"), busybox),
+        "Pause": (Runs(("/pause",), user="65535:65535"), pause),
+        **{
+            name: (Runs(("test-webserver",), ("/agnhost",)), system, agnhost, layer) for name, layer in pictures.items()
+        },
+    }
 
 
 def _program(file: Path, directory: str = "") -> Layer:

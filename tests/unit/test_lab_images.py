@@ -29,7 +29,7 @@ def _unpacked(layer):
 
 
 def test_an_image_is_what_docker_save_writes(tmp_path):
-    archive.write(tmp_path / "a.tar", "lab/a:1", LAYER, Runs(("/usr/sbin/a",)))
+    archive.write(tmp_path / "a.tar", "lab/a:1", Runs(("/usr/sbin/a",)), LAYER)
     parts = _read(tmp_path / "a.tar")
     (entry,) = json.loads(parts["manifest.json"])
     config = json.loads(parts[entry["Config"]])
@@ -44,7 +44,7 @@ def test_an_image_is_what_docker_save_writes(tmp_path):
 
 def test_an_image_says_how_it_wants_to_be_run_and_stopped():
     runs = Runs(entrypoint=("/a",), user="65532:65532", stop_signal="SIGQUIT")
-    config = json.loads(archive.configuration("0" * 64, runs))["config"]
+    config = json.loads(archive.configuration(["0" * 64], runs))["config"]
     assert config["Entrypoint"] == ["/a"] and "Cmd" not in config
     assert (config["User"], config["StopSignal"]) == ("65532:65532", "SIGQUIT")
 
@@ -75,7 +75,7 @@ def test_every_directory_comes_before_what_is_in_it():
 def test_the_same_image_has_the_same_bytes(tmp_path):
     turned = Layer(LAYER.programs, LAYER.files, dict(reversed(LAYER.links.items())), LAYER.directories)
     for name, layer in (("one.tar", LAYER), ("two.tar", turned)):
-        archive.write(tmp_path / name, "lab/a:1", layer, Runs(("/a",)))
+        archive.write(tmp_path / name, "lab/a:1", Runs(("/a",)), layer)
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
 
 

@@ -21,7 +21,7 @@ PAIR = KeyPair("certificate\n", "key\n")
 @pytest.fixture
 def image(tmp_path):
     layer = Layer(programs={"bin/a": b"program"})
-    archive.write(tmp_path / "a.tar", "lab/a:1", layer, Runs(("/bin/a",)))
+    archive.write(tmp_path / "a.tar", "lab/a:1", Runs(("/bin/a",)), layer)
     return push.read(tmp_path / "a.tar")
 
 
