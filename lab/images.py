@@ -15,6 +15,7 @@ from lab.progress import step
 
 PAUSE = "registry.k8s.io/pause"  # what Kubernetes calls its own
 PAUSE_VERSIONS = ("3.2", "3.10.2")  # what a kubelet of 1.20 asks for, and one of today
+PAUSES = Runs(("/pause",), user="65535:65535")
 # Programs that run in pods, by what the lab calls them: their image as its publisher has it, without the tag.
 REPOSITORIES = {
     "coredns": "registry.k8s.io/coredns/coredns",
@@ -103,7 +104,7 @@ def _make(files: Path, scratch: Path) -> None:
     with step("putting the pause, busybox and nginx images together"):
         pause = Layer(programs={"pause": compiled_pause(scratch).read_bytes()})
         for version in PAUSE_VERSIONS:
-            archive.write(files / f"pause-{version}.tar", f"{PAUSE}:{version}", Runs(("/pause",)), pause)
+            archive.write(files / f"pause-{version}.tar", f"{PAUSE}:{version}", PAUSES, pause)
 
         debian = unpacked(["busybox-static", "nginx"], scratch)
         busybox = busybox_of(debian)

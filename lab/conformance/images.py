@@ -149,7 +149,7 @@ def _made(programs: Mapping[str, Path], sources: Path, scratch: Path) -> dict[st
         "NginxNew": (web, busybox, nginx),
         "Nonewprivs": (Runs(("nnp",)), busybox, privileged),
         "NonRoot": (Runs(("sh",), user="1234"), busybox),
-        "Pause": (Runs(("/pause",), user="65535:65535"), pause),
+        "Pause": (images.PAUSES, pause),
         **{
             name: (Runs(("test-webserver",), ("/agnhost",)), system, agnhost, layer) for name, layer in pictures.items()
         },

@@ -10,7 +10,7 @@ from pathlib import Path
 from lab import build, network, registry, sets, settings, ssh, state
 from lab.conformance import images, report
 from lab.conformance.report import Spec
-from lab.process import LabError, run
+from lab.process import CONTAINED, LabError, run
 from lab.progress import say, step
 
 DIRECTORY = state.DIRECTORY / "conformance"
@@ -114,7 +114,7 @@ def _run(command: list[str]) -> None:
     environment = {**os.environ, "KUBE_TEST_REPO_LIST": str(DIRECTORY / "registries.yaml"), "HOME": str(DIRECTORY)}
     with LOG.open("wb") as log:
         subprocess.run(
-            [*network.enter(), *command],
+            [*network.enter(), *CONTAINED, *command],
             cwd=DIRECTORY,
             env=environment,
             stdin=subprocess.DEVNULL,
