@@ -16,7 +16,7 @@ from lab.progress import say, step
 DIRECTORY = state.DIRECTORY / "conformance"
 LOG = DIRECTORY / "log"
 SERIAL = r"\[Serial\]|\[Disruptive\]"
-PROCESSES = 4
+PROCESSES = 6
 KUBECONFIG = "/etc/kubernetes/kubeconfig"  # the administrator's, on a master
 SAMPLE = Path(__file__).with_name("sample.txt")
 EXCEPTIONS = Path(__file__).with_name("exceptions.txt")
