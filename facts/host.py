@@ -23,14 +23,15 @@ class Preflight(Fact[dict[str, Any]]):
     + units: services that a run manages
 
     Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
-    /etc/machine-id, `date`, /sys/fs/cgroup, /etc/kubernetes/ca/secrets.key, `df`, `systemctl`, `ip`, /etc/resolv.conf,
-    /run/systemd/resolve/resolv.conf, `ss`, /proc/PID, drop-ins of the units, /etc/docker/daemon.json, `iptables-save`,
-    `nft`.
+    /etc/machine-id, `date`, /sys/fs/cgroup, /etc/kubernetes/ca/secrets.key, `df`, `systemctl`, API server and kubelet
+    (`--version`), `ip`, /etc/resolv.conf, /run/systemd/resolve/resolv.conf, `ss`, /proc/PID, drop-ins of the units,
+    /etc/docker/daemon.json, `iptables-save`, `nft`.
 
     - `managers`: the package managers there. `clock`: the host's clock less this machine's, in seconds, as of the
       moment its answer was read. `disk`, `free_disk`: what /var has and has free, in bytes. `installed`: whether an
-      earlier run brought certificates here. `cgroup`: its version of cgroups. `secrets_key`: the SHA-256 of the key
-      that encrypts Secrets there, "" without one. `time_services`, `firewalls`: units at work.
+      earlier run brought certificates here. `kubernetes`: the versions that its units of API server and kubelet start.
+      `cgroup`: its version of cgroups. `secrets_key`: the SHA-256 of the key that encrypts Secrets there, "" without
+      one. `time_services`, `firewalls`: units at work.
     - `interfaces`: addresses by interface. `routes`: IPv4 routes. `resolv_conf`: whether the file is there;
       `resolvers`: those in it; `resolved`: those that systemd-resolved has, None without it. `client`: the address from
       which SSH is spoken to this host.
@@ -48,6 +49,7 @@ class Preflight(Fact[dict[str, Any]]):
          "managers": ["apt-get"], "architecture": "x86_64",
          "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master", "clock": 0.02,
          "disk": 105089261568, "free_disk": 84003123200, "installed": True,
+         "kubernetes": ["1.37.2"],
          "cgroup": 2, "secrets_key": "",
          "time_services": ["chrony"], "firewalls": [],
          "interfaces": {"lo": ["127.0.0.1/8"], "eth0": ["10.1.10.101/24"]},
@@ -75,6 +77,7 @@ class Preflight(Fact[dict[str, Any]]):
             "root": raw.get("uid") == "0",
             "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
             "installed": "installed" in raw,
+            "kubernetes": [v.partition(" v")[2] for v in _all(pairs, "kubernetes") if " v" in v],
             "cgroup": int(raw.get("cgroup") or 0),
             "secrets_key": raw.get("secrets_key", ""),
             "disk": int(raw.get("disk") or 0),

@@ -20,7 +20,13 @@ echo "uid=$uid"
 echo "init=$(cat /proc/1/comm)"
 echo "hostname=$(uname -n)"
 echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
-[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1
+if [ -e /etc/kubernetes/ca/ca.crt ]; then
+    echo installed=1
+    systemctl show -p ExecStart kube-apiserver kubelet 2>/dev/null | sed -n 's/.*path=\([^ ;]*\).*/\1/p' |
+        while read -r program; do
+            echo "kubernetes=$(timeout 10 "$program" --version 2>/dev/null </dev/null)"
+        done
+fi
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
 [ ! -r /etc/kubernetes/ca/secrets.key ] || echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'

@@ -149,6 +149,30 @@ def test_a_host_is_asked_for_what_it_fetches_itself() -> None:
     assert lacking == {"master": master, "node1": node, "node2": node, "node3": node}
 
 
+@pytest.mark.parametrize(
+    ("found", "refused", "warned"),
+    [
+        ([], False, False),
+        (["1.37.0", "1.37.2"], False, False),
+        (["1.36.3"], False, True),
+        (["1.38.0"], True, False),
+        (["1.20.2", "1.20.2"], True, False),
+    ],
+)
+def test_kubernetes_goes_up_one_release_and_no_more(found: list[str], refused: bool, warned: bool) -> None:
+    """An old cluster met by today's settings stays as it is."""
+    of = current()
+    hosts = good_hosts()
+    hosts["master"]["kubernetes"] = found
+    remarks = judge(of, hosts)
+    told = [r.text for r in remarks if "Kubernetes" in r.text and r.weight == "refusal"]
+    assert len(told) == refused
+    if refused:
+        assert told[0].startswith(f"master: it has Kubernetes {found[0]}, from which no step leads to 1.37.2: ")
+        assert f'kubernetes_version = "{found[0]}"' in told[0]
+    assert len([r for r in remarks if r.weight == "warning" and "drain each node" in r.text]) == warned
+
+
 def test_a_host_that_was_not_read_is_not_judged_further() -> None:
     found: dict[str, dict[str, Any]] = good_hosts() | {"node1": {}}
     assert problems(SHIPPED, found) == ["node1: could not be read; look above for why"]
