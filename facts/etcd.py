@@ -12,6 +12,7 @@ from cluster.shell import program
 from facts.base import Fact
 
 _HELD = "etcd_"
+_METRICS = r"\|".join(("compact_revision", "current_revision", "db_compaction_last", "process_start_time_seconds"))
 
 
 def _json(lines: Iterable[str]) -> object:
@@ -59,13 +60,16 @@ class Health(Fact[dict[str, Any]]):
     """
     A member's own view of its health; {} where there is no etcd.
 
-    Source: `etcdctl endpoint health`, `endpoint status` and `alarm list`. `cluster` is the id of the cluster it is a
-    member of; `led` whether it knows a leader, `leader` whether it is that; `database` and `database_in_use` are bytes.
+    Source: `etcdctl endpoint health`, `endpoint status` and `alarm list`, and the member's /metrics. `cluster` is the
+    id of the cluster it is a member of; `led` whether it knows a leader, `leader` whether it is that; `database` and
+    `database_in_use` are bytes. `kept` is how many revisions it has not forgotten, `compacted` how many seconds ago it
+    last forgot some, or has been started without having; None where a release does not tell.
 
     .. code:: python
 
         {"healthy": True, "version": "3.4.23", "cluster": "cdf818194e3a8c32", "led": True, "leader": True, "term": 2,
-         "revision": 412, "database": 2199552, "database_in_use": 1200128, "alarms": []}
+         "revision": 412, "database": 2199552, "database_in_use": 1200128, "alarms": [], "kept": 212,
+         "compacted": 184}
     """
 
     program = "etcdctl"
@@ -75,7 +79,10 @@ class Health(Fact[dict[str, Any]]):
         return etcdctl(
             "e endpoint health >/dev/null 2>&1 && echo healthy || echo unhealthy; "
             'echo "status $(e endpoint status -w json 2>/dev/null)"; '
-            "e alarm list 2>/dev/null | sed 's/^/alarm /'; true"
+            "e alarm list 2>/dev/null | sed 's/^/alarm /'; "
+            'curl -s --max-time 5 --cacert "$PKI/ca.crt" --cert "$PKI/root.crt" --key "$PKI/root.key" '
+            f"\"$endpoint/metrics\" | sed -n 's/^\\(etcd_debugging_mvcc_\\)*\\({_METRICS}\\) /metric \\2 /p'; "
+            'echo "metric now $(date +%s)"; true'
         )
 
     def read(self, lines: list[str]) -> dict[str, Any]:
@@ -96,7 +103,20 @@ class Health(Fact[dict[str, Any]]):
             "database": found.get("dbSize", 0),
             "database_in_use": found.get("dbSizeInUse", 0),
             "alarms": [line[6:] for line in lines if line.startswith("alarm ")],
+            **_history([line.split() for line in lines if line.startswith("metric ")]),
         }
+
+
+def _history(metrics: Iterable[list[str]]) -> dict[str, int | None]:
+    """How much of its history a member keeps, of lines "metric NAME VALUE"."""
+    found = {name: float(value) for _, name, value in metrics}
+    kept = found["current_revision"] - found["compact_revision"] if "compact_revision" in found else None
+    last = found.get("db_compaction_last")
+    since = None if last is None else last or found.get("process_start_time_seconds")
+    return {
+        "kept": None if kept is None else int(kept),
+        "compacted": None if since is None else int(found["now"] - since),
+    }
 
 
 class FlannelKeys(Fact[dict[str, Any]]):

@@ -9,6 +9,8 @@ from audit.model import Finding, Status
 from cluster.membership import lost
 
 NEAR = 0.8  # of the quota
+LONG = 1800  # seconds without a compaction; there is one every five minutes
+FEW, MANY = 1000, 100_000  # revisions that need none; that no cluster writes in that time
 APART = 1000  # revisions two members may be apart while writes go on
 
 
@@ -51,10 +53,25 @@ def _healthy(view: View, reading: Reading, health: dict[str, Any]) -> Iterator[F
     told = f"{health['database'] / 2**20:.0f} MiB of {quota}"
     near = health["database"] >= NEAR * quota * 2**20
     yield _finding(reading, "database", f"below {NEAR:.0%} of its quota", told, not near, room, "warn")
+    yield from _history(reading, health)
     others = [r.fact("health").get("revision", 0) for r in view.readings if r.fact("health")]
     behind = max(others) - health["revision"]
     journal = "journalctl -u etcd there"
     yield _finding(reading, "revision", "that of the others", f"{behind} behind", behind <= APART, journal)
+
+
+def _history(reading: Reading, health: dict[str, Any]) -> Iterator[Finding]:
+    """Whoever compacts, members or the API server: what nobody does, fills the database up to its quota."""
+    kept, age = health.get("kept"), health.get("compacted")
+    if kept is None:
+        return
+    old = kept > (MANY if age is None else FEW) and (age is None or age > LONG)
+    ago = "" if age is None else f", last compacted {age // 60} minutes ago"
+    expected = f"compacted every few minutes, {LONG // 60} at most"
+    yield _finding(
+        reading, "history", expected, f"{kept} revisions{ago}", not old,
+        "deploys/etcd.py and deploys/master.py; journalctl -u etcd -u kube-apiserver says who may not compact", "warn",
+    )  # fmt: skip
 
 
 def _members(view: View, reading: Reading) -> Iterator[Finding]:

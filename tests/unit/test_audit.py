@@ -281,6 +281,8 @@ ETCD = [
     ({"healthy": False}, "drift", "health"),
     ({"alarms": ["memberID:1 alarm:NOSPACE"]}, "drift", "alarms"),
     ({"database": int(2048 * 2**20 * 0.81)}, "warn", "database"),
+    ({"kept": 5000, "compacted": 3600}, "warn", "history"),
+    ({"kept": 200_000, "compacted": None}, "warn", "history"),
 ]
 
 
@@ -288,6 +290,13 @@ ETCD = [
 def test_etcds_health(change: dict[str, Any], status: str, what: str, found: dict[str, Reading]) -> None:
     found["master"].facts["health"] |= change
     assert troubles(found) == [("master", "etcd", status, what)]
+
+
+@pytest.mark.parametrize("change", [{"kept": 5000, "compacted": 290}, {"kept": 5000, "compacted": None},
+                                    {"kept": 12, "compacted": 86_400}])  # fmt: skip
+def test_history_that_somebody_compacts_or_nobody_need(change: dict[str, Any], found: dict[str, Reading]) -> None:
+    found["master"].facts["health"] |= change
+    assert troubles(found) == []
 
 
 def test_a_firewall_in_the_clusters_way(found: dict[str, Reading]) -> None:
