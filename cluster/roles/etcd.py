@@ -9,6 +9,7 @@ from cluster.etcdctl import etcdctl
 from cluster.formats import compact_json, environment_file
 from cluster.installation import Installation, installation
 from cluster.membership import DATA, DIRECTORY, LIVED, peer_urls
+from cluster.releases import CURRENT
 from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host
 from cluster.shell import program
@@ -38,7 +39,12 @@ def etcd_role(
         packages=how.packages,
         programs=how.programs,
         packaged_units=how.acted_on,
-        files=(File(CONFIG, _config(cluster, host)), _service(how, inputs)),
+        files=(
+            File(
+                CONFIG, _config(cluster, host), mode="600" if cluster.settings.kubernetes_version in CURRENT else "644"
+            ),
+            _service(how, inputs),
+        ),
         gone=(foreign_path("etcd", how),),
         expects=tuple(f for f in certificates if f.path.startswith(ETCD_PKI)),
         steps=(*(() if how.packaged else (_account(),)), *((_flannel(cluster),) if first else ())),
