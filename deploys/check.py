@@ -10,6 +10,7 @@ if "nodes" in host.groups:
     check.pods_reach_each_other(name="Containers reach each other")
 if "masters" in host.groups:
     preflight.begin()
+    check.master_reaches_pods(name="The master reaches containers")
     check.api_server_answers(name="The API server answers")
 if host.name == the_cluster().masters[0].name:
     preflight.begin()

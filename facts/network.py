@@ -222,6 +222,31 @@ class Answers(Fact[dict[str, Any]]):
         return _answers(lines)
 
 
+class Reached(Fact[dict[str, Any]]):
+    """
+    Which TCP addresses somebody answers this host at, be it only to refuse what was said.
+
+    + addresses: with ports
+    + seconds: how long to try
+
+    Source: `curl`, whose exit code tells one who does not listen or does not answer from all others.
+
+    .. code:: python
+
+        {"192.168.14.254:8080": True, "192.168.22.254:8080": False}
+    """
+
+    default = dict
+    program = "curl"
+
+    def script(self, addresses: Iterable[str], seconds: int = 10) -> str:
+        ask = 'curl -s -o /dev/null --noproxy "*" --connect-timeout 2 --max-time 3 "http://$a/" 2>/dev/null'
+        return _each("a", addresses, seconds, f"{{ {ask}; c=$?; [ $c != 7 ] && [ $c != 28 ]; }}", pause=" sleep 0.2;")
+
+    def read(self, lines: list[str]) -> dict[str, Any]:
+        return _answers(lines)
+
+
 def _each(name: str, values: Iterable[str], seconds: int, ask: str, pause: str = "") -> str:
     """Shell that asks until it succeeds, for each value of a variable at once, and prints "yes VALUE" or "no VALUE"."""
     return (

@@ -35,6 +35,7 @@ _ARGUMENTS = {
     "packages.Removals": ['packages=["curl"]'],
     "network.Place": ["life=5"],
     "network.Reach": ["pid=1", 'listeners=["10.1.10.103:10250"]'],
+    "network.Reached": ['addresses=["10.1.10.102:10250"]'],
     "network.Answers": ['urls=["http://10.1.10.102:80/"]'],
     "role.RoleState": ['packages=["curl"]', 'files=["/etc/hosts"]', 'units=["etcd"]', 'steps={"swap is off": "true"}'],
     "units.Units": ['units=["etcd"]'],

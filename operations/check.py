@@ -19,7 +19,7 @@ from cluster.settings import Host
 from cluster.topology import NODES
 from facts.flannel import Leases
 from facts.kubernetes import Nodes
-from facts.network import Answers, Place, Reach
+from facts.network import PORT, Answers, Place, Reach, Reached
 from operations.inventory import the_cluster, this_host
 from operations.refusal import refuse
 from operations.role import answer
@@ -65,14 +65,41 @@ def nodes_ready() -> Iterator[StringCommand]:
 
 
 @operation()
+def master_reaches_pods() -> Iterator[StringCommand]:
+    """Ask a container's place on every node from this master, as its API server asks webhooks that run in pods."""
+    if not state.is_executing:
+        host.noop("checked after a run")
+        return
+    this = this_host(host.name)
+    if this.is_node or this not in the_cluster().leased:
+        host.noop("it is a node, or not on the pod network")
+        return
+    places = {f"{address}:{PORT}": name for name, address in addresses(_places()).items()}
+    answers = host.get_fact(Reached, addresses=list(places)) if places else {}
+    lost = [f"{name} ({place})" for place, name in places.items() if not answers.get(place)]
+    if lost:
+        yield refuse(
+            f"no container of {', '.join(lost)} answers this master, so its API server reaches no webhook there: does "
+            "flanneld run here (deploys/flannel.py), and does a firewall let its packets through?"
+        )
+    else:
+        host.noop(f"reaches pods on {len(places)} nodes")
+
+
+def _places() -> dict[str, Any]:
+    """The place among pods that each node of this run has opened."""
+    settings = the_cluster().settings
+    return survey(Place, groups=(NODES,), image=settings.pause_image, runtime=settings.container_runtime)
+
+
+@operation()
 def pods_reach_each_other() -> Iterator[StringCommand]:
     """See that pods start here, and ask every other node with packets of full size, and for names, from among pods."""
     if not state.is_executing:
         host.noop("checked after a run")
         return
     cluster = the_cluster()
-    image, runtime = cluster.settings.pause_image, cluster.settings.container_runtime
-    places = survey(Place, groups=(NODES,), image=image, runtime=runtime)
+    places = _places()
     away = [n for n in cluster.nodes if n.name not in places]
     leased = _leases_of(away)
     reaches = survey(Reach, groups=(NODES,), each=_asked(places, leased))

@@ -132,6 +132,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "packages.Altered": {"packages": ["etcd"]},
     "packages.Removals": {"packages": ["etcd"]},
     "network.Answers": {"urls": ["http://10.1.10.102:80/"]},
+    "network.Reached": {"addresses": ["192.168.14.254:8080"]},
     "network.Reach": {"pid": 1},
 }
 

@@ -30,7 +30,7 @@ from facts.etcd import Held
 from facts.flannel import Leases
 from facts.host import Preflight
 from facts.kubernetes import Nodes
-from facts.network import Answers, Place, Reach
+from facts.network import Answers, Place, Reach, Reached
 from facts.packages import Removals
 from facts.role import RoleState
 from operations import addons, audit, check, etcd, flannel, host, kubernetes, pki, preflight, runtime
@@ -996,6 +996,23 @@ def test_a_node_without_a_lease_of_its_own_is_named(begin: Any) -> None:
     assert refusal(this.perform(check.pods_reach_each_other, "node1")) == "no lease on node1, node2, node3"
 
 
+def test_a_master_reaches_pods_as_its_api_server_does(begin: Any) -> None:
+    this = begin(masters_on_pod_network=True)
+    places(this, node1="192.168.14", node2="192.168.2", node3=None)
+    this.answers["master", Reached] = {"192.168.14.254:8080": True, "192.168.2.254:8080": True}
+    assert this.perform(check.master_reaches_pods, "master") == []
+    assert this.noops["master"] == ["reaches pods on 2 nodes"]
+    this.answers["master", Reached] = {"192.168.14.254:8080": True, "192.168.2.254:8080": False}
+    message = refusal(this.perform(check.master_reaches_pods, "master"))
+    assert message.startswith("no container of node2 (192.168.2.254:8080) answers this master")
+
+
+def test_a_master_off_the_pod_network_is_not_asked_for_pods(begin: Any) -> None:
+    this = begin()
+    assert this.perform(check.master_reaches_pods, "master") == []
+    assert this.asked == []
+
+
 def test_what_limit_leaves_out_is_asked_of_etcd_and_said(begin: Any) -> None:
     this = begin()
     for name in ("master", "node1", "node2"):
@@ -1038,6 +1055,7 @@ def test_nodes_that_do_not_answer_for_a_service_are_named(begin: Any) -> None:
         (check.api_server_answers, "master", ()),
         (check.nodes_ready, "master", ()),
         (check.pods_reach_each_other, "node1", ()),
+        (check.master_reaches_pods, "master", ()),
         (check.nodes_answer, "master", (80,)),
     ],
 )
