@@ -192,6 +192,8 @@ FLAGS: dict[str, dict[str, Releases]] = {
         "audit-log-maxbackup": CURRENT,
         "audit-log-maxsize": CURRENT,
         "service-account-extend-token-expiration": CURRENT,
+        "allow-privileged": CURRENT,
+        "feature-gates": CURRENT,
         **_CURRENT,
     },
     "kube-controller-manager": {"terminated-pod-gc-threshold": CURRENT, **_LOOP},

@@ -184,9 +184,16 @@ def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
         "proxy-client-key-file": _pki("front-proxy-client.key"),
         # Without kube-proxy here no service has an address: the API server calls the pods behind it.
         **({"enable-aggregator-routing": "true"} if settings.masters_on_pod_network else {}),
-        **({"etcd-compaction-interval": "0"} if settings.etcd_compacts else {}),
+        # Which pods may be is up to their namespace's pod security; what brings storage or networks often must.
+        "allow-privileged": "true",
+        **(_COMPACTED_BY_ETCD if settings.etcd_compacts else {}),
         **hardening.api_server_arguments(cluster),
     }
+
+
+# Where etcd's members compact, the API server hears nothing of it, and would answer the rest of a list from what it
+# remembers when etcd has forgotten it, without saying so: it asks etcd instead.
+_COMPACTED_BY_ETCD = {"etcd-compaction-interval": "0", "feature-gates": "ListFromCacheSnapshot=false"}
 
 
 def _controller_manager(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File], Unit]:

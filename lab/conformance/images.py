@@ -30,13 +30,14 @@ _PACKAGES = [
     "nginx",
     "socat",
 ]
-_TOOLS = ["bin/bash", "bin/ip", "bin/ss", "usr/bin/curl", "usr/bin/dig", "usr/bin/getent", "usr/bin/host"]
+_TOOLS = ["bin/ip", "bin/ss", "usr/bin/curl", "usr/bin/dig", "usr/bin/getent", "usr/bin/host"]
 _TOOLS += ["bin/nc.openbsd", "usr/bin/iperf", "usr/bin/nslookup", "usr/bin/socat"]
 _SYSTEM = {
     "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
     b"user-defined-in-image:x:1000:1000::/home/user-defined-in-image:/bin/sh\n",
     "etc/group": b"root:x:0:\nnogroup:x:65534:\nuser-defined-in-image:x:1000:\n"
     b"group-defined-in-image:x:50000:user-defined-in-image\n",
+    "etc/os-release": b'ID=lab\nPRETTY_NAME="an image of the lab"\n',
     "etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files dns\n",
 }
 # As the suite's own image: what is asked for is a file.
@@ -113,9 +114,9 @@ def _made(programs: Mapping[str, Path], sources: Path, scratch: Path) -> dict[st
     """
     debian = images.unpacked(_PACKAGES, scratch)
     busybox = images.busybox_of(debian) | Layer(files=_SYSTEM, directories=("root", "home", "usr/local/bin"))
-    # Debian's busybox, as a shell, takes its own nc before any other: there the shell is bash.
-    tools = images.with_libraries(debian, _TOOLS) | Layer(links={"bin/nc": "nc.openbsd", "bin/sh": "bash"})
-    system = busybox | tools
+    # Debian's busybox, as a shell, takes its own nc before any other, and drops variables whose names are no shell's.
+    busybox |= images.with_libraries(debian, ["bin/bash"]) | Layer(links={"bin/sh": "bash"})
+    system = busybox | images.with_libraries(debian, _TOOLS) | Layer(links={"bin/nc": "nc.openbsd"})
     agnhost = Layer(
         programs={"agnhost": programs["agnhost"].read_bytes()},
         links={"agnhost-2": "agnhost"},
