@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("cluster")
 CA = "/etc/kubernetes/ca"
 API = "https://10.1.10.101:6443"
 NODE = f"curl -sS --max-time 10 --cacert {CA}/ca.crt --cert {CA}/client.crt --key {CA}/client.key"
+CLIENT = {"cacert": "ca.crt", "cert": "root.crt", "key": "root.key"}
 CODE = "-o /dev/null -w '%{http_code}'"
 
 
@@ -272,6 +273,25 @@ def test_no_key_material_in_the_process_list_or_tmp(lab: Lab) -> None:
         assert lab.ssh(host, "grep -rlE 'PRIVATE KEY' /tmp /var/tmp /var/log 2>/dev/null; true") == ""
         assert lab.ssh(host, "journalctl --no-pager -o cat | grep -c 'PRIVATE KEY'; true") == "0"
     lab.ssh("node1", "rm -f /root/lines")
+
+
+@pytest.mark.runtimes("containerd")
+def test_secrets_are_in_etcd_as_the_settings_say_and_can_always_be_read(lab: Lab) -> None:
+    asks = " ".join(f"--{name} /etc/etcd/pki/{file}" for name, file in CLIENT.items())
+    get = f"etcdctl --endpoints https://10.1.10.101:2379 {asks} get --print-value-only /registry/secrets/default/kept"
+    key = lab.ssh("master", f"cat {CA}/secrets.key")
+    lab.kubectl("create secret generic kept --from-literal=word=hidden")
+    try:
+        assert lab.ssh("master", f"{get} | head -c 27") == "k8s:enc:secretbox:v1:store:"
+        for encrypted, begins in (("False", "k8s"), ("True", "k8s:enc:secretbox:v1:store:")):
+            done = lab.deploy("master", "--data", f"encrypt_secrets={encrypted}")
+            assert lab.ssh("master", f"{get} | head -c {len(begins)}") == begins
+            assert ("hidden" in lab.ssh("master", f"{get} | tr -cd '[:print:]'")) == (encrypted == "False")
+            assert lab.kubectl("get secret kept -o jsonpath={.data.word}") == base64.b64encode(b"hidden").decode()
+            assert key not in done.out + done.err
+        assert lab.ssh("master", f"journalctl --no-pager -o cat | grep -cF '{key}'; true") == "0"
+    finally:
+        lab.kubectl("delete secret kept")
 
 
 def _key_lines(text: str) -> list[str]:

@@ -4,9 +4,11 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cluster import releases
 from cluster.desired import File, Role, Unit
@@ -343,6 +345,68 @@ def test_a_hosts_own_arguments_win_over_the_clusters() -> None:
 def test_the_users_argument_comes_last_and_wins() -> None:
     words = command_line(extra(), "node1", "kube-proxy").split()
     assert [word for word in words if word.startswith("--v=")] == ["--v=1", "--v=5"]
+
+
+def configured(found: Cluster, name: str, file: str) -> dict[str, Any]:
+    """A configuration file of a host, as Kubernetes reads it."""
+    read: dict[str, Any] = yaml.safe_load(files(found, name)[f"/etc/kubernetes/{file}.yaml"])
+    return read
+
+
+def test_an_argument_that_became_a_field_is_said_once_and_wins() -> None:
+    given = {
+        "kubelet": {"max-pods": "50", "seccomp-default": "false"},
+        "kube-proxy": {
+            "conntrack-max-per-core": "0", "nodeport-addresses": "10.0.0.0/8", "masquerade-all": "",
+            "feature-gates": "A=true,B=false", "kube-api-qps": "7.5", "v": "5",
+        },
+    }  # fmt: skip
+    found = current(extra_args=given)
+    kubelet = arguments(command_line(found, "node1", "kubelet"))
+    assert (kubelet["max-pods"], kubelet["seccomp-default"]) == ("50", "false"), "the kubelet hears arguments last"
+    assert "seccompDefault" not in configured(found, "node1", "kubelet")
+    assert configured(current(), "node1", "kubelet")["seccompDefault"] is True
+    proxy = configured(found, "node1", "kube-proxy")  # which ignores arguments beside its file
+    assert (proxy["conntrack"]["maxPerCore"], proxy["nodePortAddresses"]) == (0, ["10.0.0.0/8"])
+    assert (proxy["iptables"]["masqueradeAll"], proxy["featureGates"]) == (True, {"A": True, "B": False})
+    assert proxy["clientConnection"] == {"kubeconfig": "/etc/kubernetes/proxy.kubeconfig", "qps": 7.5}
+    passed = command_line(found, "node1", "kube-proxy").split()
+    assert passed[-1] == "--v=5" and not any("conntrack" in word for word in passed)
+
+
+def test_what_settings_say_to_a_current_kubelet() -> None:
+    found = configured(current(), "node1", "kubelet")
+    assert (found["clusterDNS"], found["clusterDomain"]) == (["192.168.1.10"], "cluster.local")
+    assert found["protectKernelDefaults"] is True and "failCgroupV1" not in found
+    (step,) = [s for s in on(current(), "node1")["node"].steps if "kernel" in s.name]
+    assert "/proc/sys/vm/overcommit_memory" in step.check
+    other = current(cluster_dns=False, protect_kernel_defaults=False, accept_cgroup_v1=True)
+    found = configured(other, "node1", "kubelet")
+    assert "clusterDNS" not in found and found["protectKernelDefaults"] is False and found["failCgroupV1"] is False
+    assert not any("kernel" in s.name for s in on(other, "node1")["node"].steps)
+
+
+def test_pods_are_held_to_the_setting_but_for_the_clusters_own() -> None:
+    (plugin,) = configured(current(pod_security="restricted"), "master", "admission")["plugins"]
+    assert plugin["name"] == "PodSecurity" and plugin["configuration"]["defaults"]["enforce"] == "restricted"
+    assert plugin["configuration"]["exemptions"]["namespaces"] == ["kube-system"]
+
+
+def test_an_audit_log_by_a_policy_of_the_users(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Request}]\n")
+    found = current(audit_policy=str(policy), audit_log_days=7)
+    assert configured(found, "master", "audit-policy")["rules"] == [{"level": "Request"}]
+    assert arguments(command_line(found, "master", "kube-apiserver"))["audit-log-maxage"] == "7"
+    assert "audit" not in command_line(current(audit_log=False), "master", "kube-apiserver")
+
+
+def test_nobody_but_root_reads_what_configures_a_current_release() -> None:
+    for name in ("master", "node1"):
+        for role in on(current(), name).values():
+            for file in role.files:
+                if file.path.startswith("/etc/kubernetes/") and not file.path.endswith((".crt", ".pub")):
+                    assert file.mode == "600", file.path
 
 
 @pytest.mark.parametrize(
