@@ -125,6 +125,7 @@ class Kubernetes:
 
 KUBERNETES = {
     "1.20": Kubernetes(runtimes=frozenset({"docker"})),
+    "1.36": Kubernetes(runtimes=frozenset({"containerd"})),
     "1.37": Kubernetes(runtimes=frozenset({"containerd"})),
 }
 # The first of each line that lets root alone compact etcd, so that the API server, a user of its own there, may not.

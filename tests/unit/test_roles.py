@@ -42,6 +42,7 @@ CLUSTERS = {
     "rpm packages": several(install_methods=PACKAGES),
     "rpm release files": several(install_methods=RELEASE_FILES),
     "current": current(),
+    "1.36": current(kubernetes_version="1.36.3"),
     "current several": current(example.SEVERAL, api_server_address="api.example", accept_cgroup_v1=True),
 }  # fmt: skip
 # What units of the rpm family's packages run, as CentOS 7 has them; a variable that nobody sets is empty there.

@@ -57,7 +57,7 @@ BAD = [
     ("kubernetes_version", "v1.20.2", ['write three numbers, for example "1.20.2"']),
     ("kubernetes_version", "1.20", ['"1.20.0"']),
     ("kubernetes_version", "1.19.3", ["does not know", '"1.20.x"']),
-    ("kubernetes_version", "1.24.0", ["does not know", '"1.20.x" or "1.37.x"']),
+    ("kubernetes_version", "1.24.0", ["does not know", '"1.20.x", "1.36.x" or "1.37.x"']),
     ("flannel_version", "1.0.0", ["does not know", "from 0.9 to 0.28"]),
     ("flannel_version", "0.15.1", ['flannel_etcd_api = "v3"', "reads etcd's v2 API", 'write "v2"']),
     ("flannel_etcd_api", "v2", ["flannel 0.26.7 reads etcd's v3 API", "0.9 to 0.17"]),
