@@ -47,7 +47,8 @@ class Preflight(Fact[dict[str, Any]]):
 
         {"distribution": "debian", "like": "", "version": "12", "name": "Debian GNU/Linux 12 (bookworm)",
          "managers": ["apt-get"], "architecture": "x86_64",
-         "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master", "clock": 0.02,
+         "kernel": "6.1.0-18-amd64", "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master",
+         "clock": 0.02,
          "disk": 105089261568, "free_disk": 84003123200, "installed": True,
          "kubernetes": ["1.37.2"],
          "cgroup": 2, "secrets_key": "",
@@ -70,7 +71,7 @@ class Preflight(Fact[dict[str, Any]]):
     def read(self, lines: list[str]) -> dict[str, Any]:
         pairs: _Pairs = [line.partition("=")[::2] for line in lines]
         raw = dict(pairs)
-        texts = ("distribution", "like", "version", "name", "architecture", "init", "machine_id", "hostname")
+        texts = ("distribution", "like", "version", "name", "architecture", "kernel", "init", "machine_id", "hostname")
         return {
             **{key: raw.get(key, "") for key in texts},
             "managers": _all(pairs, "manager"),

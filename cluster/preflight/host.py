@@ -6,9 +6,10 @@ from typing import Any
 
 from cluster.distributions import ARCHITECTURES, distribution_of, named, relative_of
 from cluster.preflight.remarks import Remark, note, refusal, warning
-from cluster.releases import CGROUP_V1_REFUSED
+from cluster.releases import CGROUP_V1_REFUSED, is_version, release
 from cluster.settings import Cluster, Host
 
+NFTABLES = (5, 13)  # the kernel with all that kube-proxy's mode needs
 MAXIMUM_SKEW = 5.0  # seconds, between two hosts
 MAXIMUM_AWAY = (
     60.0  # seconds, between this machine and every host: certificates begin five minutes before they are made
@@ -34,12 +35,20 @@ def of_one(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[R
         yield refusal(host.name, f"PID 1 is {facts['init']}, not systemd; use a host that systemd has booted")
     if not facts["machine_id"]:
         yield refusal(host.name, "/etc/machine-id is empty; write one with `systemd-machine-id-setup`")
+    if host.is_node and cluster.settings.kube_proxy_mode == "nftables" and _older(facts["kernel"], NFTABLES):
+        least = ".".join(map(str, NFTABLES))
+        what = f'kube_proxy_mode = "nftables" needs a kernel from {least}, and it has {facts["kernel"]}'
+        yield refusal(host.name, f'{what}: write "iptables", or boot a newer one')
     if host.is_node and facts["cgroup"] == 1:
         yield from _cgroup_v1(cluster, host)
     wanted, free = cluster.settings.minimum_free_disk_gib, facts["free_disk"] / 2**30
     if free < wanted and not facts["installed"]:
         asks = f"/var has {free:.1f} GiB free, minimum_free_disk_gib asks for {wanted}"
         yield refusal(host.name, f"{asks}: make room, or lower the setting")
+
+
+def _older(kernel: str, least: tuple[int, int]) -> bool:
+    return is_version(kernel) and release(kernel) < least
 
 
 def _cgroup_v1(cluster: Cluster, host: Host) -> Iterator[Remark]:

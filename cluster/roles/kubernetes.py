@@ -14,12 +14,15 @@ from cluster.settings import Cluster, Host, Settings
 DIRECTORY = "/etc/kubernetes"
 COMMON = f"{DIRECTORY}/config"
 KUBECONFIG = f"{DIRECTORY}/kubeconfig"
+GATES = "feature-gates"
 
 
 def flags(cluster: Cluster, host: Host, component: str, own: Mapping[str, str]) -> str:
     """A component's flags that its release knows, the user's extra arguments last, as a command line."""
     chosen = choose(component, cluster.settings.kubernetes_version, own)
-    return arguments({**chosen, **cluster.arguments(component, host)})
+    given = cluster.arguments(component, host)
+    gates = ",".join(both[GATES] for both in (chosen, given) if GATES in both)  # of one named twice the last counts
+    return arguments({**chosen, **given, **({GATES: gates} if gates else {})})
 
 
 def common_file(cluster: Cluster, how: Installation) -> File:

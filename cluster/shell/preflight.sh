@@ -16,6 +16,7 @@ for manager in apt-get dnf yum; do
 done
 uid=$(id -u)
 echo "architecture=$(uname -m)"
+echo "kernel=$(uname -r)"
 echo "uid=$uid"
 echo "init=$(cat /proc/1/comm)"
 echo "hostname=$(uname -n)"

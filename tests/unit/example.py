@@ -34,7 +34,7 @@ BARE: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
 # What the preflight finds on a host before its first run, but for what every host has of its own.
 GOOD: dict[str, Any] = {
     "distribution": "debian", "like": "", "version": "12", "managers": ["apt-get"],
-    "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64",
+    "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64", "kernel": "6.1.0-18-amd64",
     "root": True, "init": "systemd", "clock": 0.0, "free_disk": 80 * 2**30, "installed": False,
     "cgroup": 2, "secrets_key": "", "kubernetes": [],
     "time_services": [], "firewalls": [], "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None,

@@ -121,6 +121,26 @@ def test_one_reason(change: dict[str, Any], message: str) -> None:
     assert problems(SHIPPED, found) == [message]
 
 
+def test_cgroup_v1_alone_is_refused_unless_the_settings_accept_it() -> None:
+    found = good_hosts()
+    found["node1"] |= {"cgroup": 1}
+    found["master"] |= {"cgroup": 1}  # no kubelet runs there
+    (said,) = problems(current(), found)
+    assert said.startswith("node1: it has cgroup v1 only") and "accept_cgroup_v1 = True" in said
+    assert problems(current(accept_cgroup_v1=True), found) == []
+    (remark,) = [r for r in judge(current(accept_cgroup_v1=True), found) if "cgroup" in r.text]
+    assert remark.weight == "note"
+    assert problems(SHIPPED, found) == [], "of 1.20 nothing is said"
+
+
+def test_a_kernel_too_old_for_the_mode_of_kube_proxy_is_refused() -> None:
+    found = good_hosts()
+    found["node1"] |= {"kernel": "5.10.0-28-amd64"}
+    (said,) = problems(current(kube_proxy_mode="nftables"), found)
+    assert said.startswith('node1: kube_proxy_mode = "nftables" needs a kernel from 5.13, and it has 5.10.0')
+    assert problems(current(), found) == []
+
+
 def test_arm64_is_deployed_where_digests_are_known() -> None:
     found = good_hosts()
     found["node1"] |= {"architecture": "aarch64"}

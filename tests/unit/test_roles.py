@@ -375,6 +375,12 @@ def test_an_argument_that_became_a_field_is_said_once_and_wins() -> None:
     assert passed[-1] == "--v=5" and not any("conntrack" in word for word in passed)
 
 
+def test_feature_gates_of_the_users_stand_beside_the_projects() -> None:
+    found = current(extra_args={"kube-apiserver": {"feature-gates": "Other=true"}})
+    gates = arguments(command_line(found, "master", "kube-apiserver"))["feature-gates"]
+    assert gates == "ListFromCacheSnapshot=false,Other=true"
+
+
 def test_what_settings_say_to_a_current_kubelet() -> None:
     found = configured(current(), "node1", "kubelet")
     assert (found["clusterDNS"], found["clusterDomain"]) == (["192.168.1.10"], "cluster.local")
