@@ -43,7 +43,7 @@ def flannel_role(cluster: Cluster, host: Host, distribution: Distribution, certi
                 hint=f"etcd does not answer at {', '.join(cluster.etcd_client_urls)}, "
                 f"or holds no network configuration below {settings.flannel_etcd_prefix} (deploys/etcd.py)",
                 program=how.program("flanneld"),
-                causes=(Cause(BROKEN_WAY, f"{_ways(settings)}missing"),),
+                causes=(Cause(BROKEN_WAY, _missing(settings, record(cluster, host))),),
             ),
         ),
         followers=(follower(settings),) if host.is_node else (),
@@ -53,6 +53,14 @@ def flannel_role(cluster: Cluster, host: Host, distribution: Distribution, certi
 def _ways(settings: Settings) -> str:
     return shell.program(
         "ways", BACKEND=settings.flannel_backend, DEVICE=device(settings), NETWORK=str(settings.pod_network)
+    )
+
+
+def _missing(settings: Settings, written: str) -> str:
+    ways = f"{_ways(settings)}missing"
+    # The releases that go with Docker make no device anew.
+    return (
+        ways if written == DOCKER_ENV else f"{shell.program('device', DEVICE=device(settings))}anew || {{\n{ways}\n}}"
     )
 
 

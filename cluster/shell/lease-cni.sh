@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # clear: before flanneld starts, removes what other settings or a broken way left behind.
 # publish: after flanneld has its lease, writes it down, and makes a CNI network of it; pods follow a lease that moved.
-# HANDED: backend and MTU as the settings have them; what DEVICE and broken are, ways.sh says
+# HANDED: backend and MTU as the settings have them; what BACKEND, DEVICE and broken are, ways.sh says
 # CONFLIST: where containerd looks for pods' network; "" on a host without pods
 set -eu
 env=/run/flannel/lease.env
@@ -73,6 +73,8 @@ publish() {
     old=$(cat $env 2>/dev/null || true)
     [ -z "$CONFLIST" ] || put "$CONFLIST" "$(network)"
     put $env "$new"
+    # Which device its ways are on: device.sh
+    put /run/flannel/device "$([ "$BACKEND" != vxlan ] || ip -o link show dev "$DEVICE" | cut -d: -f1)"
     [ -z "$CONFLIST" ] || [ -z "$old" ] || [ "$new" = "$old" ] || systemctl --no-block try-restart containerd.service
 }
 

@@ -185,7 +185,7 @@ def shell(script: str, directory: Path, programs: Mapping[str, str]) -> subproce
 )
 def test_a_lease_becomes_a_network_of_pods(subnet: str, network: str, tmp_path: Path) -> None:
     (tmp_path / "subnet.env").write_text(f"FLANNEL_NETWORK=10.0.0.0/8\nFLANNEL_SUBNET={subnet}\nFLANNEL_MTU=1450\n")
-    script = program("lease-cni", HANDED="vxlan", CONFLIST=CONFLIST)
+    script = f"BACKEND=host-gw\n{program('lease-cni', HANDED='vxlan', CONFLIST=CONFLIST)}"
     restarted = f"echo $* >> {tmp_path}/restarted"
     assert shell(script, tmp_path, {"systemctl": restarted}).returncode == 0
     bridge, portmap = json.loads((tmp_path / "cni/10-flannel.conflist").read_text())["plugins"]
@@ -202,9 +202,23 @@ def test_a_lease_becomes_a_network_of_pods(subnet: str, network: str, tmp_path: 
 
 def test_a_master_only_writes_its_lease_down(tmp_path: Path) -> None:
     (tmp_path / "subnet.env").write_text("FLANNEL_SUBNET=192.168.13.1/24\nFLANNEL_MTU=1450\n")
-    done = shell(program("lease-cni", HANDED="vxlan", CONFLIST=""), tmp_path, {"systemctl": "exit 1"})
+    script = f"BACKEND=host-gw\n{program('lease-cni', HANDED='vxlan', CONFLIST='')}"
+    done = shell(script, tmp_path, {"systemctl": "exit 1"})
     assert done.returncode == 0 and not (tmp_path / "cni").exists()
     assert "FLANNEL_BACKEND=vxlan\n" in (tmp_path / Path(LEASE_ENV).name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "now", "anew"),
+    [("5", "5", False), ("5", "9", True), ("5", "", True), ("", "", False), (None, "5", False)],
+)
+def test_a_device_that_flanneld_made_again_has_no_ways(
+    written: str | None, now: str, anew: bool, tmp_path: Path
+) -> None:
+    if written is not None:
+        (tmp_path / "device").write_text(f"{written}\n" if written else "")
+    ip = f'[ -z "{now}" ] || echo "{now}: flannel.1: <BROADCAST,MULTICAST,UP> mtu 1450"'
+    assert (shell(f"{program('device', DEVICE='flannel.1')}anew", tmp_path, {"ip": ip}).returncode == 0) is anew
 
 
 ADDRESS = "7: cni0 inet 192.168.13.1/24 brd 192.168.13.255 scope global cni0"

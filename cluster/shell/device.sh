@@ -1,0 +1,7 @@
+# shellcheck shell=sh
+# anew: true if flannel's device is another than the one that flanneld had when it wrote its lease down. flanneld makes
+# one in place of one that is gone, but no ways on it.
+# DEVICE: flannel's
+anew() {
+    [ -s /run/flannel/device ] && [ "$(ip -o link show dev "$DEVICE" 2>/dev/null | cut -d: -f1)" != "$(cat /run/flannel/device)" ]
+}
