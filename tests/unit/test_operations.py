@@ -58,6 +58,7 @@ OTHERS = {
     check.nodes_answer,
     check.nodes_ready,
     check.pods_reach_each_other,
+    check.master_reaches_pods,
     kubernetes.rewrite_secrets,
     preflight.check,
 }
