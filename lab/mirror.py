@@ -35,6 +35,7 @@ PACKAGES = [
     "runc",
     "docker-registry",
     "iptables",
+    "nftables",
     "ebtables",
     "ethtool",
     "ipset",

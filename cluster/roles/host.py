@@ -28,13 +28,20 @@ def host_role(cluster: Cluster, machine: Machine) -> Role:
         name="host",
         sources=repository_files(cluster.settings, distribution.family.name, machine.identifier),
         owns=REPOSITORIES[distribution.family.name],
-        packages=tuple(Package(name) for name in (*distribution.host, *([service] if service else []))),
+        packages=tuple(
+            Package(name) for name in (*distribution.host, *_by_settings(cluster.settings), *filter(None, [service]))
+        ),
         files=(
             File("/etc/modules-load.d/container-cloud.conf", HEADER + "".join(f"{m}\n" for m in MODULES)),
             File(SYSCTL_FILE, HEADER + "".join(f"{k} = {v}\n" for k, v in SYSCTLS.items())),
         ),
         steps=tuple(_steps(cluster, distribution, service)),
     )
+
+
+def _by_settings(settings: Settings) -> tuple[str, ...]:
+    """flannel and kube-proxy write their rules with it; every known distribution calls it so."""
+    return ("nftables",) if settings.kube_proxy_mode == "nftables" else ()
 
 
 def time_service(settings: Settings, distribution: Distribution, running: Collection[str] = ()) -> str | None:

@@ -381,6 +381,12 @@ def test_feature_gates_of_the_users_stand_beside_the_projects() -> None:
     assert gates == "ListFromCacheSnapshot=false,Other=true"
 
 
+def test_what_writes_nftables_is_installed_where_it_is_wanted() -> None:
+    for mode, wanted in (("nftables", True), ("iptables", False)):
+        packages = {p.name for p in roles(current(kube_proxy_mode=mode), current().hosts[0])["host"].packages}
+        assert ("nftables" in packages) is wanted
+
+
 def test_what_settings_say_to_a_current_kubelet() -> None:
     found = configured(current(), "node1", "kubelet")
     assert (found["clusterDNS"], found["clusterDomain"]) == (["192.168.1.10"], "cluster.local")
