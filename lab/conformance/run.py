@@ -64,7 +64,7 @@ def conformance(*, serial: bool = False, only: Iterable[str] = (), focus: str | 
     wanted = focus or (pattern(names) if names else r"\[Conformance\]")
     skipped = [pattern(names_of(EXCEPTIONS))] if names_of(EXCEPTIONS) else []
     if serial:
-        wanted = rf"({SERIAL}).*\[Conformance\]" if wanted == r"\[Conformance\]" else wanted
+        wanted = rf"({SERIAL}).*\[Conformance\]|\[Conformance\].*({SERIAL})"
     elif not names:
         skipped.append(SERIAL)
     command = _command(programs, wanted, skipped, 1 if serial else PROCESSES)
