@@ -274,11 +274,6 @@ class Lab:
         """The device that a node's containers are plugged into."""
         return {"docker": "docker0", "containerd": "cni0"}[self.runtime]
 
-    @property
-    def lease_env(self) -> str:
-        """The file in which flannel's lease is handed to the runtime."""
-        return f"/run/flannel/{'docker' if self.runtime == 'docker' else 'lease'}.env"
-
     def bridges(self) -> dict[str, tuple[str, str]]:
         """Each node's bridge for containers: the address it has or will have, and the MTU that containers get."""
         engines = self.fact(f"facts.{self.runtime}.Engine", limit="nodes")

@@ -167,6 +167,7 @@ BESIDE = {
     "docker": "restart docker (it is not on flannel's lease; ends every pod of the node)",
     "containerd": "restart containerd (pods are not on flannel's lease; ends every pod of the node)",
 }
+MOVED = {"docker": "/run/flannel/docker.env changed", "containerd": "flannel's lease or its MTU changes"}
 SETTINGS = {"MTU": 'flannel_backend_options={"MTU": 1400}', "length": "pod_subnet_length=25"}
 
 
@@ -178,7 +179,7 @@ def test_the_runtime_follows_the_lease_as_announced(lab: Lab, name: str) -> None
         dry = lab.pyinfra("--dry", *data, "lab/inventory.py", "deploys/etcd.py", "deploys/flannel.py")
         done = lab.pyinfra("-y", *data, "lab/inventory.py", "deploys/etcd.py", "deploys/flannel.py")
         assert done.code == 0 and done.changes == dry.changes, done.err
-        follows = f"restart {lab.runtime} ({lab.lease_env} changed; ends every pod of the node)"
+        follows = f"restart {lab.runtime} ({MOVED[lab.runtime]}; ends every pod of the node)"
         assert all(done.changes[node][-1] == follows for node in NODES)
         own = lab.leases()
         for node, (address, mtu) in lab.bridges().items():
