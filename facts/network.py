@@ -58,6 +58,7 @@ class Reach(Fact[dict[str, Any]]):
     + patience: seconds to try
     + dns: cluster DNS' address; "": no names are asked
     + service: the name of one
+    + names_patience: seconds to try names
 
     Source: `socat`; where somebody does not answer, `iptables`, `ip` and `bridge` for what on this node may be why.
     An answer is "yes", "no", or "small": what fills packets gets lost. Of names, inside and outside the cluster, "yes",
@@ -85,14 +86,16 @@ class Reach(Fact[dict[str, Any]]):
         patience: int = 10,
         dns: str = "",
         service: str = "kubernetes.default.svc.cluster.local",
+        names_patience: int = 10,
     ) -> str:
         return "\n".join(
             (
                 program("ways", BACKEND=backend, DEVICE=device, NETWORK=network),
                 program("reach", PID=pid, PORT=port, PATIENCE=patience),
-                *_names(dns, service),
+                *_names(dns, service, names_patience),
                 f"ask_all {words([' '.join(places), ' '.join(listeners)])}",
-                *_WAIT * bool(dns),
+                *_NAMED * bool(dns),
+                "leave",
             )
         )
 
@@ -148,9 +151,10 @@ class PodNetwork(Fact[dict[str, Any]]):
                 program("reach", PORT=port, PATIENCE=patience, PODLESS=" ".join(podless)),
                 'place=$(resolvers; open_place); printf "%s\\n" "$place"',
                 'PID=$(printf "%s\\n" "$place" | sed -n "s/^pid //p"); [ -n "$PID" ] || exit 0',
-                *_names(dns, service),
+                *_names(dns, service, patience),
                 'ask_all "" "" "$(leases)"',
-                *_WAIT * bool(dns),
+                *_NAMED * bool(dns),
+                "leave",
             )
         )
 
@@ -260,12 +264,14 @@ def _answers(lines: Iterable[str]) -> dict[str, bool]:
     return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in lines)}
 
 
-_WAIT = ('wait "$names"',)
+_NAMED = ('wait "$names"',)
 
 
-def _names(dns: str, service: str) -> tuple[str, ...]:
+def _names(dns: str, service: str, patience: int) -> tuple[str, ...]:
     """Shell that begins to ask for names, beside whatever else is asked."""
-    return (program("names", DNS=dns, NAME=service), "ask_names & names=$!") if dns else ()
+    if not dns:
+        return ()
+    return (program("names", DNS=dns, NAME=service, NAMES_PATIENCE=patience), "ask_names & names=$!")
 
 
 def _probe(image: str, runtime: Runtime, life: int, port: int) -> str:

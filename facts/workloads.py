@@ -26,8 +26,8 @@ _SECRET = "{.type}{.data}{.immutable}{.metadata.labels}{.metadata.annotations}"
 
 
 def kubectl(namespace: str | None = None) -> str:
-    """The beginning of a kubectl command line; each request may take 30 seconds."""
-    return f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=30s" + (
+    """The beginning of a kubectl command line; each request may take 30 seconds, and who only reads leaves no cache."""
+    return f"{KUBECTL} --cache-dir=/dev/null --kubeconfig={KUBECONFIG} --request-timeout=30s" + (
         f" -n {words([namespace])}" if namespace else ""
     )
 

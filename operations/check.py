@@ -31,6 +31,9 @@ _NAMES = (
 )
 
 
+_ASKING = 60  # seconds for which places among pods may be asked, beside the wait for cluster DNS' pods
+
+
 @operation()
 def api_server_answers() -> Iterator[StringCommand]:
     """Wait, for `start_timeout` seconds at most, until this master's API server is ready and reads its objects."""
@@ -89,7 +92,8 @@ def master_reaches_pods() -> Iterator[StringCommand]:
 def _places() -> dict[str, Any]:
     """The place among pods that each node of this run has opened."""
     settings = the_cluster().settings
-    return survey(Place, groups=(NODES,), image=settings.pause_image, runtime=settings.container_runtime)
+    life = settings.start_timeout + _ASKING
+    return survey(Place, groups=(NODES,), image=settings.pause_image, runtime=settings.container_runtime, life=life)
 
 
 @operation()
@@ -142,13 +146,16 @@ def _asked(places: dict[str, Any], leased: dict[str, str]) -> dict[str, dict[str
     settings = the_cluster().settings
     listeners = tuple(f"{address}:{KUBELET_PORT}" for address in leased.values())
     flannel = {"network": str(settings.pod_network), "backend": settings.flannel_backend, "device": device(settings)}
+    names: dict[str, Any] = asked_names(settings)
+    if names:  # answered by pods, which start again with their nodes' runtimes
+        names["names_patience"] = settings.start_timeout
     return {
         name: {
             "pid": places[name]["pid"],
             "places": tuple(address for other, address in addresses(places).items() if other != name),
             "listeners": listeners,
             **flannel,
-            **asked_names(settings),
+            **names,
         }
         for name in addresses(places)
     }

@@ -54,7 +54,7 @@ def _places(view: View, reading: Reading, there: Mapping[str, Any]) -> Iterator[
 
 def _names(view: View, reading: Reading) -> Iterator[Finding]:
     """What a node's pods find, unless something else that is said keeps them from finding it."""
-    if pods.explained(view, reading) or not view.runs(reading, "kube-proxy") or not _served(view):
+    if _in_the_way(view, reading) or not view.runs(reading, "kube-proxy") or not _served(view):
         return
     names = reading.fact("pods")["names"]
     missing = unnamed(view.settings, names)
@@ -66,6 +66,18 @@ def _names(view: View, reading: Reading) -> Iterator[Finding]:
         )
         expected = "answered" if where in missing else told
         yield Finding.judged(where not in missing, reading.host.name, "dns", what, expected, told, _HINT)
+
+
+def _in_the_way(view: View, reading: Reading) -> bool:
+    """Whether what is said of this node, or of one on which cluster DNS runs, keeps names from being found."""
+    there = view.master.fact("dns_pods") if view.master else {}
+    nodes = {reading.host.name, *(p["node"] for p in there.values() if p["node"])}
+    known = [view.by_name[name] for name in nodes if name in view.by_name]
+    return (
+        len(known) < len(nodes)
+        or bool(nodes & pods.cut_off(view))
+        or any(pods.explained(view, each) for each in known)
+    )
 
 
 def _served(view: View) -> bool:

@@ -73,6 +73,12 @@ def _blamed(view: View) -> dict[str, dict[str, str]]:
     return blamed
 
 
+def cut_off(view: View) -> set[str]:
+    """Nodes whose pods do not reach those of another, or are not reached by them."""
+    blamed = _blamed(view)
+    return {*blamed, *(other for others in blamed.values() for other in others)}
+
+
 def explained(view: View, reading: Reading) -> bool:
     """Whether something else that is said of a node keeps its pods from being reached."""
     found = [*flannel.judge(view, reading), *runtime.judge(view, reading), *roles.judge(view, reading)]

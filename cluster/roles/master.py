@@ -24,7 +24,7 @@ from cluster.settings import Cluster, Host, Settings
 from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
-KUBECTL = f"kubectl --kubeconfig={KUBECONFIG} --request-timeout=10s"
+KUBECTL = f"kubectl --cache-dir=/dev/null --kubeconfig={KUBECONFIG} --request-timeout=10s"  # looking leaves no cache
 # Long enough for a control loop to outlive a restart of the API server, rather than end with it.
 _LEADER_ELECTION = {
     "leader-elect": "true",

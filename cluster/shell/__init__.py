@@ -1,5 +1,6 @@
 """Shell programs, one a file, and how values reach them: by variables in capitals, never as part of the text."""
 
+import re
 import shlex
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ def program(name: str, **values: str | int) -> str:
     Raises ValueError for a variable that the program does not have.
     """
     text = _read(name)
-    if unknown := [v for v in values if f"${v}" not in text and f"${{{v}" not in text]:
+    if unknown := [v for v in values if not re.search(rf"\b{v}\b", text)]:
         raise ValueError(f"{name}.sh has no {', '.join(unknown)}")
     return "".join(f"{key}={shlex.quote(str(value))}\n" for key, value in values.items()) + text
 

@@ -62,7 +62,6 @@ ask_all() {
         wait
     )
     printf '%s\n' "$answers"
-    leave "$PATIENCE"
     case "$answers" in *no* | *small*) why "$answers" ;; esac
 }
 
@@ -84,7 +83,7 @@ behind() {  # GATEWAY
 # The others may ask this place for as long as this one did; then it goes.
 # shellcheck disable=SC2016 # for the shell that waits
 leave() {
-    setsid sh -c 'sleep "$1"; ! grep -q timeout "/proc/$2/comm" || kill "$2"' sh $(($1 + 2)) "$PID" \
+    setsid sh -c 'sleep "$1"; ! grep -q timeout "/proc/$2/comm" || kill "$2"' sh $((PATIENCE + 2)) "$PID" \
         </dev/null >/dev/null 2>&1 &
 }
 

@@ -142,7 +142,7 @@ def test_names_are_asked_inside_and_outside(
     """
     names = program("names", DNS="192.168.1.10", NAME="kubernetes.default.svc.cluster.local")
     names = names.replace("/etc/resolv.conf", str(tmp_path / "resolv.conf"))
-    done = run(f'inside() {{ "$@"; }}\nPATIENCE=0\n{names}ask_names', tmp_path, {"socat": socat})
+    done = run(f'inside() {{ "$@"; }}\nNAMES_PATIENCE=0\n{names}ask_names', tmp_path, {"socat": socat})
     assert sorted(line.rstrip() for line in done.stdout.splitlines()) == told, done.stderr
     assert "UDP:192.168.1.10:53,readbytes=12" in asked.read_text()
 
@@ -161,7 +161,7 @@ def test_a_question_is_one_packet_as_rfc_1035_has_it(tmp_path: Path) -> None:
 def test_without_cluster_dns_no_name_is_asked() -> None:
     assert asked_names(cluster().settings) == {}
     assert "ask_names" not in PodNetwork().script() and "ask_names" not in Reach().script(pid=1)
-    assert PodNetwork().script(dns="192.168.1.10").endswith('wait "$names"')
+    assert PodNetwork().script(dns="192.168.1.10").endswith('wait "$names"\nleave')
 
 
 def test_who_says_nothing_is_silent() -> None:
