@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m lab
+KUBECTL := kubectl --kubeconfig=/etc/kubernetes/kubeconfig
 lab_tests = $(patsubst %,tests/lab/test_%.py,$(1))
 
 .PHONY: venv demo test test-all unit lint bench conformance docs down clean
@@ -16,13 +17,15 @@ $(VENV)/ready: requirements.lock
 
 venv: $(VENV)/ready
 
-# Four bare hosts, one run, a cluster; another, and it serves.
+# Four bare hosts, one run, a cluster; another, and it serves, and its pods find names.
 demo: $(VENV)/ready
 	$(LAB) up --fresh --flavour deb --nodes 3
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
-	$(LAB) ssh master -- kubectl --kubeconfig=/etc/kubernetes/kubeconfig get nodes -o wide
+	$(LAB) ssh master -- $(KUBECTL) get nodes -o wide
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py
 	$(LAB) run -- curl -fsS http://10.1.10.102:30080/ http://10.1.10.103:30080/ http://10.1.10.104:30080/
+	$(LAB) ssh master -- $(KUBECTL) exec rc/nginx-v1 -- nslookup nginx.default.svc.cluster.local
+	$(LAB) ssh master -- $(KUBECTL) exec rc/nginx-v1 -- nslookup outside.example
 
 # Today's cluster on deb hosts: everything; of release files on rpm hosts, and of the line before, whether it is one. The
 # guide's from packages on rpm hosts, and on a deb master with rpm nodes: what may differ there.

@@ -74,9 +74,7 @@ def _in_the_way(view: View, reading: Reading) -> bool:
     nodes = {reading.host.name, *(p["node"] for p in there.values() if p["node"])}
     known = [view.by_name[name] for name in nodes if name in view.by_name]
     return (
-        len(known) < len(nodes)
-        or bool(nodes & pods.cut_off(view))
-        or any(pods.explained(view, each) for each in known)
+        len(known) < len(nodes) or bool(nodes & pods.cut_off(view)) or any(pods.explained(view, each) for each in known)
     )
 
 
