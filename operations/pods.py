@@ -14,6 +14,7 @@ from facts.workloads import Controllers, Pods, kubectl
 from operations.refusal import refuse
 
 _POLL = 0.5  # seconds between two looks at pods that are awaited
+_STEADY = 3  # seconds in which a process that cannot run has ended, though its pod, with no probe, counted as ready
 _FIELDS = tuple(Controller.__dataclass_fields__)
 
 
@@ -48,12 +49,17 @@ def settle(names: list[str], namespace: str, seconds: int) -> Iterator[StringCom
         namespace: where they are.
         seconds: how long there may be no progress.
     """
-    patience, told = Patience(seconds), ""
+    patience, told, seen = Patience(seconds), "", False
     while True:
         found = host.get_fact(Controllers, names=names, namespace=namespace).get("controllers", {})
         pending = {key: c for key, c in found.items() if not controller(c).complete}
         if not pending and len(found) == len(names):
-            return
+            if seen or all(c["probed"] for c in found.values()):
+                return
+            seen = True
+            gevent.sleep(_STEADY)
+            continue
+        seen = False
         now = "; ".join(f"{key}: {c['available']} of {c['replicas']} available" for key, c in pending.items())
         if now != told:
             progress(now)

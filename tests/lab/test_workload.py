@@ -276,7 +276,7 @@ REFUSED = {
     "kubernetes.manifest('{}/pond.yaml')": 'no matches for kind "Pond"',
     "kubernetes.manifest('{}/nobody.yaml')": "its selector app=nobody matches no pods",
     "kubernetes.manifest('{}/negative.yaml')": "spec.replicas = -1: write a whole number, 0 or more",
-    "kubernetes.manifest('{}/slip.yaml')": 'unknown field "version" in io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta',
+    "kubernetes.manifest('{}/slip.yaml')": 'unknown field "version" in | metadata.version: field not declared',
     "kubernetes.scale('rc/nginx-v2', -1)": "replicas = -1: write a whole number, 0 or more",
     "kubernetes.scale('rc/nobody', 1)": "rc/nobody: there is none in default",
     "kubernetes.absent('ponds/x')": "the server doesn't have a resource type",
@@ -313,7 +313,7 @@ def test_bad_input_is_refused_and_nothing_applied(workload: Lab, tmp_path: Path,
     before = objects(workload)
     refused = deploy(workload, tmp_path, body.replace("{}", str(tmp_path)), how)
     assert refused.code == 1
-    assert REFUSED[body] in refused.err
+    assert any(words in refused.err for words in REFUSED[body].split(" | ")), "in any release's words"
     assert "othing was applied" in refused.err
     assert "Traceback" not in refused.err
     assert objects(workload) == before

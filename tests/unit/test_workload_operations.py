@@ -621,6 +621,14 @@ def test_progress_begins_the_deadline_anew(deploy: Deploy, monkeypatch: pytest.M
     assert clock.now - begun >= 50
 
 
+def test_pods_without_a_probe_that_were_available_for_a_moment(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing asked their process, which ended as soon as it had begun."""
+    found = deploy.server.holds(controller(), available=0, probed=False)
+    monkeypatch.setattr(deploy.server, "tick", lambda: found.update(available=0 if deploy.clock.slept else 3))
+    *_, last = deploy.carry_out(deploy.read(kubernetes.manifest, controller(), deadline=5))
+    assert "0 of 3 pods available, no progress for 5 s" in refusal([last])
+
+
 def test_a_controller_that_no_answer_tells_of(deploy: Deploy) -> None:
     deploy.server.objects |= {"ReplicationController web-v1"}
     *_, last = deploy.carry_out(deploy.read(kubernetes.manifest, controller(), deadline=5))
