@@ -354,7 +354,7 @@ def test_a_deployment_is_watched_to_its_end(workload: Lab, tmp_path: Path) -> No
 
 def test_a_pod_that_keeps_dying_is_shown_with_its_last_lines(workload: Lab, tmp_path: Path) -> None:
     command = "sh -c 'echo no such configuration; exit 3'"
-    image = f"{settings.registry_image('busybox')}:1"
+    image = f"{IMAGE}:v1"
     body = DEPLOYMENT.format(image=image).replace('"image":', f'"command": {shlex.split(command)}, "image":')
     failed = deploy(workload, tmp_path, body.replace("}}])", "}}], deadline=15)"))
     assert failed.code == 1
