@@ -118,4 +118,4 @@ def test_metrics_server_tells_what_nodes_and_pods_use(dns: Lab) -> None:
     again = dns.pyinfra("-y", "--json", *on, "lab/inventory.py", "deploys/metrics.py")
     assert again.totals["success"] == 0, again.err
     assert "delete apiservice/v1beta1.metrics.k8s.io" in dns.deploy("metrics").changes["master"]
-    assert dns.kubectl("-n kube-system get pods -l k8s-app=metrics-server --no-headers --ignore-not-found") == ""
+    dns.kubectl("-n kube-system wait --for=delete --timeout=90s pod -l k8s-app=metrics-server")
