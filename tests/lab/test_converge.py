@@ -15,13 +15,13 @@ from cluster.roles.master import KUBELET_BINDING
 from lab import lifecycle, network, settings
 from tests.lab.conftest import HOSTS, NODES, REPOSITORY, Lab
 
-# Everything on a host but what lives on by itself: journals, logins, what systemd, kernel and kubelet keep.
+# Everything on a host but what lives on by itself: journals, logins, pods, what systemd, kernel and kubelet keep.
 SNAPSHOT = (
     "find /etc /usr /var /root /opt /run /tmp -xdev -type f "
     r"! -path '/run/systemd/*' ! -path '/run/log/*' ! -path '/var/log/*' ! -path '/run/user/*' ! -path '/run/udev/*' "
     r"! -path '/run/utmp' ! -path '/var/lib/systemd/*' ! -path '/run/motd*' ! -path '/var/lib/docker/*' "
     r"! -path '/var/lib/etcd/*' ! -path '/var/lib/kubelet/*' ! -path '/var/lib/containerd/*' ! -path '/run/docker/*' "
-    r"! -path '/run/containerd/*' ! -path '/var/lib/dockershim/*' "
+    r"! -path '/run/containerd/*' ! -path '/var/lib/dockershim/*' ! -path '/run/flannel/addresses/*' "
     r"! -path '/var/lib/rpm/*-shm' ! -path '/var/lib/rpm/*-wal' "
     r"-printf '%p %s %m %u %T@\n' | sort"
 )
