@@ -13,6 +13,7 @@ from lab import archive, cleanup, push, registry, service, settings
 from lab.archive import Layer, Runs
 from lab.process import LabError
 from lab.registry import Server
+from lab.state import DIRECTORY
 from pki import KeyPair
 
 PAIR = KeyPair("certificate\n", "key\n")
@@ -107,10 +108,10 @@ PLAIN = """\
 version: 0.1
 storage:
   filesystem:
-    rootdirectory: /var/lib/container-cloud-lab/registry
+    rootdirectory: LAB/registry
 http:
   addr: 10.1.10.1:5000
-"""
+""".replace("LAB", str(DIRECTORY))
 
 
 def test_the_plain_registry_has_no_certificate():
@@ -122,8 +123,8 @@ def test_the_other_has_one_and_the_same_storage():
     text, certificate, key = Server("registry-tls", registry.TLS_PORT, PAIR).files.values()
     assert text == PLAIN.replace(":5000", ":5443") + (
         "  tls:\n"
-        "    certificate: /var/lib/container-cloud-lab/registry-tls.crt\n"
-        "    key: /var/lib/container-cloud-lab/registry-tls.key\n"
+        f"    certificate: {DIRECTORY}/registry-tls.crt\n"
+        f"    key: {DIRECTORY}/registry-tls.key\n"
     )
     assert (certificate, key) == ("certificate\n", "key\n")
 
