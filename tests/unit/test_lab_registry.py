@@ -122,9 +122,7 @@ def test_the_plain_registry_has_no_certificate():
 def test_the_other_has_one_and_the_same_storage():
     text, certificate, key = Server("registry-tls", registry.TLS_PORT, PAIR).files.values()
     assert text == PLAIN.replace(":5000", ":5443") + (
-        "  tls:\n"
-        f"    certificate: {DIRECTORY}/registry-tls.crt\n"
-        f"    key: {DIRECTORY}/registry-tls.key\n"
+        f"  tls:\n    certificate: {DIRECTORY}/registry-tls.crt\n    key: {DIRECTORY}/registry-tls.key\n"
     )
     assert (certificate, key) == ("certificate\n", "key\n")
 
