@@ -65,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--sample", action="store_true", help="the few that the lab's tests run")
     what.add_argument("--focus", metavar="PATTERN", help="those whose names match")
     suite.set_defaults(action=_conformance)
+    cis = commands.add_parser("cis", help="run the CIS Kubernetes Benchmark's checks on the master and a node")
+    cis.set_defaults(action=_cis)
 
     run = commands.add_parser("run", help="run a command from the repository root where the hosts are reachable")
     run.add_argument("command", nargs="+", metavar="-- CMD")
@@ -133,6 +135,13 @@ def _conformance(arguments: argparse.Namespace) -> int:
     _need_network()
     only = run.names_of(run.SAMPLE) if arguments.sample else ()
     return 0 if run.show(run.conformance(serial=arguments.serial, only=only, focus=arguments.focus)) else 1
+
+
+def _cis(arguments: argparse.Namespace) -> int:
+    from lab.cis import run
+
+    _need_network()
+    return 0 if run.show(run.cis()) else 1
 
 
 def _need_network() -> None:

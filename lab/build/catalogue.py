@@ -130,5 +130,13 @@ _ALL = [
         programs={"metrics-server": "./cmd/metrics-server"},
         settings={"k8s.io/component-base/version.gitVersion": "v{version}"},
     ),
+    Module(
+        "kube-bench",
+        "github.com/aquasecurity/kube-bench",
+        "0.12.0",
+        "h1:mKCGJhS3tA7jd7Q079zNaO2hY2s4ibIkEk4JBfC91GI=",
+        programs={"kube-bench": "."},
+        settings={"github.com/aquasecurity/kube-bench/cmd.KubeBenchVersion": "v{version}"},
+    ),
 ]
 MODULES = {(module.name, module.version): module for module in _ALL}
