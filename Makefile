@@ -42,6 +42,7 @@ test-all: lint test
 	$(BIN)/pytest tests/lab --kubernetes 1.20
 	$(BIN)/pytest $(call lab_tests,reboot) --flavour mixed
 	$(MAKE) conformance
+	$(BIN)/pytest $(call lab_tests,cis)
 	$(MAKE) bench
 
 unit: $(VENV)/ready

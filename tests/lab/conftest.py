@@ -42,6 +42,7 @@ ORDER = (
     "test_workload",
     "test_dns",
     "test_conformance",
+    "test_cis",
     "test_etcd",
     "test_preflight",
     "test_security",
@@ -63,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Marks of tests that are not for every flavour and line, and what is different between lines."""
     config.addinivalue_line("markers", "flavours(*names): only on these flavours of the lab's hosts")
     config.addinivalue_line("markers", "runtimes(*names): only where this runs the containers: docker, containerd")
+    config.addinivalue_line("markers", "named: only when its file is named, for what `make test-all` alone runs")
     UNITS.update(units_of(line_of(config)))
 
 
@@ -82,10 +84,13 @@ def units_of(line: str) -> dict[str, tuple[str, ...]]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the files in the order above, and only what is for the flavour and the line at hand."""
+    """Run the files in the order above, and only what is asked for, and for the flavour and the line at hand."""
     known = {"flavours": config.getoption("--flavour"), "runtimes": SETS[line_of(config)].container_runtime}
+    named = {Path(argument.partition("::")[0]).name for argument in config.args}
 
     def wanted(item: pytest.Item) -> bool:
+        if item.get_closest_marker("named") and item.path.name not in named:
+            return False
         marks = {name: item.get_closest_marker(name) for name in known}
         return all(mark is None or known[name] in mark.args for name, mark in marks.items())
 
