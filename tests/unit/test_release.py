@@ -150,14 +150,14 @@ def cached(tmp_path: Path) -> list[str]:
 def test_every_file_is_locked_and_compared(settings: Settings, publisher: Publisher, tmp_path: Path) -> None:
     assert make_lock(settings, ["amd64"]) == 0
     found = locked(settings)
-    assert len(found) == len(RELEASE_FILES) - 1, "all but Docker's"
+    assert len(found) == len(RELEASE_FILES) - 2, "all but Docker's, and runc's, whose digest is shipped"
     for path, entry in found.items():
         assert (entry.digest, entry.size) == (digest(publisher.files[path]), len(publisher.files[path]))
     assert {path for path, entry in found.items() if not entry.is_verified} == {FLANNELD}
     assert found[ALTERED].verified == f"{publisher.url}{ALTERED}.sha256"
     assert found[FLANNELD].verified == "nothing published"
     assert cached(tmp_path) == [], "what is locked is not kept"
-    for name in ("kubelet", "etcd", "runc", "crictl"):
+    for name in ("kubelet", "etcd", "crictl"):
         download = settings.release_file(name)
         assert download.digest == settings.lock[download.url].digest
 
@@ -222,7 +222,7 @@ def test_an_altered_file_is_refused_and_nothing_is_locked(
     (line, verdict) = capsys.readouterr().err.splitlines()
     url = f"{publisher.url}{ALTERED}"
     assert line == f"release: {url} has SHA-256 {digest(b'altered')}, {url}.sha256 says {said}: not locked"
-    assert verdict == "release: 1 of 12 files: nothing was locked"
+    assert verdict == "release: 1 of 11 files: nothing was locked"
     assert settings.lock_path.read_text() == "# as it was\n"
     assert "kubelet" not in cached(tmp_path) and "kubectl" in cached(tmp_path), "what was good is kept"
 
@@ -259,7 +259,7 @@ def test_every_failure_is_said_at_once(settings: Settings, publisher: Publisher,
     publisher.files[FLANNELD + "x"] = publisher.files.pop(FLANNELD)
     assert make_lock(settings, ["amd64"]) == 1
     err = capsys.readouterr().err
-    assert err.count("404 Not Found") == 2 and "2 of 12 files: nothing was locked" in err
+    assert err.count("404 Not Found") == 2 and "2 of 11 files: nothing was locked" in err
 
 
 # --- The connection breaks ------------------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ def test_the_command_reads_an_inventory_and_contacts_no_host(
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(settings.lock) == 12 and "12 files locked" in done.stdout
+    assert len(settings.lock) == 11 and "11 files locked" in done.stdout
     (tmp_path / "group_data/all.py").write_text("pod_network = 'nowhere'\n")
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "pod_network" in done.stderr and "digest" not in done.stderr
