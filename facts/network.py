@@ -93,8 +93,7 @@ class Reach(Fact[dict[str, Any]]):
                 program("ways", BACKEND=backend, DEVICE=device, NETWORK=network),
                 program("reach", PID=pid, PORT=port, PATIENCE=patience),
                 *_names(dns, service, names_patience),
-                f"ask_all {words([' '.join(places), ' '.join(listeners)])}",
-                *_NAMED * bool(dns),
+                f"ask_all {words([' '.join(places), ' '.join(listeners)])}{_AND_NAMES * bool(dns)}",
                 "leave",
             )
         )
@@ -152,8 +151,7 @@ class PodNetwork(Fact[dict[str, Any]]):
                 'place=$(resolvers; open_place); printf "%s\\n" "$place"',
                 'PID=$(printf "%s\\n" "$place" | sed -n "s/^pid //p"); [ -n "$PID" ] || exit 0',
                 *_names(dns, service, patience),
-                'ask_all "" "" "$(leases)"',
-                *_NAMED * bool(dns),
+                f'ask_all "" "" "$(leases)"{_AND_NAMES * bool(dns)}',
                 "leave",
             )
         )
@@ -264,14 +262,12 @@ def _answers(lines: Iterable[str]) -> dict[str, bool]:
     return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in lines)}
 
 
-_NAMED = ('wait "$names"',)
+_AND_NAMES = " && ask_names"  # where the pod network itself fails, names are not waited for
 
 
 def _names(dns: str, service: str, patience: int) -> tuple[str, ...]:
-    """Shell that begins to ask for names, beside whatever else is asked."""
-    if not dns:
-        return ()
-    return (program("names", DNS=dns, NAME=service, NAMES_PATIENCE=patience), "ask_names & names=$!")
+    """Shell that can ask for names."""
+    return (program("names", DNS=dns, NAME=service, NAMES_PATIENCE=patience),) if dns else ()
 
 
 def _probe(image: str, runtime: Runtime, life: int, port: int) -> str:

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Asks cluster DNS from a place among this node's pods, for a name of the cluster's own and for what lies outside, and
 # again until it answers.
-# inside: as in reach.sh; DNS: the address that pods ask, "" for none; NAME: of a service; NAMES_PATIENCE: seconds
+# inside: as in reach.sh; DNS: the address that pods ask; NAME: of a service; NAMES_PATIENCE: seconds
 
 # RFC 1035, 4.1: an id, "recursion desired", one question: the name's labels, each behind its length; type; class. All at
 # once, as one packet.
@@ -60,7 +60,6 @@ resolvers_that_answer() {
 }
 
 ask_names() {
-    [ -n "$DNS" ] || return 0
     last=$(($(date +%s) + NAMES_PATIENCE))
     own &
     outside

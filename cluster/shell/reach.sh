@@ -52,7 +52,7 @@ ask_lease() {
     echo "no $1"
 }
 
-# $1: addresses of places; $2: addresses with ports of whoever listens there; $3: leases
+# False if not everybody answers. $1: addresses of places; $2: addresses with ports of whoever listens there; $3: leases
 ask_all() {
     end=$(($(date +%s) + PATIENCE))
     answers=$(
@@ -62,7 +62,11 @@ ask_all() {
         wait
     )
     printf '%s\n' "$answers"
-    case "$answers" in *no* | *small*) why "$answers" ;; esac
+    case "$answers" in *no* | *small*)
+        why "$answers"
+        return 1
+        ;;
+    esac
 }
 
 # The other nodes' leases, as flanneld made routes of them. Of udp's there is one for all, which tells nothing.

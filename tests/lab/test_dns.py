@@ -86,7 +86,7 @@ def test_it_is_rolled_without_a_moment_without_an_answer(dns: Lab) -> None:
 def test_no_answer_is_said_by_the_check_and_by_the_audit(dns: Lab) -> None:
     dns.kubectl("-n kube-system scale deployment/coredns --replicas=0")
     dns.kubectl("-n kube-system wait --for=delete pod -l k8s-app=kube-dns --timeout=60s")
-    failed = dns.pyinfra("-y", "lab/inventory.py", "deploys/check.py")
+    failed = dns.pyinfra("-y", "--data", "start_timeout=15", "lab/inventory.py", "deploys/check.py")
     assert failed.code == 1
     for node in NODES:
         assert f"[{node}]  cluster DNS (192.168.1.10) does not answer, asked for {SERVICE}" in failed.err, failed.err

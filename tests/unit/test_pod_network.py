@@ -161,7 +161,7 @@ def test_a_question_is_one_packet_as_rfc_1035_has_it(tmp_path: Path) -> None:
 def test_without_cluster_dns_no_name_is_asked() -> None:
     assert asked_names(cluster().settings) == {}
     assert "ask_names" not in PodNetwork().script() and "ask_names" not in Reach().script(pid=1)
-    assert PodNetwork().script(dns="192.168.1.10").endswith('wait "$names"\nleave')
+    assert PodNetwork().script(dns="192.168.1.10").endswith(" && ask_names\nleave")
 
 
 def test_who_says_nothing_is_silent() -> None:
