@@ -257,7 +257,7 @@ TOGETHER = (
     ("runs with what was edited", "runs without its record", "certificate swapped", "key readable", "key of another",
      "authority gone", "anchor gone", "not trusted"),
     ("a right taken", "configuration changed"),
-    ("stale lease", "route deleted", "forwarding entry deleted", "lease written otherwise"),
+    ("route deleted", "forwarding entry deleted", "lease written otherwise", "stale lease"),
     ("docker0 moved", "cni0 moved", "FORWARD closed", "node cordoned", "a right of the API server's"),
 )  # fmt: skip
 BATCHES = [*TOGETHER, *((name,) for name in FAULTS if not any(name in batch for batch in TOGETHER))]
