@@ -3,5 +3,6 @@
 # one in place of one that is gone, but no ways on it.
 # DEVICE: flannel's
 anew() {
-    [ -s /run/flannel/device ] && [ "$(ip -o link show dev "$DEVICE" 2>/dev/null | cut -d: -f1)" != "$(cat /run/flannel/device)" ]
+    had=$(cat /run/flannel/device 2>/dev/null)
+    [ -n "$had" ] && [ "$(ip -o link show dev "$DEVICE" 2>/dev/null | cut -d: -f1)" != "$had" ]
 }

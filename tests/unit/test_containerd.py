@@ -210,13 +210,13 @@ def test_a_master_only_writes_its_lease_down(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("written", "now", "anew"),
-    [("5", "5", False), ("5", "9", True), ("5", "", True), ("", "", False), (None, "5", False)],
+    [("5", "5", False), ("5", "9", True), ("5", "", True), ("", "", False), ("", "5", False), (None, "5", False)],
 )
 def test_a_device_that_flanneld_made_again_has_no_ways(
     written: str | None, now: str, anew: bool, tmp_path: Path
 ) -> None:
     if written is not None:
-        (tmp_path / "device").write_text(f"{written}\n" if written else "")
+        (tmp_path / "device").write_text(f"{written}\n")  # a line, which may be empty
     ip = f'[ -z "{now}" ] || echo "{now}: flannel.1: <BROADCAST,MULTICAST,UP> mtu 1450"'
     assert (shell(f"{program('device', DEVICE='flannel.1')}anew", tmp_path, {"ip": ip}).returncode == 0) is anew
 
