@@ -36,6 +36,8 @@ def _pods(view: View, reading: Reading) -> Iterator[Finding]:
     if found and available < wanted and (one := unready(there)):
         told += f"; {describe(one, there[one])}"
     good = bool(found) and available >= wanted == found["replicas"]
+    if not good and _in_the_way(view, {p["node"] for p in there.values() if not p["ready"]}):
+        return
     expected = f"{wanted} available"
     yield Finding.judged(good, name, "dns", "pods", expected, told if found else "it is not there", _REPAIR)
     if good:
@@ -54,7 +56,9 @@ def _places(view: View, reading: Reading, there: Mapping[str, Any]) -> Iterator[
 
 def _names(view: View, reading: Reading) -> Iterator[Finding]:
     """What a node's pods find, unless something else that is said keeps them from finding it."""
-    if _in_the_way(view, reading) or not view.runs(reading, "kube-proxy") or not _served(view):
+    there = view.master.fact("dns_pods") if view.master else {}
+    nodes = {reading.host.name, *(p["node"] for p in there.values())}
+    if _in_the_way(view, nodes) or not view.runs(reading, "kube-proxy") or not _served(view):
         return
     names = reading.fact("pods")["names"]
     missing = unnamed(view.settings, names)
@@ -68,13 +72,13 @@ def _names(view: View, reading: Reading) -> Iterator[Finding]:
         yield Finding.judged(where not in missing, reading.host.name, "dns", what, expected, told, _HINT)
 
 
-def _in_the_way(view: View, reading: Reading) -> bool:
-    """Whether what is said of this node, or of one on which cluster DNS runs, keeps names from being found."""
-    there = view.master.fact("dns_pods") if view.master else {}
-    nodes = {reading.host.name, *(p["node"] for p in there.values() if p["node"])}
+def _in_the_way(view: View, nodes: set[str]) -> bool:
+    """Whether what is said of one of these nodes keeps cluster DNS from serving there. "": of a pod that is on none."""
     known = [view.by_name[name] for name in nodes if name in view.by_name]
     return (
-        len(known) < len(nodes) or bool(nodes & pods.cut_off(view)) or any(pods.explained(view, each) for each in known)
+        len(known) < len(nodes - {""})
+        or bool(nodes & pods.cut_off(view))
+        or any(pods.explained(view, each) or not view.runs(each, "kubelet") for each in known)
     )
 
 

@@ -651,6 +651,14 @@ def test_names_are_not_judged_where_the_pod_network_is_in_the_way(named: dict[st
     assert (only(named, NAMED).area, only(named, NAMED).host) == ("flannel", "node2")
 
 
+def test_a_dns_pod_that_its_node_keeps_from_serving_is_not_dnss_fault(named: dict[str, Reading]) -> None:
+    held(named, "node2")["steps"]["let pod traffic through FORWARD"] = False
+    (deployment,) = named["master"].facts["dns"]["controllers"].values()
+    deployment["available"] = 1
+    named["master"].facts["dns_pods"]["coredns-2"] |= {"ready": False}
+    assert (only(named, NAMED).area, only(named, NAMED).host) == ("runtime", "node2")
+
+
 def test_a_dns_pods_node_that_is_off_is_said_alone(named: dict[str, Reading]) -> None:
     named["node3"].facts["pods"]["names"] |= {"inside": ""}
     named["node2"] = Reading(CLUSTER.host("node2"), trouble="no answer")
