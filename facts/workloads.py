@@ -32,6 +32,10 @@ def kubectl(namespace: str | None = None) -> str:
     )
 
 
+# Without etcd, whatever is asked for takes its whole time.
+_READY = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s get --raw /readyz >/dev/null 2>&1"
+
+
 def stream(manifest: Manifest) -> str:
     """A manifest as APPLY reads it on standard input: an object a line."""
     return "".join(json.dumps(o.complete()) + "\n" for o in manifest)
@@ -171,7 +175,7 @@ class Controllers(Fact[dict[str, Any]]):
         # All or nothing, and said: no answer must not look like controllers that are gone.
         kept = " && ".join(f"o{n}=$({k} get {get} -o json 2>/dev/null)" for n, get in enumerate(gets))
         shown = " ".join(f'"$o{n}"' for n in range(len(gets)))
-        return f"{{ {kept} && printf '%s\\n' answers {shown}; }} || true"
+        return f"{{ {_READY} && {kept} && printf '%s\\n' answers {shown}; }} || true"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         at = lines.index("answers") if "answers" in lines else len(lines)
@@ -212,7 +216,7 @@ class Pods(Fact[dict[str, Any]]):
 
     def script(self, labels: dict[str, Any] | None = None, namespace: str = "default") -> str:
         only = f" -l {words([selector_text(labels)])}" if labels else ""
-        return f"{kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
+        return f"{_READY} && {kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return {item["metadata"]["name"]: controllers.pod(item) for item in _items(lines)}

@@ -55,7 +55,7 @@ def _version(view: View, reading: Reading, what: str, found: str) -> Finding:
 
 
 def _command_lines(reading: Reading) -> Iterator[Finding]:
-    """Flags that the environment files ask for and a running service does not have."""
+    """Flags that the environment files ask for and a running service does not have, or has beside them."""
     commands = reading.fact("commands")
     held = reading.fact("roles")
     for role in reading.roles:
@@ -66,21 +66,34 @@ def _command_lines(reading: Reading) -> Iterator[Finding]:
                 continue
             if any(started.get(f.path, "") != f.digest for f in role.files if f.path in unit.inputs):
                 continue  # it runs with other files: that is said of the unit, or of the file
-            runs = _last(running["words"])
-            other = {name: word for name, word in wanted_flags(role, unit.name).items() if runs.get(name) != word}
+            runs, wanted = _last(running["words"]), wanted_flags(role, unit.name)
+            other = [flag for flag, word in wanted.items() if runs.get(flag) != word] + _added(role, unit.name, runs)
             what, name = f"{unit.name}'s arguments", reading.host.name
-            expected = ", ".join(map(_shown, other.values())) or "those of its environment files"
-            found = ", ".join(_shown(runs.get(flag, f"no {flag}")) for flag in other) or expected
-            yield Finding.judged(not other, name, "kubernetes", what, expected, found, _reset(unit.name))
+            expected = ", ".join(_shown(wanted.get(flag, f"no {flag}")) for flag in other)
+            found = ", ".join(_shown(runs.get(flag, f"no {flag}")) for flag in other)
+            said = "those of its environment files"
+            yield Finding.judged(
+                not other, name, "kubernetes", what, expected or said, found or said, _reset(unit.name)
+            )
 
 
 def _reset(unit: str) -> str:
     return f"systemctl revert {unit} drops what was added to the unit; then deploys/cluster.py"
 
 
+def _added(role: Role, unit: str, runs: Iterable[str]) -> list[str]:
+    """The flags that no environment file passes. A package's own unit may have some."""
+    ours = any(f.path.endswith(f"/{unit}.service") for f in role.files)
+    passed = {*wanted_flags(role, unit), *_flags(role, "config")}
+    return [flag for flag in runs if ours and flag not in passed]
+
+
 def wanted_flags(role: Role, unit: str) -> dict[str, str]:
     """The flags that a component's own environment file passes, by name."""
-    name = {"kube-apiserver": "apiserver", "kubelet": "kubelet"}.get(unit, unit.removeprefix("kube-"))
+    return _flags(role, {"kube-apiserver": "apiserver", "kubelet": "kubelet"}.get(unit, unit.removeprefix("kube-")))
+
+
+def _flags(role: Role, name: str) -> dict[str, str]:
     text = next((f.content or "" for f in role.files if f.path == f"/etc/kubernetes/{name}"), "")
     return _last(w for value in re.findall(r'^\w+="(.*)"$', text, re.M) for w in value.replace('\\"', '"').split())
 

@@ -89,6 +89,11 @@ class View:
         """A host's subnet, as etcd has it."""
         return next((s for s, v in self.leases.items() if v.get("PublicIP") == str(host.address)), None)
 
+    def forgets(self, host: Host) -> bool:
+        """Whether the API server has no such node: its kube-proxy ends then, and waits for one."""
+        master = self.master
+        return master is not None and master.knows("nodes") and host.name not in master.fact("nodes")
+
     def needs_met(self, reading: Reading, unit: Unit) -> bool:
         """Whether what a service needs to answer is there."""
         if unit.name == "etcd":

@@ -464,6 +464,12 @@ def test_nodes(name: str, found: dict[str, Reading]) -> None:
     assert troubles(found) == [("node1", "kubernetes", status, what)]
 
 
+def test_a_forgotten_nodes_proxy_ends_and_is_not_the_fault(found: dict[str, Reading]) -> None:
+    del found["master"].facts["nodes"]["node1"]
+    stop("kube-proxy")(held(found, "node1"))
+    assert troubles(found) == [("node1", "kubernetes", "drift", "the node")]
+
+
 def test_a_node_that_the_inventory_does_not_have(found: dict[str, Reading]) -> None:
     found["master"].facts["nodes"]["node9"] = _node("10.1.10.110")
     assert troubles(found) == [("master", "kubernetes", "drift", "node node9")]
@@ -485,6 +491,18 @@ def test_an_argument_given_again_counts(found: dict[str, Reading]) -> None:
     assert troubles(found) == []
     command["words"].append("--cluster-cidr=10.0.0.0/8")
     assert (only(found).expected, only(found).found) == ("--cluster-cidr=192.168.0.0/16", "--cluster-cidr=10.0.0.0/8")
+
+
+def test_an_argument_that_nothing_asked_for(found: dict[str, Reading]) -> None:
+    """By a drop-in of the unit; over a configuration file it would win."""
+    (role,) = [r for r in found["node1"].roles if r.name == "node"]
+    texts = [f.content or "" for f in role.files if f.path in ("/etc/kubernetes/kubelet", "/etc/kubernetes/config")]
+    words = [w for text in texts for w in re.findall(r"--[^ \"]+", text)]
+    command = {"account": "root", "words": ["/usr/local/bin/kubelet", *words]}
+    found["node1"].facts["commands"] = {"kubelet": command}
+    assert troubles(found) == []
+    command["words"].append("--max-pods=9")
+    assert (only(found).expected, only(found).found) == ("no --max-pods", "--max-pods=9")
 
 
 # Hosts that share one kernel cannot show these.
