@@ -7,6 +7,7 @@ from typing import Any
 
 from pyinfra.api.exceptions import FactProcessError
 
+from cluster.roles.kubernetes import KUBECTL_CACHE
 from cluster.shell import program
 from cluster.workloads import controllers
 from cluster.workloads.differences import differences
@@ -26,8 +27,8 @@ _SECRET = "{.type}{.data}{.immutable}{.metadata.labels}{.metadata.annotations}"
 
 
 def kubectl(namespace: str | None = None) -> str:
-    """The beginning of a kubectl command line; each request may take 30 seconds, and who only reads leaves no cache."""
-    return f"{KUBECTL} --cache-dir=/dev/null --kubeconfig={KUBECONFIG} --request-timeout=30s" + (
+    """The beginning of a kubectl command line; each request may take 30 seconds."""
+    return f"{KUBECTL} --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=30s" + (
         f" -n {words([namespace])}" if namespace else ""
     )
 

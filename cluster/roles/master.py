@@ -10,6 +10,7 @@ from cluster.roles import hardening
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECONFIG,
+    KUBECTL_CACHE,
     common_file,
     component,
     flags,
@@ -24,7 +25,7 @@ from cluster.settings import Cluster, Host, Settings
 from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
-KUBECTL = f"kubectl --cache-dir=/dev/null --kubeconfig={KUBECONFIG} --request-timeout=10s"  # looking leaves no cache
+KUBECTL = f"kubectl --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=10s"
 # Long enough for a control loop to outlive a restart of the API server, rather than end with it.
 _LEADER_ELECTION = {
     "leader-elect": "true",

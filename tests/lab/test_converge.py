@@ -22,6 +22,7 @@ SNAPSHOT = (
     r"! -path '/run/utmp' ! -path '/var/lib/systemd/*' ! -path '/run/motd*' ! -path '/var/lib/docker/*' "
     r"! -path '/var/lib/etcd/*' ! -path '/var/lib/kubelet/*' ! -path '/var/lib/containerd/*' ! -path '/run/docker/*' "
     r"! -path '/run/containerd/*' ! -path '/var/lib/dockershim/*' ! -path '/run/flannel/addresses/*' "
+    r"! -path '/run/container-cloud/kubectl/*' "
     r"! -path '/var/lib/rpm/*-shm' ! -path '/var/lib/rpm/*-wal' "
     r"-printf '%p %s %m %u %T@\n' | sort"
 )
