@@ -24,8 +24,8 @@ demo: $(VENV)/ready
 	$(LAB) ssh master -- $(KUBECTL) get nodes -o wide
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py
 	$(LAB) run -- curl -fsS http://10.1.10.102:30080/ http://10.1.10.103:30080/ http://10.1.10.104:30080/
-	$(LAB) ssh master -- $(KUBECTL) exec rc/nginx-v1 -- nslookup nginx.default.svc.cluster.local
-	$(LAB) ssh master -- $(KUBECTL) exec rc/nginx-v1 -- nslookup outside.example
+	$(LAB) ssh master '$(KUBECTL) exec rc/nginx-v1 -- nslookup nginx.default.svc.cluster.local'
+	$(LAB) ssh master '$(KUBECTL) exec rc/nginx-v1 -- nslookup outside.example'
 
 # Today's cluster on deb hosts: everything; of release files on rpm hosts, and of the line before, whether it is one. The
 # guide's from packages on rpm hosts, and on a deb master with rpm nodes: what may differ there.

@@ -95,6 +95,26 @@ _PROXY: dict[str, tuple[str, _Reader]] = {
 }
 
 
+# What the kubelet is told by arguments only, or, as its verbosity, as well.
+_KUBELETS_OWN = frozenset(
+    {
+        *("bootstrap-kubeconfig", "cert-dir", "cloud-provider", "config", "config-dir", "exit-on-lock-contention"),
+        *("hostname-override", "image-credential-provider-bin-dir", "image-credential-provider-config", "kubeconfig"),
+        *("lock-file", "maximum-dead-containers", "maximum-dead-containers-per-container"),
+        *("minimum-container-ttl-duration", "node-ip", "node-labels", "root-dir", "v", "vmodule"),
+    }
+)
+
+
+def became_field(program: str, argument: str) -> str | None:
+    """What becomes of an argument, without dashes, that a field of the program's file says by now; None: it is none."""
+    if program == "kube-proxy" and argument in _PROXY:
+        return "has become a field of kube-proxy's file, where it is written"
+    if program == "kubelet" and argument not in _KUBELETS_OWN:
+        return "has become a field of the kubelet's file; as an argument it still works, and wins over the file"
+    return None
+
+
 def proxy_field(argument: str, value: str, mode: str) -> Field | None:
     """The field of KubeProxyConfiguration that an argument, without dashes, stands for; None: it stays an argument.
 

@@ -9,7 +9,7 @@ from cluster.checks import wiring
 from cluster.checks.registry import Draft, check
 from cluster.model import Arguments, Settings
 from cluster.problems import HIDDEN, Problem, Severity, instead, nearest, show
-from cluster.program_fields import proxy_field
+from cluster.program_fields import became_field, proxy_field
 from cluster.releases import Component
 from cluster.topology import Host
 
@@ -80,7 +80,9 @@ def _refusal(
         yield from ((reason, "error") for label in value.split(",") if (reason := wiring.refused_label(label)))
     if (daemon, bare) == ("kube-apiserver", "disable-admission-plugins"):
         yield from _disabled(settings, value)
-    if reason := wiring.weakens(daemon, bare, value):
+    if (reason := wiring.weakens(daemon, bare, value)) or (
+        settings.kubernetes_version in releases.CURRENT and (reason := became_field(daemon, bare))
+    ):
         yield reason, "warning"
 
 

@@ -216,6 +216,14 @@ _ANYBODY = Only("0", "whoever reaches that port is answered, without TLS and una
 _ALL_PATHS = Only(r"(?!.*/\*).*", '"/*" answers everybody everything, unasked who it is')
 _SAID = "whoever reaches its port may ask, as system:anonymous"
 
+_PROFILED = Only(_FALSE, "whoever may ask it anything can make it work for as long as he likes")
+_TLS = Only("VersionTLS1[23]", "versions before TLS 1.2 can be broken")
+_CIPHERS = Only(
+    r"(TLS_(ECDHE_\w+|AES_\d+|CHACHA20)_\w*(GCM|POLY1305)\w*(,|$))+",
+    "one without forward secrecy or AEAD is among them",
+)
+_HARD = {"profiling": _PROFILED, "tls-min-version": _TLS, "tls-cipher-suites": _CIPHERS}
+
 # Arguments that undo what secures the cluster: what is harmless, and what any other value means.
 SECURING: dict[str, dict[str, Only]] = {
     "etcd": {
@@ -224,6 +232,9 @@ SECURING: dict[str, dict[str, Only]] = {
         )
     },
     "kube-apiserver": {
+        **_HARD,
+        "service-account-extend-token-expiration": Only(_FALSE, "a pod's token is accepted for a year"),
+        "audit-log-path": Only(r"(?!/dev/).+", "nobody learns afterwards who changed what"),
         "anonymous-auth": Only(_FALSE, _SAID),
         "authorization-mode": Only(
             r"(?=.*\bNode\b)(?=.*\bRBAC\b)(?!.*AlwaysAllow).*",
@@ -233,9 +244,12 @@ SECURING: dict[str, dict[str, Only]] = {
         "service-account-lookup": Only(_TRUE, "tokens of deleted service accounts stay valid"),
         "admission-control-config-file": Only(_NONE, "pod_security says nothing any more, unless that file does"),
     },
-    "kube-controller-manager": {"port": _ANYBODY, "authorization-always-allow-paths": _ALL_PATHS},
-    "kube-scheduler": {"port": _ANYBODY, "authorization-always-allow-paths": _ALL_PATHS},
+    "kube-controller-manager": {**_HARD, "port": _ANYBODY, "authorization-always-allow-paths": _ALL_PATHS},
+    "kube-scheduler": {**_HARD, "port": _ANYBODY, "authorization-always-allow-paths": _ALL_PATHS},
     "kubelet": {
+        **{flag: only for flag, only in _HARD.items() if flag != "profiling"},
+        "seccomp-default": Only(_TRUE, "pods that name no seccomp profile may make any system call"),
+        "protect-kernel-defaults": Only(_TRUE, "protect_kernel_defaults says nothing any more"),
         "anonymous-auth": Only(_FALSE, _SAID),
         "authorization-mode": Only("Webhook", "whoever has a certificate of the cluster is root on the node"),
         "read-only-port": Only("0", "whoever reaches that port reads the node's pods, unasked who it is"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cluster.machine import machine
-from cluster.preflight import addresses, firewall, host, listeners, releases, software
+from cluster.preflight import addresses, firewall, host, listeners, releases, services, software
 from cluster.preflight.remarks import Remark, refusal
 from cluster.settings import Cluster
 
@@ -26,6 +26,7 @@ def _each(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> Iterator[
             continue
         yield from host.of_one(cluster, this, facts)
         yield from releases.remarks(cluster, this, facts)
+        yield from services.remarks(cluster, this, facts)
         yield from addresses.remarks(cluster, this, facts)
         yield from listeners.remarks(cluster, this, facts)
         yield from firewall.remarks(cluster, this, facts)

@@ -28,6 +28,12 @@ if [ -e /etc/kubernetes/ca/ca.crt ]; then
             echo "kubernetes=$(timeout 10 "$program" --version 2>/dev/null </dev/null)"
         done
 fi
+# Where services are that pods know the address of. A node has no kubectl.
+for service in default/kubernetes kube-system/kube-dns; do
+    kubectl --kubeconfig=/etc/kubernetes/kubeconfig --request-timeout=3s get --raw \
+        "/api/v1/namespaces/${service%/*}/services/${service#*/}" 2>/dev/null </dev/null |
+        sed -n "s|.*\"clusterIP\":\"\([0-9.]*\)\".*|service=${service#*/} \1|p"
+done
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
 [ ! -r /etc/kubernetes/ca/secrets.key ] || echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'

@@ -170,6 +170,23 @@ def test_a_host_is_asked_for_what_it_fetches_itself() -> None:
 
 
 @pytest.mark.parametrize(
+    ("services", "said"),
+    [
+        ({"kubernetes": "192.168.1.1", "kube-dns": "192.168.1.10"}, None),
+        ({"kubernetes": "192.168.1.1"}, None),
+        ({"kubernetes": "192.168.1.1", "kube-dns": "192.168.1.53"}, 'write cluster_dns_address = "192.168.1.53"'),
+        ({"kubernetes": "10.96.0.1", "kube-dns": "10.96.0.10"}, "kubernetes is, 10.96.0.1, which is not in service_ne"),
+    ],
+)
+def test_services_are_not_moved_under_pods(services: dict[str, str], said: str | None) -> None:
+    """Kubelets would tell pods of an address that nobody answers at."""
+    hosts = good_hosts()
+    hosts["master"]["services"] = services
+    told = problems(current(), hosts)
+    assert len(told) == bool(said) and all(str(said) in line for line in told)
+
+
+@pytest.mark.parametrize(
     ("found", "refused", "warned"),
     [
         ([], False, False),

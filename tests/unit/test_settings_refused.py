@@ -461,6 +461,12 @@ UNDOING = [
     ("kube-apiserver", "authorization-mode", "Node,RBAC,AlwaysAllow", "RBAC,Node,Webhook"),
     ("kube-apiserver", "authorization-mode", "RBAC", "Node,RBAC"),
     ("kube-apiserver", "service-account-lookup", "false", "true"),
+    ("kube-apiserver", "profiling", "true", "false"),
+    ("kube-apiserver", "tls-min-version", "VersionTLS10", "VersionTLS13"),
+    ("kube-apiserver", "tls-cipher-suites", "TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_AES_128_GCM_SHA256"),
+    ("kube-apiserver", "service-account-extend-token-expiration", "true", "false"),
+    ("kube-apiserver", "audit-log-path", "/dev/null", "/var/log/audit.log"),
+    ("kubelet", "protect-kernel-defaults", "false", "true"),
     ("kube-controller-manager", "port", "10252", "0"),
     ("kube-controller-manager", "authorization-always-allow-paths", "/*", "/healthz,/metrics"),
     ("kube-scheduler", "port", "10251", "0"),
@@ -475,8 +481,24 @@ UNDOING = [
 )
 def test_an_argument_that_undoes_security_is_a_warning_by_name(daemon, flag, value, harmless):
     (warning,) = warnings(data(extra_args={daemon: {flag: value}}))
-    assert warning.startswith(f'extra_args["{daemon}"]["{flag}"] = ') and "undoes security: " in warning
+    assert warning.startswith(f'extra_args["{daemon}"]["{flag}"]') and "undoes security: " in warning
     assert warnings(data(extra_args={daemon: {flag: harmless}})) == []
+
+
+@pytest.mark.parametrize(
+    ("daemon", "flag", "value", "said"),
+    [
+        ("kubelet", "max-pods", "50", "has become a field of the kubelet's file; as an argument it still works"),
+        ("kubelet", "node-labels", "rack=3", None),
+        ("kube-proxy", "metrics-bind-address", "0.0.0.0", "has become a field of kube-proxy's file"),
+        ("kube-apiserver", "max-requests-inflight", "350", None),
+    ],
+)
+def test_an_argument_that_became_a_field_is_said_once(daemon, flag, value, said):
+    argument = {"extra_args": {daemon: {flag: value}}}
+    told = warnings(data(shipped, **argument))
+    assert len(told) == bool(said) and all(str(said) in line for line in told)
+    assert warnings(data(**argument)) == [], "in the guide's release it is none"
 
 
 def test_a_file_of_tokens_is_a_warning_that_does_not_show_its_path():
