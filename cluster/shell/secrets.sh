@@ -8,8 +8,11 @@ LABEL=container-cloud/secrets
 PLACE=/api/v1/namespaces/kube-system/secrets
 MIGRATIONS=/apis/storagemigration.k8s.io/v1/storageversionmigrations
 
+# Looking waits for no API server whose etcd is away.
+look() { $KUBECTL --request-timeout=3s get --raw "$1" 2>/dev/null; }
+
 names() {
-    $KUBECTL get --raw "$PLACE?labelSelector=$LABEL" 2>/dev/null |
+    look "$PLACE?labelSelector=$LABEL" |
         grep -o '"name":"container-cloud-secrets-[0-9a-f]*"' | cut -d'"' -f4
 }
 
@@ -18,7 +21,7 @@ others() { names | grep -vx "$RECORD"; }
 
 # shellcheck disable=SC2329
 recorded() {
-    [ -n "$RECORD" ] && $KUBECTL get --raw "$PLACE/$RECORD" 2>/dev/null | grep -q "\"$LABEL\":\"done\""
+    [ -n "$RECORD" ] && look "$PLACE/$RECORD" | grep -q "\"$LABEL\":\"done\""
 }
 
 # Nothing that says otherwise is left before anything is stored otherwise: a killed run leaves no record that is not true.
@@ -44,7 +47,7 @@ some() {
 }
 
 state() {
-    $KUBECTL get --raw "$MIGRATIONS/$RECORD" 2>/dev/null | grep -o '"type":"[A-Za-z]*","status":"True"' | cut -d'"' -f4
+    look "$MIGRATIONS/$RECORD" | grep -o '"type":"[A-Za-z]*","status":"True"' | cut -d'"' -f4
 }
 
 # By the controller manager, which is told so by an object.
