@@ -129,7 +129,7 @@ class Settings(BaseModel):
     masters_on_pod_network: bool = _networks(
         True,
         "masters lease a piece of the pod network too, and run no pods on it: without it the API server reaches no "
-        "admission webhook and no aggregated API",
+        "admission webhook and no aggregated API; turned off, flanneld stays on those that had one",
     )
 
     kubernetes_version: fields.Version = _versions(
