@@ -31,7 +31,7 @@ from facts.inventory import groups
 from facts.opening import hosts_of
 from pki import Store
 
-SECONDS = 60  # that all of a host's answers may take
+SECONDS = 90  # that all of a host's answers may take; without etcd a master's take nearly a minute
 
 
 def open_inventory(path: Path, store: Path | None = None) -> tuple[Inventory, Cluster, list[Problem]]:

@@ -34,7 +34,7 @@ def kubectl(namespace: str | None = None) -> str:
 
 
 # Without etcd, whatever is asked for takes its whole time.
-_READY = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s get --raw /readyz >/dev/null 2>&1"
+_READY = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=3s get --raw /readyz >/dev/null 2>&1"
 
 
 def stream(manifest: Manifest) -> str:
