@@ -5,3 +5,4 @@ from operations import flannel, preflight
 if flannel.is_leased():
     preflight.begin()
     flannel.lease(name="flannel")
+    flannel.ways(name="Ways to other hosts")

@@ -1,15 +1,25 @@
 """flanneld on the hosts of the pod network."""
 
+import time
 from collections.abc import Iterator
 
-from pyinfra import host
+import gevent
+from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 
 from cluster.roles.flannel import flannel_role
+from cluster.roles.lease import device
+from cluster.ways import strays
+from facts.flannel import Leases
+from facts.network import Ways
 from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution
+from operations.report import announce
 from operations.role import converge
+from operations.survey import ask_one
+
+_HEARS = 5  # seconds in which flanneld has heard of a lease that has just changed, and gone by it
 
 
 def is_leased() -> bool:
@@ -21,3 +31,32 @@ def is_leased() -> bool:
 def lease() -> Iterator[StringCommand]:
     """Install, configure and start flanneld, and wait until it holds a lease."""
     yield from converge(flannel_role(the_cluster(), this_host(host.name), distribution(), issued()))
+
+
+@operation()
+def ways() -> Iterator[StringCommand]:
+    """Restart flanneld where it goes by leases that others no longer have.
+
+    After etcd was away for longer than its history reaches, one has been seen to miss what changed meanwhile.
+    """
+    end = time.monotonic() + (_HEARS if state.is_executing else 0)
+    while (lost := _strays()) and time.monotonic() < end:
+        gevent.sleep(0.5)
+    if lost:
+        announce(host, [f"restart flanneld (its way to {', '.join(lost)} is not that of the lease in etcd)"])
+        yield StringCommand("systemctl restart flanneld")
+    else:
+        host.noop("its ways are those of the leases in etcd")
+
+
+def _strays() -> list[str]:
+    cluster = the_cluster()
+    settings = cluster.settings
+    if settings.flannel_backend != "vxlan":
+        return []
+    members = [m.name for m in cluster.etcd_members]
+    leases = ask_one(members, Leases, prefix=settings.flannel_etcd_prefix, api=settings.flannel_etcd_api)
+    if not leases:
+        return []
+    found = host.get_fact(Ways, network=str(settings.pod_network), device=device(settings))
+    return strays(cluster, this_host(host.name), leases, found)

@@ -1,6 +1,5 @@
 """flannel: one lease everywhere: in etcd, in flanneld, on the other nodes' routes."""
 
-import json
 from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from typing import Any
@@ -10,6 +9,7 @@ from audit.areas.view import DEPLOYS, View
 from audit.model import Finding
 from cluster.roles.flannel import BROKEN_WAY
 from cluster.settings import Host
+from cluster.ways import device_of, strays
 
 RESTART = "systemctl restart flanneld there: it leases and routes anew"
 
@@ -57,8 +57,10 @@ def _lease(view: View, reading: Reading) -> Iterator[Finding]:
 def _ways(view: View, reading: Reading) -> Iterator[Finding]:
     """Routes, and with vxlan the other hosts' devices, to each lease in etcd that another node has."""
     name, steps = reading.host.name, reading.fact("roles").get("steps", {})
-    # A run sees what flanneld left half; where nothing of a way is left, flanneld alone knows that there was one.
-    repair = DEPLOYS["flannel"] if steps.get(f"flanneld: {BROKEN_WAY}") else RESTART
+    leases = {s: {"address": v.get("PublicIP", ""), "data": v.get("BackendData")} for s, v in view.leases.items()}
+    # A run sees what flanneld left half, and what is another's; where nothing is left, flanneld alone knows of a way.
+    seen = steps.get(f"flanneld: {BROKEN_WAY}") or strays(view.cluster, reading.host, leases, reading.fact("ways"))
+    repair = DEPLOYS["flannel"] if seen else RESTART
     for other, subnet, lost in ways_to_others(view, reading):
         way, to = f"way to {other.name}", f"to {subnet}"
         yield Finding.judged(not lost, name, "flannel", way, to, lost or to, repair)
@@ -82,8 +84,7 @@ def _missing(view: View, ways: dict[str, Any], subnet: str, other: Host) -> str:
         return "no route"
     if backend == "host-gw":
         return "" if route["via"] == str(other.address) else f"a route by {route['via']}"
-    data = view.leases.get(subnet, {}).get("BackendData")
-    mac = (json.loads(data) if isinstance(data, str) else data or {}).get("VtepMAC", "")
+    mac = device_of(view.leases.get(subnet, {}).get("BackendData"))
     if mac and ways["neighbours"].get(route["via"]) != mac:
         return f"no neighbour entry for {other.name}'s device"
     if mac and ways["hosts"].get(mac) != str(other.address):

@@ -30,7 +30,7 @@ from facts.etcd import Held
 from facts.flannel import Leases
 from facts.host import Preflight
 from facts.kubernetes import Nodes
-from facts.network import Answers, Place, Reach, Reached
+from facts.network import Answers, Place, Reach, Reached, Ways
 from facts.packages import Removals
 from facts.role import RoleState
 from operations import addons, audit, check, etcd, flannel, host, kubernetes, pki, preflight, runtime
@@ -59,6 +59,7 @@ OTHERS = {
     check.nodes_ready,
     check.pods_reach_each_other,
     check.master_reaches_pods,
+    flannel.ways,
     kubernetes.rewrite_secrets,
     preflight.check,
 }
@@ -1030,6 +1031,32 @@ def test_what_limit_leaves_out_is_asked_of_etcd_and_said(begin: Any) -> None:
     ]
     asked = {"pid": 1, "places": (), "listeners": ("192.168.14.1:10250", "192.168.2.1:10250"), **NETWORK}
     assert ("node3", Reach, asked) in this.asked
+
+
+OF_NODE2 = {"192.168.14.0/24": {"address": "10.1.10.103", "backend": "vxlan", "data": {"VtepMAC": "0b:00"}}}
+TO_NODE2 = {
+    "routes": {"192.168.14.0/24": {"via": "192.168.14.0", "dev": "flannel.1"}},
+    "neighbours": {"192.168.14.0": "0b:00"},
+    "hosts": {"0b:00": "10.1.10.103"},
+}
+FORMER = TO_NODE2 | {"neighbours": {"192.168.14.0": "0a:00"}, "hosts": {"0a:00": "10.1.10.103"}}
+HALF = TO_NODE2 | {"neighbours": {}}  # flanneld's own role sees that
+
+
+@pytest.mark.parametrize(("ways", "restarts"), [(TO_NODE2, False), (FORMER, True), (HALF, False)])
+def test_flanneld_that_goes_by_former_leases_is_restarted(begin: Any, ways: dict[str, Any], restarts: bool) -> None:
+    this = begin(flannel_backend="vxlan")
+    this.answers["master", Leases] = OF_NODE2
+    this.answers["node1", Ways] = ways
+    for executing in (False, True):
+        commands = [c.get_raw_value() for c in this.perform(flannel.ways, "node1", executing=executing)]
+        assert commands == ["systemctl restart flanneld"] * restarts
+
+
+def test_before_the_first_lease_there_are_no_ways_to_look_at(begin: Any) -> None:
+    this = begin(flannel_backend="vxlan")
+    this.answers["master", Leases] = {}
+    assert this.perform(flannel.ways, "node1") == []
 
 
 URLS = [f"http://10.1.10.10{number}:80/" for number in (2, 3, 4)]
