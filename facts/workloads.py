@@ -26,15 +26,16 @@ _TAKEN_OVER = f"managed by {MANAGER} from now on"
 _SECRET = "{.type}{.data}{.immutable}{.metadata.labels}{.metadata.annotations}"
 
 
-def kubectl(namespace: str | None = None) -> str:
-    """The beginning of a kubectl command line; each request may take 30 seconds."""
-    return f"{KUBECTL} --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=30s" + (
+def kubectl(namespace: str | None = None, *, seconds: int = 30) -> str:
+    """The beginning of a kubectl command line, and how long each request may take."""
+    return f"{KUBECTL} --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout={seconds}s" + (
         f" -n {words([namespace])}" if namespace else ""
     )
 
 
-# Without etcd, whatever is asked for takes its whole time.
-_READY = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=3s get --raw /readyz >/dev/null 2>&1"
+def _ready() -> str:
+    """Without etcd, whatever is asked for takes its whole time."""
+    return f"{kubectl(seconds=3)} get --raw /readyz >/dev/null 2>&1"
 
 
 def stream(manifest: Manifest) -> str:
@@ -176,7 +177,7 @@ class Controllers(Fact[dict[str, Any]]):
         # All or nothing, and said: no answer must not look like controllers that are gone.
         kept = " && ".join(f"o{n}=$({k} get {get} -o json 2>/dev/null)" for n, get in enumerate(gets))
         shown = " ".join(f'"$o{n}"' for n in range(len(gets)))
-        return f"{{ {_READY} && {kept} && printf '%s\\n' answers {shown}; }} || true"
+        return f"{{ {_ready()} && {kept} && printf '%s\\n' answers {shown}; }} || true"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         at = lines.index("answers") if "answers" in lines else len(lines)
@@ -217,7 +218,7 @@ class Pods(Fact[dict[str, Any]]):
 
     def script(self, labels: dict[str, Any] | None = None, namespace: str = "default") -> str:
         only = f" -l {words([selector_text(labels)])}" if labels else ""
-        return f"{_READY} && {kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
+        return f"{_ready()} && {kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return {item["metadata"]["name"]: controllers.pod(item) for item in _items(lines)}

@@ -314,9 +314,9 @@ def test_controllers_by_name_and_by_label_are_one_answer(server: Server) -> None
     there(server, "rc/a", "replicationcontrollers,deployments,statefulsets,daemonsets/b")
     answer, _ = server.ask(Controllers, names=["rc/a"], labels={"app": "x"}, namespace="shop")
     assert list(answer["controllers"]) == ["ReplicationController a", "ReplicationController b"]
-    by_name, by_label = server.called
+    _, by_name, by_label = server.called  # behind the question whether it is ready
     assert "-l" not in by_name and by_label[by_label.index("-l") + 1] == "app=x"
-    assert all(words[words.index("-n") + 1] == "shop" for words in server.called)
+    assert all(words[words.index("-n") + 1] == "shop" for words in (by_name, by_label))
 
 
 @pytest.mark.parametrize("failing", ["rc/a", "-l"])
