@@ -80,7 +80,9 @@ def make_lock(settings: Settings, architectures: Iterable[str]) -> int:
         if failures:
             for failure in failures:
                 print(f"release: {failure}", file=sys.stderr)
-            print(f"release: {len(failures)} of {len(files)} files: nothing was locked", file=sys.stderr)
+            reach = "; this machine has to reach the publishers, or a mirror that release_files names"
+            hint = reach if len(failures) == len(files) > 1 else ""
+            print(f"release: {len(failures)} of {len(files)} files: nothing was locked{hint}", file=sys.stderr)
             return 1
         locking.write(path, [*locked.values(), *entries])
         locking.forget(files, directory)
