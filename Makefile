@@ -33,12 +33,13 @@ test: unit
 	$(BIN)/pytest tests/lab
 	$(BIN)/pytest $(call lab_tests,cluster) --kubernetes 1.36
 	$(BIN)/pytest $(call lab_tests,cluster) --flavour rpm --kubernetes 1.37
-	$(BIN)/pytest $(call lab_tests,cluster packages converge security audit reboot) --flavour rpm
+	$(BIN)/pytest $(call lab_tests,cluster packages security audit reboot) --flavour rpm
 	$(BIN)/pytest $(call lab_tests,cluster packages) --flavour mixed
 
 # And what is the same there, and how long it all takes.
 test-all: lint test
-	$(BIN)/pytest $(call lab_tests,lab workload preflight backends roles_alone) --flavour rpm
+	$(BIN)/pytest $(call lab_tests,converge check backends)
+	$(BIN)/pytest $(call lab_tests,lab converge workload preflight backends roles_alone) --flavour rpm
 	$(BIN)/pytest tests/lab --kubernetes 1.20
 	$(BIN)/pytest $(call lab_tests,reboot) --flavour mixed
 	$(MAKE) conformance

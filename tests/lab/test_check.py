@@ -191,7 +191,7 @@ MOVED = {"docker": "/run/flannel/docker.env changed", "containerd": "flannel's l
 SETTINGS = {"MTU": 'flannel_backend_options={"MTU": 1400}', "length": "pod_subnet_length=25"}
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", ["MTU", pytest.param("length", marks=pytest.mark.named)])
 def test_the_runtime_follows_the_lease_as_announced(lab: Lab, name: str) -> None:
     """Also where flannel's deploy runs alone; and nothing is left for Docker's own."""
     data = ("--data", SETTINGS[name])

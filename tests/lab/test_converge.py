@@ -111,7 +111,7 @@ def test_one_flag_is_one_restart_as_announced(cluster: Lab) -> None:
 @pytest.mark.parametrize(
     ("setting", "hosts", "unit"),
     [
-        ("etcd_quota_mib=4096", ["master"], "etcd"),
+        pytest.param("etcd_quota_mib=4096", ["master"], "etcd", marks=pytest.mark.named),
         pytest.param(
             'docker_options=["--log-opt", "max-size=50m"]', NODES, "docker", marks=pytest.mark.runtimes("docker")
         ),
@@ -349,6 +349,7 @@ def test_the_clusters_names_are_added_to_a_file_without_a_final_newline(cluster:
     assert cluster.ssh("node1", "grep -c container-cloud /etc/hosts; sed -i '/^10.9.9.9 last$/d' /etc/hosts") == "2"
 
 
+@pytest.mark.named  # test_readers has a cluster started so
 def test_the_cluster_is_never_asked_through_a_proxy(cluster: Lab) -> None:
     """One that nobody answers at: services are asked until they are ready, and kubectl mends what is missing."""
     variables = "".join(f"{name}=http://10.1.10.1:9\n" for name in ("http_proxy", "https_proxy", "HTTPS_PROXY"))
