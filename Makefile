@@ -78,6 +78,7 @@ docs: $(VENV)/ready
 
 down: $(VENV)/ready
 	$(LAB) down
+	CONTAINER_CLOUD_LAB=others $(LAB) down
 
 clean: down
 	rm -rf $(VENV)
