@@ -30,6 +30,7 @@ class Preflight(Fact[dict[str, Any]]):
     - `managers`: the package managers there. `clock`: the host's clock less this machine's, in seconds, as of the
       moment its answer was read. `disk`, `free_disk`: what /var has and has free, in bytes. `installed`: whether an
       earlier run brought certificates here. `kubernetes`: the versions that its units of API server and kubelet start.
+      `etcd_version`: that of an etcd with data, else "".
       `services`: the addresses of the services kubernetes and kube-dns, on a master whose API server answers.
       `cgroup`: its version of cgroups. `secrets_key`: the SHA-256 of the key that encrypts Secrets there, "" without
       one. `time_services`, `firewalls`: units at work.
@@ -51,7 +52,8 @@ class Preflight(Fact[dict[str, Any]]):
          "kernel": "6.1.0-18-amd64", "root": True, "init": "systemd", "machine_id": "6cf0…", "hostname": "master",
          "clock": 0.02,
          "disk": 105089261568, "free_disk": 84003123200, "installed": True,
-         "kubernetes": ["1.37.2"], "services": {"kubernetes": "192.168.1.1", "kube-dns": "192.168.1.10"},
+         "kubernetes": ["1.37.2"], "etcd_version": "3.6.16",
+         "services": {"kubernetes": "192.168.1.1", "kube-dns": "192.168.1.10"},
          "cgroup": 2, "secrets_key": "",
          "time_services": ["chrony"], "firewalls": [],
          "interfaces": {"lo": ["127.0.0.1/8"], "eth0": ["10.1.10.101/24"]},
@@ -80,6 +82,7 @@ class Preflight(Fact[dict[str, Any]]):
             "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
             "installed": "installed" in raw,
             "kubernetes": [v.partition(" v")[2] for v in _all(pairs, "kubernetes") if " v" in v],
+            "etcd_version": raw.get("etcd_version", ""),
             "services": dict(line.split() for line in _all(pairs, "service")),
             "cgroup": int(raw.get("cgroup") or 0),
             "secrets_key": raw.get("secrets_key", ""),

@@ -7,6 +7,7 @@ import gevent
 from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 
+from cluster.desired import Role
 from cluster.roles.flannel import flannel_role
 from cluster.roles.lease import device
 from cluster.ways import strays
@@ -15,8 +16,7 @@ from facts.network import Ways
 from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution
-from operations.report import announce
-from operations.role import converge
+from operations.role import converge, restart
 from operations.survey import ask_one
 
 _HEARS = 5  # seconds in which flanneld has heard of a lease that has just changed, and gone by it
@@ -30,7 +30,11 @@ def is_leased() -> bool:
 @operation()
 def lease() -> Iterator[StringCommand]:
     """Install, configure and start flanneld, and wait until it holds a lease."""
-    yield from converge(flannel_role(the_cluster(), this_host(host.name), distribution(), issued()))
+    yield from converge(_role())
+
+
+def _role() -> Role:
+    return flannel_role(the_cluster(), this_host(host.name), distribution(), issued())
 
 
 @operation()
@@ -43,8 +47,8 @@ def ways() -> Iterator[StringCommand]:
     while (lost := _strays()) and time.monotonic() < end:
         gevent.sleep(0.5)
     if lost:
-        announce(host, [f"restart flanneld (its way to {', '.join(lost)} is not that of the lease in etcd)"])
-        yield StringCommand("systemctl restart flanneld")
+        reason = f"its way to {', '.join(lost)} is not that of the lease in etcd"
+        yield from restart(_role(), "flanneld", reason)
     else:
         host.noop("its ways are those of the leases in etcd")
 

@@ -54,6 +54,18 @@ def converge(role: Role) -> Iterator[StringCommand]:
         yield from _commands(role, changes, family)
 
 
+def restart(role: Role, name: str, reason: str) -> Iterator[StringCommand]:
+    """Restart one of a role's units for a reason that its own host does not show, unless it is started anew anyway."""
+    found = held(role)
+    if any(s.unit.name == name and s.verb != "wait" for s in plan(role, found, arriving(host.name)).starts):
+        host.noop(f"{name} is started anew anyway")
+        return
+    (unit,) = (u for u in role.units if u.name == name)
+    start = Start(unit, "restart", reason, tuple(found["units"].get(name, {}).get("takes_along", ())))
+    announce(host, start.lines())
+    yield _start((start,))
+
+
 def _with_removals(changes: Plan, family: FamilyName) -> Plan:
     """With the packages that would go if others came; only where others come is the host asked."""
     if not changes.packages:

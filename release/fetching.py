@@ -107,7 +107,10 @@ def _more(url: str, part: Path, told: Told) -> bool:
 def _answer(url: str, headers: dict[str, str]) -> Iterator[Any]:
     address, own = _apart(url)
     try:
-        answer = _OPENER.open(Request(address, headers={**_OURS, **own, **headers}), timeout=_SECONDS)
+        request = Request(address, headers={**_OURS, **headers})
+        for name, value in own.items():  # is for this server, and for none that it points to
+            request.add_unredirected_header(name, value)
+        answer = _OPENER.open(request, timeout=_SECONDS)
     except HTTPError as error:
         if error.code != 416:
             kind = NotThere if error.code in (404, 410) else FetchError

@@ -12,11 +12,11 @@ def remarks(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[
     """Settings that would have kubelets and the API server speak of other addresses than the services have."""
     settings, found = cluster.settings, facts["services"]
     api_server, dns = found.get("kubernetes"), found.get("kube-dns")
-    if api_server and IPv4Address(api_server) not in settings.service_network:
+    if api_server and IPv4Address(api_server) != settings.api_server_service_address:
         yield refusal(
             host.name,
-            f"the services of this cluster are where kubernetes is, {api_server}, which is not in service_network = "
-            f'"{settings.service_network}": no run moves them; write the former service_network',
+            f"pods of this cluster ask the service kubernetes at {api_server}, which is not the first address of "
+            f'service_network = "{settings.service_network}": no run moves it; write the former service_network',
         )
     elif dns and settings.cluster_dns and IPv4Address(dns) != settings.dns_address:
         yield refusal(

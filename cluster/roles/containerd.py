@@ -157,4 +157,5 @@ def _service(how: Installation, inputs: tuple[str, ...], *, with_proxy: bool) ->
 def _without_docker(settings: Settings) -> Step:
     """Docker's bridge with the same network would be a second way to pods, and the one that leads nowhere."""
     script = shell.program("docker-away", FIRST=int(settings.leases.span.first), LAST=int(settings.leases.span.last))
-    return Step("take Docker off the pod network", f"{script}away", f"{script}leave")
+    name = "take Docker off the pod network (it is stopped and disabled; its containers end)"
+    return Step(name, f"{script}away", f"{script}leave")

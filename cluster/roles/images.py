@@ -3,7 +3,7 @@
 import shlex
 
 from cluster.desired import Step
-from cluster.downloads import Download
+from cluster.downloads import Download, public
 from cluster.settings import Settings
 from cluster.shell import program
 
@@ -23,7 +23,7 @@ def image_steps(settings: Settings, architecture: str) -> tuple[Step, ...]:
             else _step(name, settings, pause, settings.pause_image)
         )
     archives = (settings.image_archive(archive, architecture) for archive in settings.image_archives)
-    return (*steps, *(_step(f"load the images of {a.url}", settings, a) for a in archives))
+    return (*steps, *(_step(f"load the images of {public(a.url)}", settings, a) for a in archives))
 
 
 def _step(name: str, settings: Settings, archive: Download, wanted: str = "") -> Step:

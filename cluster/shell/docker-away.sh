@@ -13,6 +13,9 @@ away() {
 }
 
 leave() {
-    systemctl disable -q --now docker.socket docker.service 2>/dev/null
+    for unit in docker.socket docker.service; do
+        systemctl stop $unit 2>/dev/null
+        systemctl disable -q $unit 2>/dev/null
+    done
     ! ip link show dev docker0 >/dev/null 2>&1 || ip link delete docker0
 }

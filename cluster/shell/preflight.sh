@@ -28,6 +28,11 @@ if [ -e /etc/kubernetes/ca/ca.crt ]; then
             echo "kubernetes=$(timeout 10 "$program" --version 2>/dev/null </dev/null)"
         done
 fi
+if [ -e /var/lib/container-cloud/etcd.lived ]; then
+    systemctl show -p ExecStart etcd 2>/dev/null | sed -n 's/.*path=\([^ ;]*\).*/\1/p' | while read -r program; do
+        timeout 10 "$program" --version 2>/dev/null </dev/null | sed -n 's/^etcd Version: /etcd_version=/p'
+    done
+fi
 # Where services are that pods know the address of. A node has no kubectl.
 for service in default/kubernetes kube-system/kube-dns; do
     kubectl --kubeconfig=/etc/kubernetes/kubeconfig --request-timeout=3s get --raw \

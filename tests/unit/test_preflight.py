@@ -170,12 +170,24 @@ def test_a_host_is_asked_for_what_it_fetches_itself() -> None:
 
 
 @pytest.mark.parametrize(
+    ("found", "refused"),
+    [("", False), ("3.6.16", False), ("3.6.1", False), ("3.5.33", False), ("3.4.23", True), ("3.7.0", True)],
+)
+def test_data_of_etcd_are_taken_over_by_the_next_release_alone(found: str, refused: bool) -> None:
+    """Also where a run meets nothing but etcd's own host."""
+    hosts = good_hosts()
+    hosts["master"]["etcd_version"] = found
+    told = problems(current(), hosts)
+    assert len(told) == refused and all(f'write etcd_version = "{found}"' in line for line in told)
+
+
+@pytest.mark.parametrize(
     ("services", "said"),
     [
         ({"kubernetes": "192.168.1.1", "kube-dns": "192.168.1.10"}, None),
         ({"kubernetes": "192.168.1.1"}, None),
         ({"kubernetes": "192.168.1.1", "kube-dns": "192.168.1.53"}, 'write cluster_dns_address = "192.168.1.53"'),
-        ({"kubernetes": "10.96.0.1", "kube-dns": "10.96.0.10"}, "kubernetes is, 10.96.0.1, which is not in service_ne"),
+        ({"kubernetes": "10.96.0.1", "kube-dns": "10.96.0.10"}, "kubernetes at 10.96.0.1, which is not the first add"),
     ],
 )
 def test_services_are_not_moved_under_pods(services: dict[str, str], said: str | None) -> None:
