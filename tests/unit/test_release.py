@@ -53,6 +53,7 @@ class Publisher:
         self.tag: str | None = '"1"'
         self.asked: list[tuple[str, str | None]] = []
         self.accounts: list[str] = []
+        self.moved: dict[str, str] = {}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -70,6 +71,11 @@ class Publisher:
         wanted = request.headers.get("Range")
         self.asked.append((request.path, wanted))
         self.accounts.append(request.headers.get("Authorization") or "")
+        if request.path in self.moved:
+            request.send_response(302)
+            request.send_header("Location", self.moved[request.path])
+            request.send_header("Content-Length", "0")
+            return request.end_headers()
         content = self.files.get(request.path)
         status = self.fails.get(request.path, 200 if content is not None else 404)
         if status != 200 or content is None:
@@ -337,6 +343,12 @@ def test_an_account_in_an_address_is_used_and_not_written_down(
     said = settings.lock_path.read_text() + "".join(capsys.readouterr())
     assert "cret" not in said and f'url = "{publisher.url}/pause.tar"' in said
     assert settings.image_archive(settings.image_archives[0]) == (archive["url"], digest(b"pause"))
+
+
+def test_an_account_is_for_no_server_that_the_first_one_points_to(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.files["/there"], publisher.moved = b"x", {"/pause.tar": f"{publisher.url}/there"}
+    fetching.fetch(publisher.url.replace("//", "//me:secret@") + "/pause.tar", tmp_path / "x", lambda *_: None)
+    assert publisher.accounts == ["Basic bWU6c2VjcmV0", ""]
 
 
 def test_the_command_reads_an_inventory_and_contacts_no_host(
