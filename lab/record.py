@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lab import network, state
+from cluster.release_sets import SETS
+from lab import network, settings, state
 from lab.process import LabError, run
 from lab.progress import step
 
@@ -27,7 +28,7 @@ mappings as JSON. What a host has no answer to is `{}`.
 """
 # Whom to ask, and with which arguments, where a fact does not answer anywhere and without any.
 _NODE, _MASTER = "node1", "master"
-_HOSTS = {"flannel.SubnetEnv": _NODE, "docker": _NODE, "network": _NODE}
+_HOSTS = {"flannel.SubnetEnv": _NODE, "containerd": _NODE, "docker": _NODE, "network": _NODE}
 _ARGUMENTS = {
     "host.Preflight": ["ports=[2379, 6443]", 'units=["etcd"]'],
     "packages.Offers": ['packages=["curl"]'],
@@ -36,7 +37,7 @@ _ARGUMENTS = {
     "network.Place": ["life=5"],
     "network.Reach": ["pid=1", 'listeners=["10.1.10.103:10250"]'],
     "network.Reached": ['addresses=["10.1.10.102:10250"]'],
-    "network.Answers": ['urls=["http://10.1.10.102:80/"]'],
+    "network.Answers": ['urls=["http://10.1.10.102:30080/"]'],
     "role.RoleState": ['packages=["curl"]', 'files=["/etc/hosts"]', 'units=["etcd"]', 'steps={"swap is off": "true"}'],
     "units.Units": ['units=["etcd"]'],
     "units.CommandLines": ['units=["etcd", "kube-scheduler"]'],
@@ -98,6 +99,8 @@ def shortened(value: Any, depth: int = 0) -> Any:
 
 
 def _section(name: str, fact: type) -> str:
+    if name.partition(".")[0] in {"docker", "containerd"} - {SETS[settings.line()].container_runtime}:
+        return _as_before(name)
     text = f"## `facts.{name}`\n\n{description(fact)}\n"
     if name in _NOT_ASKED:
         example = textwrap.dedent(inspect.cleandoc(fact.__doc__ or "").partition(".. code:: python")[2]).strip()
@@ -107,6 +110,12 @@ def _section(name: str, fact: type) -> str:
     command = " ".join(["pyinfra", "--limit", host, "inventory.py", "fact", f"facts.{name}", *map(_quoted, arguments)])
     shown = json.dumps(shortened(_answer(name, host, arguments)), indent=2, ensure_ascii=False)
     return f"{text}\n```sh\n{command}\n```\n\n```json\n{shown}\n```\n"
+
+
+def _as_before(name: str) -> str:
+    """A section of the document as it stands: of the runtime that this cluster does not have."""
+    heading = f"## `facts.{name}`\n"
+    return heading + DOCUMENT.read_text().partition(heading)[2].partition("\n## ")[0].rstrip("\n") + "\n"
 
 
 def _quoted(argument: str) -> str:
