@@ -1,12 +1,15 @@
 """pyinfra's own settings for this repository."""
 
 import pathlib
+import sys
 
 from pyinfra import config, state
 
-import facts
-import operations
-from operations.guard import guard
+sys.dont_write_bytecode = False  # pyinfra's command turns that off, and every run would compile every module again
+
+import facts  # noqa: E402
+import operations  # noqa: E402
+from operations.guard import guard  # noqa: E402
 
 config.REQUIRE_PYINFRA_VERSION = ">=3.10,<3.11"
 config.FAIL_PERCENT = 0  # one failed host stops the run: nodes are not built on an etcd that did not start

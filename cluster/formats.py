@@ -57,7 +57,7 @@ def kubeconfig(
     )
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.CSafeDumper):
     """YAML without anchors: what is said twice stands there twice."""
 
     def ignore_aliases(self, data: object) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cluster import releases
+from cluster.distributions import ARCHITECTURES
 from cluster.downloads import Archive
 from cluster.model import Settings
 from cluster.problems import show
 
+_VERSIONED = ("kube-apiserver", "kubelet", "etcd")  # whose versions matter to those that come after them
 IMAGES = ""  # what every image archive is called among release files
 
 
@@ -36,6 +38,12 @@ def needs(settings: Settings, architecture: str) -> Iterator[Need]:
     for setting, archive in archives(settings):
         url, digest = settings.known(archive, architecture)
         yield Need(setting, IMAGES, url, digest)
+
+
+def versions_by_digest(settings: Settings) -> dict[str, str]:
+    """Versions of release files, by the digests that the settings know: on no host does such a one have another."""
+    found = [n for architecture in ARCHITECTURES.values() for n in needs(settings, architecture)]
+    return {n.digest: settings.release_version(n.name) for n in found if n.digest and n.name in _VERSIONED}
 
 
 def archives(settings: Settings) -> Iterator[tuple[str, Archive]]:

@@ -2,7 +2,7 @@
 
 from pyinfra import local
 
-local.include("deploys/host.py")  # repositories, names, kernel settings; then the software of the host's roles
+local.include("deploys/host.py")  # repositories, the software of the host's roles, names, kernel settings
 local.include("deploys/pki.py")  # certificates, issued here and placed there
 local.include("deploys/etcd.py")  # etcd, its users, flannel's network configuration
 local.include("deploys/flannel.py")  # every node, and every master, leases its piece of the pod network

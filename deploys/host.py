@@ -5,4 +5,3 @@ from operations import host, preflight
 if preflight.has_role():
     preflight.begin()
     host.prepare(name="Prepare the host")
-    host.install(name="Install software")

@@ -3,13 +3,15 @@
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
+from cluster.api import api
 from cluster.shell import program
 from facts.base import Fact
 from facts.etcd import held, holding
+from facts.role import PROGRAM_RECORDS
 
 _ROUTE_KINDS = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
 _Pairs = list[tuple[str, str]]
@@ -21,10 +23,12 @@ class Preflight(Fact[dict[str, Any]]):
 
     + ports: TCP ports whose listeners matter
     + units: services that a run manages
+    + known: versions of programs by the digest of the release file they were installed from: these are not asked
 
     Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
-    /etc/machine-id, `date`, /sys/fs/cgroup, /etc/kubernetes/ca/secrets.key, `df`, `systemctl`, API server and kubelet
-    (`--version`), `kubectl`, `ip`, /etc/resolv.conf, /run/systemd/resolve/resolv.conf, `ss`, /proc/PID, drop-ins of
+    /etc/machine-id, `date`, /sys/fs/cgroup, /etc/kubernetes/ca/secrets.key, `df`, `systemctl`, API server, kubelet
+    and etcd (`--version`, or the records in /var/lib/container-cloud/programs), `ip`, /etc/resolv.conf,
+    /run/systemd/resolve/resolv.conf, `ss`, /proc/PID, drop-ins of
     the units, /etc/docker/daemon.json, `iptables-save`, `nft`.
 
     - `managers`: the package managers there. `clock`: the host's clock less this machine's, in seconds, as of the
@@ -68,8 +72,12 @@ class Preflight(Fact[dict[str, Any]]):
 
     default = dict
 
-    def script(self, ports: Iterable[int] = (), units: Iterable[str] = ()) -> str:
-        return f"{holding()}\n{program('preflight', PORTS=' '.join(map(str, ports)), UNITS=' '.join(units))}"
+    def script(
+        self, ports: Iterable[int] = (), units: Iterable[str] = (), known: Mapping[str, str] | None = None
+    ) -> str:
+        versions = " ".join(f"{digest}={version}" for digest, version in (known or {}).items())
+        listed = {"PORTS": " ".join(map(str, ports)), "UNITS": " ".join(units), "KNOWN": versions}
+        return f"{holding()}\n{api()}\n{program('preflight', **listed, RECORDS=PROGRAM_RECORDS)}"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         pairs: _Pairs = [line.partition("=")[::2] for line in lines]
@@ -81,7 +89,7 @@ class Preflight(Fact[dict[str, Any]]):
             "root": raw.get("uid") == "0",
             "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
             "installed": "installed" in raw,
-            "kubernetes": [v.partition(" v")[2] for v in _all(pairs, "kubernetes") if " v" in v],
+            "kubernetes": _all(pairs, "kubernetes"),
             "etcd_version": raw.get("etcd_version", ""),
             "services": dict(line.split() for line in _all(pairs, "service")),
             "cgroup": int(raw.get("cgroup") or 0),

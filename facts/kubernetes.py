@@ -7,10 +7,10 @@ from typing import Any
 
 from pyinfra.api.exceptions import FactProcessError
 
+from cluster.api import KUBECONFIG, api
 from facts.base import Fact
 from facts.shell import PROGRAMS_PATH
 
-KUBECONFIG = "/etc/kubernetes/kubeconfig"
 KUBECTL = f"env {PROGRAMS_PATH} kubectl"
 
 
@@ -50,7 +50,7 @@ class Nodes(Fact[dict[str, Any]]):
     + seconds: how long to wait for them
     + ready: False: wait only until each is known
 
-    Source: the API server's /api/v1/nodes, by kubectl.
+    Source: the API server's /api/v1/nodes.
 
     .. code:: python
 
@@ -62,21 +62,20 @@ class Nodes(Fact[dict[str, Any]]):
     asks = "kube-apiserver"
 
     def script(self, wait_for: Iterable[str] = (), seconds: int = 0, ready: bool = True) -> str:
-        k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
-        names = " ".join(wait_for)
+        names = list(wait_for)
+        told = '"type":"Ready","status":"True"' if ready else '"kind":"Node"'
+        count = f"api 5 '/api/v1/nodes/{{{','.join(names)}}}' | grep -c '{told}'"
+        late = "[ $(date +%s) -ge $end ]"
         wait = (
-            f"end=$(($(date +%s) + {seconds})); while [ $(date +%s) -lt $end ]; do "
-            f"r=$({k} get nodes --no-headers 2>/dev/null | awk '{'$2 ~ /^Ready/ ' if ready else ''}{{print $1}}'); "
-            f'm=; for n in {names}; do echo "$r" | grep -qx "$n" || m=$n; done; '
-            '[ -n "$m" ] || break; sleep 0.5; done; '
+            f'end=$(($(date +%s) + {seconds})); until [ "$({count})" = {len(names)} ] || {late}; do sleep 0.5; done; '
         )
-        return f"{wait if names and seconds else ''}{k} get --raw /api/v1/nodes 2>/dev/null || true"
+        return api(f"{wait if names and seconds else ''}api 5 /api/v1/nodes || true")
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         try:
             items = json.loads("\n".join(lines))["items"]
         except (ValueError, KeyError) as error:
-            raise FactProcessError(f"kubectl get nodes did not answer in JSON: {error}") from error
+            raise FactProcessError(f"/api/v1/nodes is not JSON: {error}") from error
         return {item["metadata"]["name"]: _node(item) for item in items}
 
 
@@ -87,7 +86,7 @@ class NodeMetrics(Fact[dict[str, Any]]):
     + wait_for: names to wait for until each is among them
     + seconds: how long to wait for them
 
-    Source: the API server's /apis/metrics.k8s.io/v1beta1/nodes, by kubectl.
+    Source: the API server's /apis/metrics.k8s.io/v1beta1/nodes.
 
     .. code:: python
 
@@ -97,10 +96,9 @@ class NodeMetrics(Fact[dict[str, Any]]):
     default = dict
 
     def script(self, wait_for: Iterable[str] = (), seconds: int = 0) -> str:
-        k = f"{KUBECTL} --kubeconfig={KUBECONFIG} --request-timeout=5s"
-        return (
+        return api(
             f"end=$(($(date +%s) + {seconds})); while :; do "
-            f"m=$({k} get --raw /apis/metrics.k8s.io/v1beta1/nodes 2>/dev/null); left=; "
+            "m=$(api 5 /apis/metrics.k8s.io/v1beta1/nodes); left=; "
             f"for n in {' '.join(wait_for)}; do case $m in *'\"name\":\"'$n'\"'*) ;; *) left=$n;; esac; done; "
             '[ -n "$left" ] && [ $(date +%s) -lt $end ] || break; sleep 1; done; printf "%s\\n" "$m"'
         )
@@ -109,7 +107,7 @@ class NodeMetrics(Fact[dict[str, Any]]):
         try:
             items = json.loads("\n".join(lines))["items"]
         except (ValueError, KeyError) as error:
-            raise FactProcessError(f"kubectl get --raw did not answer in JSON: {error}") from error
+            raise FactProcessError(f"what metrics-server tells is not JSON: {error}") from error
         return {item["metadata"]["name"]: item["usage"] for item in items}
 
 

@@ -67,12 +67,20 @@ class RoleState(Fact[dict[str, Any]]):
             programs and read_programs(programs),
             (files or owned) and _read_files(files, owned),
             units and read_units(units),
-            *(_condition("step", name, check) for name, check in (steps or {}).items()),
-            *(_lines(name, read) for name, read in (grants or {}).items()),
             seconds and f"end=$(($(date +%s) + {seconds}))",
-            *(_condition("ready", name, check, wait=seconds > 0) for name, check in (ready or {}).items()),
         ]
-        return "; ".join([str(part) for part in parts if part] + ["echo end"])
+        conditions = [
+            [_condition("step", name, check) for name, check in (steps or {}).items()],
+            [_condition("ready", name, check, wait=seconds > 0) for name, check in (ready or {}).items()],
+        ]
+        # Beside each other, for they wait more than they work. Each prints short lines; what takes several comes when
+        # the others have said all.
+        beside = " ".join(f"{{ {'; '.join(each)}; }} &" for each in conditions if each)
+        asked = [_asked(number, read) for number, read in enumerate((grants or {}).values())]
+        told = [_told(number, name) for number, name in enumerate(grants or {})]
+        return "; ".join(
+            [str(part) for part in parts if part] + [f"{beside} {'; '.join([*asked, 'wait', *told])}".strip()]
+        )
 
     def default(self) -> dict[str, Any]:
         return {
@@ -206,9 +214,13 @@ def _read_files(paths: Iterable[str], patterns: Iterable[str]) -> str:
     )
 
 
-def _lines(name: str, read: str) -> str:
-    shown = "printf '%s\\n' \"$lines\" | sed -n '/./s/^/grant /p'"
-    return f"lines=$( ( {read} ) 2>/dev/null ); echo grants $? {words([name])}; {shown}"
+def _asked(number: int, read: str) -> str:
+    return f"lines{number}=$( ( {read} ) 2>/dev/null ); code{number}=$?"
+
+
+def _told(number: int, name: str) -> str:
+    shown = f"printf '%s\\n' \"$lines{number}\" | sed -n '/./s/^/grant /p'"
+    return f"echo grants $code{number} {words([name])}; {shown}"
 
 
 def _condition(kind: str, name: str, check: str, *, wait: bool = False) -> str:

@@ -3,6 +3,8 @@
 import shlex
 from collections.abc import Iterable
 
+from cluster.desired import RECORD_DIRECTORY
+
 UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,MainPID,"
     "InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic,RequiredBy,BoundBy,ConsistsOf"
@@ -21,15 +23,16 @@ def words(values: Iterable[str]) -> str:
 
 def read_units(names: Iterable[str]) -> str:
     """Shell that prints, a line each behind "unit ", what systemd and /run know of the units."""
-    units = words(f"{name}.service" for name in names)
+    listed = list(names)
+    units = words(f"{name}.service" for name in listed)
+    records = words(f"{RECORD_DIRECTORY}/{name}.inputs" for name in listed)
     return (
         f"systemctl show -p {UNIT_PROPERTIES} {units} 2>/dev/null | "
         'while IFS= read -r l; do echo "unit $l"; '
         'case $l in MainPID=0) ;; MainPID=*) echo "unit Exe=$(readlink /proc/${l#MainPID=}/exe)";; '
         "RequiredBy=*|BoundBy=*|ConsistsOf=*) for d in ${l#*=}; do "
-        'systemctl is-active -q $d && echo "unit Along=$d"; done;; '
-        "Id=*) n=${l#Id=}; n=${n%.service}; [ ! -e /run/container-cloud/$n.inputs ] || "
-        'sed "s|^|started $n |" /run/container-cloud/$n.inputs;; esac; done'
+        'systemctl is-active -q $d && echo "unit Along=$d"; done;; esac; done; '
+        f"grep -s '' /dev/null {records} | sed 's|^{RECORD_DIRECTORY}/\\([^:]*\\)[.]inputs:|started \\1 |'"
     )
 
 

@@ -7,19 +7,21 @@ from typing import Any
 
 from pyinfra.api.exceptions import FactProcessError
 
+from cluster.api import KUBECONFIG, api
 from cluster.roles.kubernetes import KUBECTL_CACHE
 from cluster.shell import program
 from cluster.workloads import controllers
 from cluster.workloads.differences import differences
-from cluster.workloads.objects import CONTROLLERS, Manifest, label, selector_text
+from cluster.workloads.objects import CONTROLLERS, Manifest, label, paths, selector_text
 from facts.base import Fact
-from facts.kubernetes import KUBECONFIG, KUBECTL
+from facts.kubernetes import KUBECTL
 from facts.shell import words
 
 MANAGER = "container-cloud"  # the name the server keeps beside the fields this project has set
 KINDS = "replicationcontrollers,deployments,statefulsets,daemonsets"
-# Every change goes through the server: it knows defaults, admission and who owns which field.
-APPLY = f"apply --server-side --force-conflicts --field-manager={MANAGER} -f -"
+# Every change goes through the server: it knows defaults, admission and who owns which field, and refuses a field that
+# it does not know; kubectl would fetch what it knows, and look first, which takes it longer than all the rest.
+APPLY = f"apply --server-side --force-conflicts --validate=false --field-manager={MANAGER} -f -"
 _MANAGERS = "{.metadata.managedFields[*].manager}"
 _TAKEN_OVER = f"managed by {MANAGER} from now on"
 # What of a Secret decides whether it changes; only a digest of it leaves the host.
@@ -33,9 +35,7 @@ def kubectl(namespace: str | None = None, *, seconds: int = 30) -> str:
     )
 
 
-def _ready() -> str:
-    """Without etcd, whatever is asked for takes its whole time."""
-    return f"{kubectl(seconds=3)} get --raw /readyz >/dev/null 2>&1"
+_READY = "api 3 /readyz >/dev/null"  # without etcd, whatever is asked for takes its whole time
 
 
 def stream(manifest: Manifest) -> str:
@@ -61,9 +61,12 @@ class Differences(Fact[dict[str, Any]]):
     """
     What applying a manifest would change, as the API server's own dry run answers.
 
-    The manifest comes on standard input: `get_fact(Differences, _stdin=asked(manifest))`.
+    The manifest comes on standard input, `get_fact(Differences, _stdin=asked(manifest))`, or, with nothing secret in
+    it, as an argument.
 
     + namespace: where objects without one belong; None: in "default"
+    + objects: the manifest, as `asked` writes it; "": it comes on standard input
+    + paths: where the API server has the objects that are no Secrets, if that is known of all; else kubectl finds them
 
     Of a controller that is there, `complete` says whether all its pods are, and are available.
 
@@ -80,15 +83,10 @@ class Differences(Fact[dict[str, Any]]):
 
     default = dict
 
-    def script(self, namespace: str | None = None) -> str:
-        return program(
-            "differences",
-            KUBECTL=kubectl(namespace),
-            APPLY=APPLY,
-            MANAGER=MANAGER,
-            MANAGERS=_MANAGERS,
-            SECRET=_SECRET,
-        )
+    def script(self, namespace: str | None = None, objects: str = "", paths: Iterable[str] = ()) -> str:
+        names = {"MANAGER": MANAGER, "MANAGERS": _MANAGERS, "SECRET": _SECRET, "PATHS": ",".join(paths)}
+        compare = api(program("differences", KUBECTL=kubectl(namespace), APPLY=APPLY, **names))
+        return f"printf %s {words([objects])} | {{\n{compare}\n}}" if objects else compare
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         if "silent" in lines:
@@ -177,7 +175,7 @@ class Controllers(Fact[dict[str, Any]]):
         # All or nothing, and said: no answer must not look like controllers that are gone.
         kept = " && ".join(f"o{n}=$({k} get {get} -o json 2>/dev/null)" for n, get in enumerate(gets))
         shown = " ".join(f'"$o{n}"' for n in range(len(gets)))
-        return f"{{ {_ready()} && {kept} && printf '%s\\n' answers {shown}; }} || true"
+        return api(f"{{ {_READY} && {kept} && printf '%s\\n' answers {shown}; }} || true")
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         at = lines.index("answers") if "answers" in lines else len(lines)
@@ -218,7 +216,7 @@ class Pods(Fact[dict[str, Any]]):
 
     def script(self, labels: dict[str, Any] | None = None, namespace: str = "default") -> str:
         only = f" -l {words([selector_text(labels)])}" if labels else ""
-        return f"{_ready()} && {kubectl(namespace)} get pods{only} -o json 2>/dev/null || true"
+        return api(f"{_READY} && {kubectl(namespace)} get pods{only} -o json 2>/dev/null || true")
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return {item["metadata"]["name"]: controllers.pod(item) for item in _items(lines)}
@@ -230,9 +228,10 @@ class Present(Fact[dict[str, Any]]):
 
     + resources: as kubectl writes them: ["rc/nginx-v1", "service/nginx"]
     + namespace: where they are
-    + applied: True: only those that were applied by this project, as the server has noted
+    + applied: True: only those that were applied by this project, as the server has noted; of kinds in
+      `cluster.workloads.objects.PATHS`
 
-    Source: `kubectl get`.
+    Source: `kubectl get`; with `applied` the API server's answer for their metadata.
 
     .. code:: python
 
@@ -243,10 +242,11 @@ class Present(Fact[dict[str, Any]]):
 
     def script(self, resources: Iterable[str] = (), namespace: str = "default", applied: bool = False) -> str:
         k = kubectl(namespace)
-        answers = f"{k} get --raw /readyz >/dev/null 2>&1 || {{ echo silent; exit 0; }}; echo answers; "
+        answers = f"{_READY} || {{ echo silent; exit 0; }}; echo answers; "
         if applied:
-            return answers + _managed(k, list(resources))
-        return (
+            listed = "\n".join(f"{path} {resource}" for resource in resources for path in paths(resource, namespace))
+            return api(f"{answers}{program('applied', OBJECTS=listed, MANAGER=MANAGER)}")
+        return api(
             f"{answers}for r in {words(resources)}; do get() {{ {k} get $r --ignore-not-found -o name; }}; "
             'if o=$(get 2>/dev/null); then [ -z "$o" ] || echo "present $r"; '
             'else get 2>&1 | sed "s/^/error /"; fi; done'
@@ -255,26 +255,6 @@ class Present(Fact[dict[str, Any]]):
     def read(self, lines: list[str]) -> dict[str, Any]:
         return {
             "answers": "answers" in lines,
-            "present": [line[8:] for line in lines if line.startswith("present ")] + [*dict.fromkeys(_applied(lines))],
+            "present": [*dict.fromkeys(line[8:] for line in lines if line.startswith("present "))],
             "errors": [line[6:] for line in lines if line.startswith("error ")],
         }
-
-
-def _managed(k: str, resources: list[str]) -> str:
-    """Shell that prints objects with those who manage them, all asked for at once."""
-    shown = "{range .items[*]}managed {.kind}/{.metadata.name} " + _MANAGERS + '{"\\n"}{end}'
-    several = resources * 2 if len(resources) == 1 else resources  # of one alone it makes no list
-    return (
-        f"if o=$({k} get {words(several)} --ignore-not-found -o jsonpath={words([shown])} 2>&1); "
-        "then printf '%s\\n' \"$o\"; else printf '%s\\n' \"$o\" | sed 's/^/error /'; fi"
-    )
-
-
-def _applied(lines: Iterable[str]) -> Iterator[str]:
-    """Of the objects with those who manage them, this project's, as kubectl writes them."""
-    for line in lines:
-        word, _, told = line.partition(" ")
-        named, *managers = told.split() or [""]
-        if word == "managed" and MANAGER in managers:
-            kind, _, name = named.partition("/")
-            yield f"{kind.lower()}/{name}"

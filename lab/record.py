@@ -69,7 +69,9 @@ def facts() -> Iterator[tuple[str, type]]:
     from pyinfra.api import FactBase, ShortFactBase
 
     package = importlib.import_module("facts")
-    for module in sorted(found.name for found in pkgutil.iter_modules(package.__path__) if found.name != "base"):
+    for module in sorted(
+        found.name for found in pkgutil.iter_modules(package.__path__) if found.name not in ("base", "bundle")
+    ):
         loaded = importlib.import_module(f"facts.{module}")
         for name, item in vars(loaded).items():
             if (

@@ -21,6 +21,7 @@ from facts.flannel import Leases
 from facts.kubernetes import Nodes
 from facts.network import PORT, Answers, Place, Reach, Reached
 from operations.inventory import the_cluster, this_host
+from operations.reading import ask, early
 from operations.refusal import refuse
 from operations.role import answer
 from operations.survey import ask_one, survey
@@ -34,12 +35,31 @@ _NAMES = (
 _ASKING = 60  # seconds for which places among pods may be asked, beside the wait for cluster DNS' pods
 
 
+def works(**arguments: Any) -> None:
+    """See that the host at hand does its part in the cluster; all hosts at once, for most of it is waiting."""
+    if host.name == the_cluster().masters[0].name:
+        early(Nodes)
+    _works(**arguments)
+
+
 @operation()
-def api_server_answers() -> Iterator[StringCommand]:
-    """Wait, for `start_timeout` seconds at most, until this master's API server is ready and reads its objects."""
+def _works() -> Iterator[StringCommand]:
     if not state.is_executing:
         host.noop("checked after a run")
         return
+    this = this_host(host.name)
+    if this.is_master:
+        yield from api_server_answers()
+    if this == the_cluster().masters[0]:
+        yield from nodes_ready()
+    if this.is_master:
+        yield from master_reaches_pods()
+    if this.is_node:
+        yield from pods_reach_each_other()
+
+
+def api_server_answers() -> Iterator[StringCommand]:
+    """Wait, for `start_timeout` seconds at most, until this master's API server is ready and reads its objects."""
     seconds = the_cluster().settings.start_timeout
     if answer({API_SERVER: api_server_ready(the_cluster(), this_host(host.name))}, seconds):
         host.noop("the API server answers")
@@ -50,15 +70,13 @@ def api_server_answers() -> Iterator[StringCommand]:
         )
 
 
-@operation()
 def nodes_ready() -> Iterator[StringCommand]:
     """Wait, for `start_timeout` seconds at most, until the API server calls every node Ready."""
-    if not state.is_executing:
-        host.noop("checked after a run")
-        return
     cluster = the_cluster()
     names = [n.name for n in cluster.nodes]
-    found = host.get_fact(Nodes, wait_for=names, seconds=cluster.settings.start_timeout)
+    found = ask(Nodes)
+    if any(not found.get(n, {}).get("ready") for n in names):
+        found = host.get_fact(Nodes, wait_for=names, seconds=cluster.settings.start_timeout)
     waiting = [n for n in names if not found.get(n, {}).get("ready")]
     if waiting:
         told = "; ".join(f"{n}: {found[n]['message'] if n in found else 'never registered'}" for n in waiting)
@@ -67,12 +85,8 @@ def nodes_ready() -> Iterator[StringCommand]:
         host.noop(f"{len(names)} nodes are Ready")
 
 
-@operation()
 def master_reaches_pods() -> Iterator[StringCommand]:
     """Ask a container's place on every node from this master, as its API server asks webhooks that run in pods."""
-    if not state.is_executing:
-        host.noop("checked after a run")
-        return
     this = this_host(host.name)
     if this.is_node or this not in the_cluster().leased:
         host.noop("it is a node, or not on the pod network")
@@ -96,12 +110,8 @@ def _places() -> dict[str, Any]:
     return survey(Place, groups=(NODES,), image=settings.pause_image, runtime=settings.container_runtime, life=life)
 
 
-@operation()
 def pods_reach_each_other() -> Iterator[StringCommand]:
     """See that pods start here, and ask every other node with packets of full size, and for names, from among pods."""
-    if not state.is_executing:
-        host.noop("checked after a run")
-        return
     cluster = the_cluster()
     places = _places()
     away = [n for n in cluster.nodes if n.name not in places]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import gevent
 from pyinfra import host, state
@@ -11,11 +12,14 @@ from cluster.desired import Role
 from cluster.roles.flannel import flannel_role
 from cluster.roles.lease import device
 from cluster.ways import strays
+from facts.bundle import Unread
+from facts.etcd import FlannelKeys
 from facts.flannel import Leases
 from facts.network import Ways
 from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution
+from operations.reading import ask, early, told
 from operations.role import converge, restart
 from operations.survey import ask_one
 
@@ -37,8 +41,18 @@ def _role() -> Role:
     return flannel_role(the_cluster(), this_host(host.name), distribution(), issued())
 
 
+def ways(**arguments: Any) -> None:
+    """Restart flanneld where it goes by leases that others no longer have, and see that it does so no more."""
+    settings = the_cluster().settings
+    if settings.flannel_backend == "vxlan":
+        early(Ways, **_asked_here())
+        if host.name == the_cluster().etcd_members[0].name:
+            early(FlannelKeys, **_asked_of_etcd())
+    _ways(**arguments)
+
+
 @operation()
-def ways() -> Iterator[StringCommand]:
+def _ways() -> Iterator[StringCommand]:
     """Restart flanneld where it goes by leases that others no longer have.
 
     After etcd was away for longer than its history reaches, one has been seen to miss what changed meanwhile.
@@ -55,12 +69,23 @@ def ways() -> Iterator[StringCommand]:
 
 def _strays() -> list[str]:
     cluster = the_cluster()
-    settings = cluster.settings
-    if settings.flannel_backend != "vxlan":
+    if cluster.settings.flannel_backend != "vxlan":
         return []
     members = [m.name for m in cluster.etcd_members]
-    leases = ask_one(members, Leases, prefix=settings.flannel_etcd_prefix, api=settings.flannel_etcd_api)
+    keys = told(state.inventory.get_host(members[0]), FlannelKeys, **_asked_of_etcd())
+    if isinstance(keys, Unread):
+        keys = ask_one(members, FlannelKeys, **_asked_of_etcd())
+    leases = Leases().process_data(keys or {})
     if not leases:
         return []
-    found = host.get_fact(Ways, network=str(settings.pod_network), device=device(settings))
-    return strays(cluster, this_host(host.name), leases, found)
+    return strays(cluster, this_host(host.name), leases, ask(Ways, **_asked_here()))
+
+
+def _asked_of_etcd() -> dict[str, Any]:
+    settings = the_cluster().settings
+    return {"prefix": settings.flannel_etcd_prefix, "api": settings.flannel_etcd_api}
+
+
+def _asked_here() -> dict[str, Any]:
+    settings = the_cluster().settings
+    return {"network": str(settings.pod_network), "device": device(settings)}

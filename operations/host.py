@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from pyinfra import host
+from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 
-from cluster.desired import software
-from cluster.roles.host import host_role
-from cluster.roles.of_host import services
+from cluster.roles.of_host import prepared
+from operations import certificates
 from operations.inventory import the_cluster, this_host
 from operations.preflight import this_machine
 from operations.role import converge
@@ -15,11 +14,10 @@ from operations.role import converge
 
 @operation()
 def prepare() -> Iterator[StringCommand]:
-    """Prepare the host for any role: repositories, names, kernel settings, firewall, SELinux, swap, time."""
-    yield from converge(host_role(the_cluster(), this_machine()))
+    """Prepare the host: repositories, its roles' packages and release files, names, kernel, firewall, swap, time.
 
-
-@operation()
-def install() -> Iterator[StringCommand]:
-    """Install the packages and release files of all the host's roles at once; nothing is started."""
-    yield from converge(software(services(the_cluster(), this_host(host.name), this_machine())))
+    Nothing of a role is started.
+    """
+    if state.is_executing and certificates.wanted:
+        certificates.make_keys_ahead()
+    yield from converge(prepared(the_cluster(), this_host(host.name), this_machine()))

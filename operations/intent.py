@@ -10,7 +10,7 @@ from cluster.problems import show
 from cluster.workloads.documents import BadManifest
 from cluster.workloads.intent import Intent, Rolled, Scaled
 from cluster.workloads.manifests import Source, read, taken_node_ports
-from cluster.workloads.objects import Labels, Manifest, Object, parse_resource, scaled_kind
+from cluster.workloads.objects import Labels, Manifest, Object, parse_resource, paths, scaled_kind
 from operations.inventory import the_cluster
 from operations.refusal import refuse_all
 
@@ -68,6 +68,11 @@ def resources(texts: Iterable[str]) -> tuple[str, ...]:
     listed = tuple(texts)
     _read_all(parse_resource, *listed)
     return listed
+
+
+def whose(listed: Iterable[str], namespace: str) -> None:
+    """End the run over objects of which it cannot be told who applied them."""
+    _read_all(lambda resource: paths(resource, namespace), *listed)
 
 
 def coming(controller: str, before: Iterable[Object], namespace: str) -> int | None:

@@ -23,6 +23,7 @@ from operations import intent, objects, pods
 from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution, this_machine
+from operations.reading import ask, early
 from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge
@@ -59,6 +60,7 @@ def manifest(
     namespace: str | None = None,
     deadline: int = 180,
     spread: bool = False,
+    public: bool = False,
     **arguments: Any,
 ) -> OperationMeta:
     """Apply objects, and wait until controllers among them have all their pods available.
@@ -72,28 +74,38 @@ def manifest(
         namespace: where objects without one belong; None: "default".
         deadline: seconds without progress after which the run stops and says why; 0: do not wait.
         spread: True: before a change, wait until the API server knows every node: pods are spread over those it knows.
+        public: True: nothing in it is a secret, also to accounts on the master: it may stand in a command line, and is
+            compared while the roles of hosts are read.
         arguments: pyinfra's own, as `name`.
 
     Leave `replicas` out of a manifest whose controller `scale` gives another number: the two would undo each other.
     """
     intent.check(deadline=deadline)
     wanted = intent.written(sources, values, namespace)
+    if public:
+        objects.expect(wanted, namespace)
     arguments.setdefault("name", f"Apply {wanted}")
-    return _manifest(wanted, intent.earlier(), namespace, deadline, spread, **arguments)
+    return _manifest(wanted, intent.earlier(), namespace, deadline, spread, public, **arguments)
 
 
 @operation()
 def _manifest(
-    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int, spread: bool
+    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int, spread: bool, public: bool
 ) -> Iterator[StringCommand]:
-    yield from bring(wanted, before, namespace, deadline, spread=spread)
+    yield from bring(wanted, before, namespace, deadline, spread=spread, public=public)
 
 
 def bring(
-    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int, *, spread: bool = False
+    wanted: Manifest,
+    before: tuple[Object, ...],
+    namespace: str | None,
+    deadline: int,
+    *,
+    spread: bool = False,
+    public: bool = False,
 ) -> Iterator[StringCommand]:
     """What `manifest` does, for operations whose objects are known only when their turn comes."""
-    found = objects.compare(wanted, namespace, before)
+    found = objects.compare(wanted, namespace, before, public=public)
     if found.errors:
         yield refuse(*found.errors, verdict=intent.NOTHING_APPLIED)
         return
@@ -133,18 +145,22 @@ def absent(
         resources: as kubectl writes them: "service/nginx", or several.
         namespace: where they are.
         deadline: seconds that deleting each may take.
-        applied: True: only those that `manifest` has applied; somebody else's of the same name stay.
+        applied: True: only those that `manifest` has applied; somebody else's of the same name stay. Of kinds in
+            `cluster.workloads.objects.PATHS`.
         arguments: pyinfra's own, as `name`.
     """
     intent.check(deadline=deadline)
     listed = intent.resources([resources] if isinstance(resources, str) else resources)
+    if applied:
+        intent.whose(listed, namespace)
+    early(Present, resources=listed, namespace=namespace, applied=applied)
     arguments.setdefault("name", f"Delete {', '.join(listed)}")
     return _absent(listed, namespace, deadline, applied, **arguments)
 
 
 @operation()
 def _absent(resources: tuple[str, ...], namespace: str, deadline: int, applied: bool) -> Iterator[StringCommand]:
-    found = host.get_fact(Present, resources=resources, namespace=namespace, applied=applied)
+    found = ask(Present, resources=resources, namespace=namespace, applied=applied)
     errors = found["errors"] if found.get("answers") else objects.without_server()
     if errors:
         yield refuse(*errors, verdict=intent.NOTHING_APPLIED)

@@ -11,10 +11,10 @@ from pyinfra.api.arguments import pop_global_arguments
 from pyinfra.api.host import HostData
 from pyinfra.connectors.local import LocalConnector
 
+from cluster.api import KUBECONFIG
 from cluster.families import FamilyName
 from cluster.installation import PROGRAMS
 from cluster.settings import Settings
-from facts.kubernetes import KUBECONFIG
 from operations.command_line import CommandLine
 from operations.inventory import the_cluster
 

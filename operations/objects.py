@@ -8,8 +8,9 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand
 
 from cluster.workloads.differences import summary
-from cluster.workloads.objects import Manifest, Object, label, selector_text, selects
+from cluster.workloads.objects import Manifest, Object, label, path, selector_text, selects
 from facts.workloads import APPLY, Controllers, Differences, Pods, asked, kubectl, stream
+from operations.reading import ask, early
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,30 @@ class Comparison:
     complete: frozenset[str] = frozenset()
 
 
-def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...]) -> Comparison:
+def expect(manifest: Manifest, namespace: str | None) -> None:
+    """Have a public manifest of an operation compared early: to be called while the deploy is read."""
+    early(Differences, **_question(manifest, namespace, public=True))
+
+
+def _question(manifest: Manifest, namespace: str | None, *, public: bool) -> dict[str, Any]:
+    found = [path(o) for o in manifest if o.kind != "Secret"]
+    known = {"paths": tuple(found)} if found and all(found) else {}
+    given = {"objects": "".join(asked(manifest))} if public else {"_stdin": asked(manifest)}
+    return {"namespace": namespace, **known, **given}
+
+
+def compare(
+    manifest: Manifest, namespace: str | None, before: tuple[Object, ...], *, public: bool = False
+) -> Comparison:
     """What applying a manifest would change. Where no API server answers yet, a dry run counts all as new.
 
     Args:
         manifest: the objects.
         namespace: where those without one belong; None: "default".
         before: the objects of this manifest and of those before it in the deploy.
+        public: whether it may stand in a command line, which others on the host can read.
     """
-    found = host.get_fact(Differences, namespace=namespace, _stdin=asked(manifest))
+    found = ask(Differences, **_question(manifest, namespace, public=public))
     if not found.get("answers"):
         return Comparison([f"create {o}" for o in manifest], manifest, without_server(), False)
     made = {o.name for o in (manifest if state.is_executing else before) if o.kind == "Namespace"}

@@ -5,10 +5,26 @@ from collections.abc import Iterable
 
 from cluster.desired import RECORD_DIRECTORY, Package, Program
 from cluster.families import FamilyName
+from cluster.plan import Plan
 from cluster.shell import program
 from facts.packages import specifications
 from facts.role import PROGRAM_RECORDS
 from facts.shell import words
+
+
+def install(family: FamilyName, changes: Plan, units: Iterable[str]) -> str:
+    """A script that installs a plan's packages and programs, both at once if what fetches programs is there.
+
+    Args:
+        family: whose package manager the host has.
+        changes: what to install, and which packages may go for it.
+        units: those that the packages would act on by themselves.
+    """
+    packages = changes.packages and install_packages(family, changes.packages, units, changes.removes)
+    programs = changes.programs and install_programs(changes.programs)
+    if packages and programs and not any(p.name == "curl" for p in changes.packages):
+        return f"(\n{programs}\n) & programs=$!\n(\n{packages}\n)\npackages=$?\nwait $programs && exit $packages"
+    return "\n".join(f"(\n{each}\n) || exit 1" for each in (packages, programs) if each)
 
 
 def install_packages(

@@ -1,6 +1,7 @@
 """Whether the hosts can be used at all, asked before anything is changed."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from pyinfra import host, logger
@@ -9,20 +10,22 @@ from pyinfra.api import StringCommand, operation
 from cluster import membership
 from cluster.distributions import Distribution
 from cluster.machine import Machine, machine
+from cluster.needs import versions_by_digest
 from cluster.ports import tcp_ports
 from cluster.preflight import judge, secrets
-from cluster.preflight.remarks import texts
+from cluster.preflight.remarks import Remark, texts
 from cluster.roles import UNITS
 from cluster.topology import ROLES
 from facts.host import Preflight
 from operations.inventory import command_line, store, the_cluster
 from operations.refusal import refuse_all
-from operations.survey import survey
+from operations.survey import expect, survey
 from pki import StoreError
 
 _begun: set[str] = set()
 _told: set[str] = set()
 _starts_etcd: set[str] = set()
+_judged: dict[int, list[Remark]] = {}  # once for all hosts, by the facts, which `survey` keeps
 
 
 def has_role() -> bool:
@@ -40,6 +43,7 @@ def begin(*, etcd: bool = False) -> None:
         _starts_etcd.add(host.name)
     if host.name not in _begun:
         _begun.add(host.name)
+        expect(Preflight, **_questions())
         check(name="Preflight")
 
 
@@ -47,7 +51,9 @@ def begin(*, etcd: bool = False) -> None:
 def check() -> Iterator[StringCommand]:
     """Read what decides whether each host can be used, and end the run if one cannot; never changes anything."""
     found = facts()
-    remarks = judge(the_cluster(), found)
+    if id(found) not in _judged:
+        _judged[id(found)] = judge(the_cluster(), found)
+    remarks = _judged[id(found)]
     for remark in remarks:
         if remark.weight != "refusal" and remark.text not in _told:
             _told.add(remark.text)
@@ -81,8 +87,14 @@ def _secrets(found: dict[str, Any]) -> list[str]:
 
 def facts() -> dict[str, Any]:
     """The preflight facts of every active host that has a role, read once in each phase."""
-    ports = tuple(sorted(port.number for port in tcp_ports(the_cluster().settings)))
-    return survey(Preflight, ports=ports, units=UNITS)
+    return survey(Preflight, **_questions())
+
+
+@cache
+def _questions() -> dict[str, Any]:
+    settings = the_cluster().settings
+    ports = tuple(sorted(port.number for port in tcp_ports(settings)))
+    return {"ports": ports, "units": UNITS, "known": versions_by_digest(settings)}
 
 
 def record() -> membership.Record | None:

@@ -5,6 +5,8 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 
 from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand
@@ -17,9 +19,9 @@ from facts.packages import Removals, specifications
 from facts.role import RoleState
 from facts.shell import DIRECT, FIND_PROGRAMS, words
 from operations.inventory import the_cluster
-from operations.packages import install_packages, install_programs
+from operations.packages import install
 from operations.preflight import distribution
-from operations.reading import forget, held
+from operations.reading import answering, forget, held
 from operations.refusal import refuse
 from operations.report import announce, arriving
 
@@ -67,8 +69,11 @@ def restart(role: Role, name: str, reason: str) -> Iterator[StringCommand]:
 
 
 def _with_removals(changes: Plan, family: FamilyName) -> Plan:
-    """With the packages that would go if others came; only where others come is the host asked."""
-    if not changes.packages:
+    """With the packages that would go if others came; only where others come is the host asked.
+
+    A run in which none may go need not know: its installation itself refuses them.
+    """
+    if not changes.packages or (state.is_executing and not the_cluster().settings.replace_packages):
         return changes
     going = host.get_fact(Removals, packages=specifications(family, changes.packages), family=family)
     return replace(changes, removes=tuple(going))
@@ -100,6 +105,8 @@ def answer(ready: Mapping[str, str], seconds: int) -> bool:
         ready: by unit, the shell condition that asks the service.
         seconds: how long.
     """
+    if answering(ready):
+        return True
     found = host.get_fact(RoleState, ready=ready, seconds=seconds)
     return all(found["ready"].get(name) for name in ready)
 
@@ -110,23 +117,20 @@ def _commands(role: Role, changes: Plan, family: FamilyName) -> Iterator[StringC
         yield shell("\n".join([program("aside", ASIDE=ASIDE), *keep]))
     if changes.sources:
         yield write_files(changes.sources)
-    if changes.packages:
-        script = install_packages(family, changes.packages, role.packaged_units, changes.removes)
-        yield shell(script, downloads=True)
-    if changes.programs:
-        yield shell(install_programs(changes.programs), downloads=True)
+    if changes.packages or changes.programs:
+        yield shell(install(family, changes, role.packaged_units), downloads=True)
     if changes.files:
         yield write_files(changes.files)
     if changes.gone:
         yield shell(f"rm -f {words(changes.gone)}")
-    yield from map(_repair, changes.before)
+    yield from _repair(changes.before)
     if changes.reload or changes.starts or changes.enable:
         yield shell(" && ".join(_reload(role, changes)))
     if changes.starts:
         yield _start(changes.starts)
     for difference in changes.grants:
         yield from _grant(difference)
-    yield from map(_repair, changes.after)
+    yield from _repair(changes.after)
 
 
 def _grant(difference: Granting) -> Iterator[StringCommand]:
@@ -147,8 +151,10 @@ def shell(script: str, *, downloads: bool = False) -> StringCommand:
     return StringCommand("sh", "-c", QuoteString(f"{environment}; {FIND_PROGRAMS}; {script}"))
 
 
-def _repair(step: Step) -> StringCommand:
-    return shell(step.repair, downloads=step.downloads)
+def _repair(steps: tuple[Step, ...]) -> Iterator[StringCommand]:
+    """One command for all that follow each other, but for what may go through a proxy; the first that fails ends it."""
+    for downloads, listed in groupby(steps, attrgetter("downloads")):
+        yield shell("\n".join(f"(\n{step.repair}\n) || exit 1" for step in listed), downloads=downloads)
 
 
 def write_files(files: tuple[File, ...]) -> StringCommand:

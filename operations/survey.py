@@ -1,6 +1,7 @@
 """The same question to all hosts at once, for decisions that need every answer."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import gevent
@@ -11,6 +12,8 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.context import ctx_host
 
 from cluster.topology import ROLES
+
+_SENDING = 0.01  # seconds in which a question has left for all hosts
 
 _answers: dict[tuple[object, ...], gevent.Greenlet] = {}
 
@@ -34,25 +37,51 @@ def survey(
 
     Hosts are asked with the rights and the shell of the operation at hand (`_sudo=True`), as its own host is.
     """
-    arguments |= _of_operation()
-    key = (fact, groups, repr(each), repr(sorted(arguments.items())), state.is_executing)
-    if key not in _answers:
-        _answers[key] = gevent.spawn(_read, fact, groups, each, arguments)
-    answers: dict[str, Any] = _answers[key].get()
+    answers: dict[str, Any] = _begun(fact, groups, each, arguments).get()
     return answers
 
 
-def _of_operation() -> dict[str, Any]:
+def expect(fact: type[FactBase[Any]], groups: tuple[str, ...] = ROLES, **arguments: Any) -> None:
+    """Begin a survey while the deploy is read, if the run itself comes right after: the hosts answer meanwhile.
+
+    Arguments as for `survey`.
+    """
+    if _phase():
+        _begun(fact, groups, None, arguments)
+        gevent.sleep(_SENDING)
+
+
+def _begun(
+    fact: type[FactBase[Any]],
+    groups: tuple[str, ...],
+    each: Mapping[str, Mapping[str, Any]] | None,
+    arguments: dict[str, Any],
+) -> gevent.Greenlet:
+    arguments |= of_operation()
+    key = (fact, groups, repr(each), repr(sorted(arguments.items())), _phase())
+    if key not in _answers:
+        _answers[key] = gevent.spawn(_read, fact, groups, each, arguments)
+    return _answers[key]
+
+
+def _phase() -> bool:
+    """Whether what is asked now is what changes are made by; a plan is looked at first, for as long as one likes."""
+    return state.is_executing or not state.should_check_for_changes()
+
+
+def of_operation() -> dict[str, Any]:
     """pyinfra's arguments that the operation was given; what a host's data says is that host's own affair."""
     given: Mapping[str, Any] = host.current_op_global_arguments or {}
-    return {n: given[n] for n in CONNECTOR_ARGUMENT_KEYS if n in given and given[n] != _by_itself(n)}
+    usual = _by_itself(ctx_host.get())
+    return {n: given[n] for n in CONNECTOR_ARGUMENT_KEYS if n in given and given[n] != usual[n]}
 
 
-def _by_itself(argument: str) -> Any:
-    """What one of pyinfra's arguments is on the host at hand where the deploy does not give it."""
-    meta, config = all_argument_meta[argument], state.config
-    value = host.data.get(argument, meta.default(config))
-    return meta.handler(config, value) if meta.handler else value
+@cache
+def _by_itself(there: Any) -> dict[str, Any]:
+    """What pyinfra's arguments are on a host where the deploy does not give them."""
+    metas = {n: all_argument_meta[n] for n in CONNECTOR_ARGUMENT_KEYS}
+    values = {n: there.data.get(n, meta.default(state.config)) for n, meta in metas.items()}
+    return {n: meta.handler(state.config, values[n]) if meta.handler else values[n] for n, meta in metas.items()}
 
 
 def ask_one(names: Iterable[str], fact: type[FactBase[Any]], **arguments: Any) -> Any:
@@ -66,8 +95,8 @@ def ask_one(names: Iterable[str], fact: type[FactBase[Any]], **arguments: Any) -
     Returns:
         The answer; None where none of them can be reached.
     """
-    arguments |= _of_operation()
-    key = (fact, tuple(names), repr(sorted(arguments.items())), state.is_executing)
+    arguments |= of_operation()
+    key = (fact, tuple(names), repr(sorted(arguments.items())), _phase())
     if key not in _answers:
         _answers[key] = gevent.spawn(_read_one, tuple(names), fact, arguments)
     return _answers[key].get()

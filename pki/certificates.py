@@ -5,7 +5,8 @@ Pure functions of their arguments and the clock; files are pki.store's.
 
 import base64
 import ipaddress
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -50,8 +51,26 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+_ahead: dict[str, deque[Callable[[], PrivateKey]]] = defaultdict(deque)
+
+
 def generate_key(key_type: str) -> PrivateKey:
-    """A new private key of `key_type`, one of KEY_TYPES."""
+    """A new private key of `key_type`, one of KEY_TYPES: one that was begun ahead, if there is one."""
+    return _ahead[key_type].popleft()() if _ahead[key_type] else make_key(key_type)
+
+
+def have_ahead(key_type: str, keys: Iterable[Callable[[], PrivateKey]]) -> None:
+    """Have the next keys of `key_type` be those that somebody has begun to make.
+
+    Args:
+        key_type: their kind.
+        keys: for each, what waits for it and returns it; each is called at most once.
+    """
+    _ahead[key_type].extend(keys)
+
+
+def make_key(key_type: str) -> PrivateKey:
+    """A new private key of `key_type`, made here and now."""
     if key_type == "rsa-2048":
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
     if key_type == "ecdsa-p256":

@@ -16,6 +16,7 @@ from cluster.shell import program
 
 CONFIG = "/etc/etcd/etcd.conf"
 RUNTIME = "/run/etcd"  # etcd runs as its own user, which cannot read root's keys
+_GRANTED = "/var/lib/container-cloud/etcd.grants"  # what its users may do, as of etcd's own count of such changes
 _READ = (CONFIG, *(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key")))
 HISTORY = "5m"  # as long as the API server itself would keep it: watches that break off go on within it
 
@@ -159,16 +160,17 @@ def _grants(cluster: Cluster) -> Grants:
         ETCD_FLANNEL: (_below(f"{cluster.settings.flannel_etcd_prefix}/"),),
     }
     urls = cluster.etcd_client_urls
-    read = program("etcd-grants", USERS=" ".join(users), ROLES=" ".join(users.values()), URLS=" ".join(urls))
+    who = {"USERS": " ".join(users), "ROLES": " ".join(users.values()), "URLS": " ".join(urls)}
+    functions = program("etcd-grants", **who, RECORD=_GRANTED)
     return Grants(
         "give etcd's clients their own users",
-        etcdctl(read),
+        etcdctl(f"{functions}read_grants"),
         wanted=(
             *(f"user {user} role {role}" for user, role in users.items()),
             *(f"role {role} readwrite {keys}" for role, granted in ranges.items() for keys in granted),
             *(f"authentication at {url}" for url in urls),
         ),
-        change=etcdctl(program("etcd-grant")),
+        change=etcdctl(functions + program("etcd-grant")),
     )
 
 

@@ -1,6 +1,7 @@
 """A host made ready for any role: repositories, names, kernel settings, firewall, swap, time."""
 
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Mapping
 
 from cluster.desired import File, Package, Role, Step
 from cluster.distributions import Distribution
@@ -93,15 +94,20 @@ def _modules() -> Step:
 
 
 def _sysctls() -> Step:
-    wanted = " && ".join(f'[ "$(cat /proc/sys/{k.replace(".", "/")})" = {v} ]' for k, v in SYSCTLS.items())
-    return Step("set kernel parameters", wanted, f"sysctl -q -p {SYSCTL_FILE}", follows=(SYSCTL_FILE,))
+    return Step("set kernel parameters", are_set(SYSCTLS), f"sysctl -q -p {SYSCTL_FILE}", follows=(SYSCTL_FILE,))
+
+
+def are_set(parameters: Mapping[str, str]) -> str:
+    """A condition: the kernel's parameters have these values."""
+    files = " ".join(f"/proc/sys/{name.replace('.', '/')}" for name in parameters)
+    return f'[ "$(cat {files})" = {shlex.quote(chr(10).join(parameters.values()))} ]'
 
 
 def _firewall() -> Step:
     units = "firewalld.service ufw.service"
     return Step(
         "stop and disable the firewall",
-        f"! systemctl is-active {units} | grep -qx active && ! systemctl is-enabled {units} | grep -qx enabled",
+        f"! systemctl show -p ActiveState,UnitFileState {units} | grep -Eqx '.*=(active|enabled)'",
         f"for u in {units}; do systemctl cat $u >/dev/null 2>&1 || continue; "
         "systemctl disable --now $u; done; ! command -v ufw >/dev/null || ufw --force disable",
     )

@@ -6,6 +6,7 @@ from cluster.formats import HEADER
 from cluster.program_fields import Field
 from cluster.releases import CURRENT
 from cluster.roles.configuration import TLS_CIPHERS, TLS_MINIMUM, document
+from cluster.roles.host import are_set
 from cluster.settings import Cluster, Host, Settings
 
 CONFIG = "/etc/kubernetes/kubelet.yaml"
@@ -28,9 +29,8 @@ def kernel(settings: Settings) -> tuple[tuple[File, ...], tuple[Step, ...]]:
     if settings.kubernetes_version not in CURRENT or not settings.protect_kernel_defaults:
         return (), ()
     text = HEADER + "".join(f"{name} = {value}\n" for name, value in KERNEL.items())
-    wanted = " && ".join(f'[ "$(cat /proc/sys/{k.replace(".", "/")})" = {v} ]' for k, v in KERNEL.items())
     # Not whenever the file is written: what is set already need not be, nor can it be where the kernel is another's.
-    step = Step("set the kernel parameters that the kubelet wants", wanted, f"sysctl -q -p {KERNEL_FILE}")
+    step = Step("set the kernel parameters that the kubelet wants", are_set(KERNEL), f"sysctl -q -p {KERNEL_FILE}")
     return (File(KERNEL_FILE, text),), (step,)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from cluster.api import KUBECONFIG
 from cluster.certificates import KUBERNETES_PKI
 from cluster.desired import RECORD_DIRECTORY, File, Unit, recorder
 from cluster.formats import arguments, environment_file, kubeconfig
@@ -13,7 +14,6 @@ from cluster.settings import Cluster, Host, Settings
 
 DIRECTORY = "/etc/kubernetes"
 COMMON = f"{DIRECTORY}/config"
-KUBECONFIG = f"{DIRECTORY}/kubeconfig"
 KUBECTL_CACHE = (
     f"{RECORD_DIRECTORY}/kubectl"  # what kinds there are, so that looking leaves nothing in a home directory
 )

@@ -1,5 +1,6 @@
 """A master: API server, controller manager and scheduler."""
 
+from cluster.api import KUBECONFIG, api
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
 from cluster.desired import File, Grants, Role, Unit
 from cluster.distributions import Distribution
@@ -9,7 +10,6 @@ from cluster.releases import CURRENT, choose
 from cluster.roles import hardening
 from cluster.roles.kubernetes import (
     DIRECTORY,
-    KUBECONFIG,
     KUBECTL_CACHE,
     common_file,
     component,
@@ -259,10 +259,9 @@ def _loop(
 def _kubelet_access() -> Grants:
     """The API server's certificate is nobody until it is bound to what it needs of kubelets."""
     role = "system:kubelet-api-admin"
-    path = f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{KUBELET_BINDING}"
     return Grants(
         "let the API server call the kubelets",
-        program("binding", KUBECONFIG=KUBECONFIG, BINDING=path).rstrip(),
+        api(program("binding", BINDING=KUBELET_BINDING)),
         wanted=(f"ClusterRole {role}", f"User {KUBELET_CLIENT}"),
         # Whatever differs: a binding to another role is made anew, and who is too many leaves.
         change=f"{KUBECTL} create clusterrolebinding {KUBELET_BINDING} --clusterrole={role} --user={KUBELET_CLIENT} "

@@ -1,5 +1,6 @@
 """A node: kubelet and kube-proxy."""
 
+from cluster.api import KUBECONFIG
 from cluster.certificates import KUBERNETES_PKI
 from cluster.desired import File, Package, Role, Unit
 from cluster.formats import arguments, environment_file
@@ -11,7 +12,6 @@ from cluster.roles import kubelet
 from cluster.roles.configuration import document
 from cluster.roles.kubernetes import (
     DIRECTORY,
-    KUBECONFIG,
     common_file,
     component,
     flags,

@@ -1,6 +1,8 @@
 """Every role of one host."""
 
-from cluster.desired import File, Role
+from dataclasses import replace
+
+from cluster.desired import File, Role, software
 from cluster.distributions import Distribution
 from cluster.machine import Machine
 from cluster.roles.containerd import containerd_role
@@ -43,6 +45,13 @@ def services(
     if host.is_node:
         roles.append(node_role(cluster, host, machine, certificates))
     return roles
+
+
+def prepared(cluster: Cluster, host: Host, machine: Machine) -> Role:
+    """What every host gets, whatever its roles, and the software of all of these: fetched and installed at once."""
+    own = host_role(cluster, machine)
+    every = software([own, *services(cluster, host, machine)])
+    return replace(own, packages=every.packages, programs=every.programs, packaged_units=every.packaged_units)
 
 
 def all_roles(

@@ -7,6 +7,7 @@ key is in one file, which is handled as every other key; the unit puts the two t
 import hashlib
 from dataclasses import dataclass
 
+from cluster.api import api
 from cluster.certificates import SECRETS_KEY
 from cluster.desired import File, Step
 from cluster.formats import yaml_file
@@ -59,7 +60,7 @@ class AtRest:
         """
         way = "migrated" if settings.kubernetes_version in MIGRATES_STORAGE else "replaced"
         how = "encrypted" if self.encrypted else "in the clear"
-        functions = program("secrets", KUBECTL=kubectl, RECORD=self._record(), PATIENCE=_PATIENCE)
+        functions = api(program("secrets", KUBECTL=kubectl, RECORD=self._record(), PATIENCE=_PATIENCE)) + "\n"
         forget = Step("forget that Secrets are stored otherwise", f"{functions}! others", f"{functions}forget")
         rewrite = Step(
             f"rewrite Secrets, so that etcd holds them {how}",

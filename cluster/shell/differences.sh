@@ -1,13 +1,14 @@
 #!/bin/sh
-# What applying the objects on standard input would change, as the API server's own dry run answers.
+# What applying the objects on standard input would change, as the API server's own dry run answers. Behind api.sh.
 # Standard input: an object a line, as JSON, behind "object " or "secret ".
 # KUBECTL, APPLY: the beginnings of command lines, to be evaluated; MANAGER: whom the server notes as an object's.
+# PATHS: where the API server has the objects, "," between them; "": kubectl finds them itself.
 # MANAGERS, SECRET: templates of who manages an object, and of what of a Secret decides whether it changes.
 # shellcheck disable=SC2154
 eval "kubectl() { $KUBECTL \"\$@\"; }"
 eval "dry_run() { $KUBECTL $APPLY --dry-run=server -o \"\$@\"; }"
 
-kubectl get --raw /readyz >/dev/null 2>&1 || { echo silent; exit 0; }
+api 3 /readyz >/dev/null || { echo silent; exit 0; }
 exec 3>&1
 objects=
 
@@ -41,7 +42,10 @@ while IFS=' ' read -r what body; do
 done
 
 [ -n "$objects" ] || exit 0
-printf '%s' "$objects" | kubectl get --ignore-not-found -f - -o json 2>/dev/null
+case $PATHS in
+'') printf '%s' "$objects" | kubectl get --ignore-not-found -f - -o json 2>/dev/null ;;
+*) api 10 "/{$PATHS}" ;;
+esac
 echo
 echo wanted
 errors=$(printf '%s' "$objects" | dry_run json 2>&1 >&3)

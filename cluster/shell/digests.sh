@@ -3,8 +3,7 @@
 # placed with it; else its own SHA-256.
 # A file that is known by size, change time and inode is not read; one restored from an image is, once a question.
 digests() {  # PATH...
-    for path; do
-        known=$(stat -c '%s:%Z:%i' "$path" 2>/dev/null) || continue
+    stat -c '%s:%Z:%i %n' "$@" 2>/dev/null | while read -r known path; do
         digest='' as='' of='' own=''
         [ ! -r "$RECORDS/${path##*/}" ] || read -r digest as of own <"$RECORDS/${path##*/}"
         if [ "$of" != "$path" ] || [ "$as" != "$known" ]; then

@@ -1,7 +1,12 @@
-#!/bin/sh
+# shellcheck shell=sh
 # Who may do what in etcd, a line each: all of the users in USERS, who else has one of ROLES, what those roles allow,
-# and which of the members at URLS ask clients who they are. Fails where etcd does not say.
-listed=$(e user list 2>/dev/null) || exit 1
+# and which of the members at URLS ask clients who they are.
+# etcd (since 3.5) counts the changes of its users and roles: what they were at a count is kept in RECORD.
+
+# shellcheck disable=SC2329  # called by what follows, as are those below
+count() {
+    e auth status -w json 2>/dev/null | sed -n "s|.*\"cluster_id\":\([0-9]*\).*\"authRevision\":\([0-9]*\).*|\1 \2 $USERS/$ROLES|p"
+}
 
 roles_of() {  # USER
     has=$(e user get "$1" 2>/dev/null) || { echo unread && return; }
@@ -19,26 +24,50 @@ rights_of() {  # ROLE
         END { for (range in may) print "role " role " " may[range] " " range }'
 }
 
-# The HTTP gateway carries no client identity: it may read only while authentication is off.
-asks_who() {  # URL
-    curl -s --max-time 5 --cacert "$PKI/ca.crt" --cert "$PKI/root.crt" --key "$PKI/root.key" "$1/v3/kv/range" \
-        -d '{"key":"AA=="}' | grep -q '"header"' || echo "authentication at $1"
-}
-
-told=$(
-    while IFS= read -r user; do
-        [ -z "$user" ] || roles_of "$user" &
-    done <<END
+# Fails where etcd does not say.
+# shellcheck disable=SC2329
+granted() {
+    listed=$(e user list 2>/dev/null) || return 1
+    told=$(
+        while IFS= read -r user; do
+            [ -z "$user" ] || roles_of "$user" &
+        done <<END
 $listed
 END
-    for role in $ROLES; do
-        # root's may everything, whatever it is given; some releases say so.
-        [ "$role" = root ] || rights_of "$role" &
-    done
+        for role in $ROLES; do
+            # root's may everything, whatever it is given; some releases say so.
+            [ "$role" = root ] || rights_of "$role" &
+        done
+        wait
+    )
+    printf '%s\n' "$told"
+    ! printf '%s\n' "$told" | grep -qx unread
+}
+
+# shellcheck disable=SC2329
+remember() {
+    counted=$(count)
+    [ -n "$counted" ] && held=$(granted) && printf '%s\n' "$counted" "$held" >"$RECORD.new" && mv -f "$RECORD.new" "$RECORD"
+}
+
+# shellcheck disable=SC2329
+known() {
+    counted=$(count)
+    [ -n "$counted" ] && [ "$(head -n 1 "$RECORD" 2>/dev/null)" = "$counted" ] && sed 1d "$RECORD"
+}
+
+# The HTTP gateway carries no client identity: it may read only while authentication is off.
+# shellcheck disable=SC2329
+open_to_all() {  # URL
+    curl -s --max-time 5 --cacert "$PKI/ca.crt" --cert "$PKI/root.crt" --key "$PKI/root.key" "$1/v3/kv/range" \
+        -d '{"key":"AA=="}' | grep -q '"header"'
+}
+
+# shellcheck disable=SC2329
+read_grants() {
+    known || granted || exit 1
     for url in $URLS; do
-        asks_who "$url" &
+        open_to_all "$url" || echo "authentication at $url" &
     done
     wait
-)
-printf '%s\n' "$told"
-! printf '%s\n' "$told" | grep -qx unread
+}

@@ -10,7 +10,13 @@ missing() {  # NAME...
     docker) for name; do docker image inspect "$name" >/dev/null 2>&1 || echo "$name"; done ;;
     containerd)
         there=$(ctr -n k8s.io images list -q) || return 1
-        for name; do printf '%s\n' "$there" | grep -qxF "$name" || echo "$name"; done
+        for name; do
+            case "
+$there
+" in *"
+$name
+"*) ;; *) echo "$name" ;; esac
+        done
         ;;
     esac
 }

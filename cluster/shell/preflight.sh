@@ -1,8 +1,10 @@
 #!/bin/sh
-# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing.
+# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing. Behind api.sh.
 #
-# PORTS  TCP ports whose listeners matter
-# UNITS  services that a run manages, without ".service"
+# PORTS    TCP ports whose listeners matter
+# UNITS    services that a run manages, without ".service"
+# KNOWN    versions of programs by the digest of their release file, DIGEST=VERSION each
+# RECORDS  what is known of installed release files
 
 ID='' ID_LIKE='' VERSION_ID='' PRETTY_NAME=''
 # shellcheck disable=SC1091
@@ -15,30 +17,38 @@ for manager in apt-get dnf yum; do
     ! command -v $manager >/dev/null || echo "manager=$manager"
 done
 uid=$(id -u)
-echo "architecture=$(uname -m)"
-echo "kernel=$(uname -r)"
+uname -n -r -m | {
+    read -r name kernel architecture
+    printf '%s\n' "hostname=$name" "kernel=$kernel" "architecture=$architecture"
+}
 echo "uid=$uid"
-echo "init=$(cat /proc/1/comm)"
-echo "hostname=$(uname -n)"
-echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
+read -r init </proc/1/comm
+echo "init=$init"
+machine=''
+[ ! -r /etc/machine-id ] || read -r machine </etc/machine-id
+echo "machine_id=$machine"
+# One that is as it was installed from a known release file need not be asked.
+version() {  # PROGRAM
+    digest='' as='' of=''
+    [ ! -r "$RECORDS/${1##*/}" ] || read -r digest as of _ <"$RECORDS/${1##*/}"
+    for each in $([ "$of" != "$1" ] || [ "$as" != "$(stat -c '%s:%Z:%i' "$1")" ] || echo "$KNOWN"); do
+        [ "${each%=*}" != "$digest" ] || { echo "${each#*=}" && return; }
+    done
+    timeout 10 "$1" --version 2>/dev/null </dev/null | sed -n 's/^Kubernetes v//p; s/^etcd Version: //p'
+}
+versions() {  # UNIT...
+    systemctl show -p ExecStart "$@" 2>/dev/null | sed -n 's/.*path=\([^ ;]*\).*/\1/p' | while read -r program; do
+        version "$program"
+    done
+}
 if [ -e /etc/kubernetes/ca/ca.crt ]; then
     echo installed=1
-    systemctl show -p ExecStart kube-apiserver kubelet 2>/dev/null | sed -n 's/.*path=\([^ ;]*\).*/\1/p' |
-        while read -r program; do
-            echo "kubernetes=$(timeout 10 "$program" --version 2>/dev/null </dev/null)"
-        done
+    versions kube-apiserver kubelet | sed 's/^/kubernetes=/'
 fi
-if [ -e /var/lib/container-cloud/etcd.lived ]; then
-    systemctl show -p ExecStart etcd 2>/dev/null | sed -n 's/.*path=\([^ ;]*\).*/\1/p' | while read -r program; do
-        timeout 10 "$program" --version 2>/dev/null </dev/null | sed -n 's/^etcd Version: /etcd_version=/p'
-    done
-fi
+[ ! -e /var/lib/container-cloud/etcd.lived ] || versions etcd | sed 's/^/etcd_version=/'
 # Where services are that pods know the address of. A node has no kubectl.
-for service in default/kubernetes kube-system/kube-dns; do
-    kubectl --kubeconfig=/etc/kubernetes/kubeconfig --request-timeout=3s get --raw \
-        "/api/v1/namespaces/${service%/*}/services/${service#*/}" 2>/dev/null </dev/null |
-        sed -n "s|.*\"clusterIP\":\"\([0-9.]*\)\".*|service=${service#*/} \1|p"
-done
+command -v kubectl >/dev/null && api 3 "/api/v1/namespaces/{default/services/kubernetes,kube-system/services/kube-dns}" |
+    sed -n 's|.*"metadata":{"name":"\([^"]*\)".*"clusterIP":"\([0-9.]*\)".*|service=\1 \2|p'
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
 [ ! -r /etc/kubernetes/ca/secrets.key ] || echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
@@ -49,9 +59,17 @@ systemctl list-units --no-legend --state=active systemd-timesyncd.service chrony
     sed -n 's/^ *\(firewalld\|ufw\)\.service .*/firewall=\1/p; t; s/^ *\([^ ]*\)\.service .*/time_service=\1/p'
 
 # The network as it is: interfaces, addresses, routes, resolvers, and where whoever sent this comes from.
-ip -o link show 2>/dev/null | sed 's/^/link=/'
-ip -o -4 addr show 2>/dev/null | sed 's/^/address=/'
-ip -4 route show table all 2>/dev/null | grep -Ev '^(local|broadcast|multicast) ' | head -n 1000 | sed 's/^/route=/'
+{
+    ip -o link show
+    echo
+    ip -o -4 addr show
+    echo
+    ip -4 route show table all
+} 2>/dev/null | awk '
+    /^$/ { part++; next }
+    !part { print "link=" $0 }
+    part == 1 { print "address=" $0 }
+    part == 2 && !/^(local|broadcast|multicast) / && routes++ < 1000 { print "route=" $0 }'
 servers() {
     sed -n "s/^[[:space:]]*nameserver[[:space:]]\{1,\}\([^[:space:]]*\).*/$1=\1/p" "$2"
 }
@@ -65,7 +83,8 @@ if [ -e /run/systemd/resolve/resolv.conf ]; then
 fi
 # sudo takes SSH_CONNECTION away: one of the processes above still has it.
 client() {
-    process=$$ steps=0
+    process=$$ steps=0 from=${SSH_CONNECTION:-}
+    [ -z "$from" ] || process=0
     while [ "${process:-0}" -gt 1 ] && [ $steps -lt 12 ]; do
         from=$(tr '\0' '\n' <"/proc/$process/environ" | sed -n 's/^SSH_CONNECTION=//p')
         [ -z "$from" ] || break

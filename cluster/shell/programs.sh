@@ -17,8 +17,8 @@ end() {
 }
 
 # The record: the digest that is wanted, by what the file is known for as it was placed, and its own SHA-256.
-place() {  # FILE PATH DIGEST
-    own=$(sha256sum <"$1" | cut -c1-64) && chown root:root "$1" && chmod 755 "$1" && mv -f "$1" "$2" &&
+place() {  # FILE PATH DIGEST [OWN]: if the file's own is known
+    own=${4:-$(sha256sum <"$1" | cut -c1-64)} && chown root:root "$1" && chmod 755 "$1" && mv -f "$1" "$2" &&
         echo "$3 $(stat -c '%s:%Z:%i' "$2") $2 $own" >"$RECORDS/${2##*/}"
 }
 
@@ -26,7 +26,9 @@ fetch() (  # URL DIGEST PATH
     rm -f "$3".new.*
     new=$3.new.$$
     trap 'rm -f "$new"' EXIT
-    { download "$1" "$2" "$new" && place "$new" "$3" "$2"; } || touch "$failed"
+    verified=''
+    [ ${#2} != 64 ] || verified=$2
+    { download "$1" "$2" "$new" && place "$new" "$3" "$2" "$verified"; } || touch "$failed"
 )
 
 place_all() {  # PATH...

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Rewriting every Secret as the API server stores it now. What remembers that it was done is an empty Secret in
-# kube-system with a label: "begun", then "done".
+# kube-system with a label: "begun", then "done". Behind api.sh.
 #
 # KUBECTL  the administrator's kubectl    RECORD  its name, which is that of the way Secrets are stored; "": not known
 # PATIENCE seconds to wait at most
@@ -9,7 +9,7 @@ PLACE=/api/v1/namespaces/kube-system/secrets
 MIGRATIONS=/apis/storagemigration.k8s.io/v1/storageversionmigrations
 
 # Looking waits for no API server whose etcd is away.
-look() { $KUBECTL --request-timeout=3s get --raw "$1" 2>/dev/null; }
+look() { api 3 "$1"; }
 
 names() {
     look "$PLACE?labelSelector=$LABEL" |

@@ -6,11 +6,11 @@
 # that lack one of the three.
 broken() {
     {
-        ip -4 route show root "$NETWORK" | sed -n "s/.* via \([^ ]*\) dev $DEVICE .*/route \1/p"
-        ip -4 neigh show dev "$DEVICE" nud permanent | sed -n 's/^\([^ ]*\) lladdr \([^ ]*\).*/gateway \1 \2/p'
-        bridge fdb show dev "$DEVICE" | sed -n 's/^\([^ ]*\) dst .*/device \1/p'
-    } | awk '
-        $1 == "route" { routes[$2] } $1 == "gateway" { devices[$2] = $3 } $1 == "device" { known[$2] }
+        ip -4 route show root "$NETWORK"
+        ip -4 neigh show dev "$DEVICE" nud permanent
+        bridge fdb show dev "$DEVICE"
+    } | awk -v device="$DEVICE" '
+        $2 == "via" && $5 == device { routes[$3] } $2 == "lladdr" { devices[$1] = $3 } $2 == "dst" { known[$1] }
         END {
             for (g in routes) if (!(g in devices)) print g
             for (g in devices) if (!(g in routes) || !(devices[g] in known)) print g

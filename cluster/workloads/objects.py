@@ -28,6 +28,41 @@ SCALED = {
     **dict.fromkeys(("sts", "statefulset", "statefulsets"), "StatefulSet"),
 }
 
+# Where the API server has objects, by kind as kubectl writes it.
+_RBAC = "apis/rbac.authorization.k8s.io/v1/"
+PATHS = {
+    **{kind: (f"api/v1/namespaces/{{}}/{kind}s",) for kind in ("configmap", "secret", "service", "serviceaccount")},
+    "deployment": ("apis/apps/v1/namespaces/{}/deployments",),
+    "poddisruptionbudget": tuple(f"apis/policy/{v}/namespaces/{{}}/poddisruptionbudgets" for v in ("v1", "v1beta1")),
+    "rolebinding": (f"{_RBAC}namespaces/{{}}/rolebindings",),
+    **{kind: (f"{_RBAC}{kind}s",) for kind in ("clusterrole", "clusterrolebinding")},
+    "apiservice": ("apis/apiregistration.k8s.io/v1/apiservices",),
+}
+
+
+def paths(resource: str, namespace: str) -> tuple[str, ...]:
+    """Where the API server has an object, by release.
+
+    Args:
+        resource: as kubectl writes it: "service/nginx".
+        namespace: where it is, if it is of a kind that has one.
+
+    Raises:
+        ValueError: for another kind than those of PATHS.
+    """
+    kind, _, name = resource.partition("/")
+    if kind not in PATHS:
+        raise ValueError(f"{resource}: with applied = True, write one of {', '.join(PATHS)}")
+    return tuple(f"{place.format(namespace)}/{name}" for place in PATHS[kind])
+
+
+def path(o: "Object") -> str | None:
+    """Where the API server has an object; None for a kind that is not among PATHS in this version."""
+    places = PATHS.get(o.kind.lower(), ())
+    version = o.body["apiVersion"]
+    group = f"apis/{version}/" if "/" in version else f"api/{version}/"
+    return next((f"{place.format(o.place)}/{o.name}" for place in places if place.startswith(group)), None)
+
 
 @dataclass(frozen=True)
 class Object:

@@ -48,7 +48,7 @@ def test_dry_run_on_bare_hosts_changes_nothing(lab: Lab, tmp_path: Path) -> None
 def test_a_killed_run_is_finished_by_the_next(lab: Lab) -> None:
     """Killed while it installs, then again while it starts services; the third run ends where any run would."""
     program = str(Path(sys.executable).with_name("pyinfra"))
-    for operation, seconds in (("Install software", 4), ("Container runtime", 1)):
+    for operation, seconds in (("Prepare the host", 6), ("Container runtime", 1)):
         running = subprocess.Popen(
             [*network.enter(), program, "-y", "lab/inventory.py", "deploys/cluster.py"], cwd=REPOSITORY, text=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
@@ -266,8 +266,7 @@ def test_no_package_goes_unless_the_settings_say_so(cluster: Lab) -> None:
     for how in ("--dry", "-y"):
         done = cluster.pyinfra(how, "lab/inventory.py", "deploys/node.py")
         assert done.code == 1
-        assert "installing socat would remove socat-of-theirs. " in done.err
-        assert 'replace_packages = ["socat-of-theirs"]' in done.err
+        assert "would remove socat-of-theirs" in done.err and "replace_packages" in done.err
         assert cluster.ssh("node1", "dpkg-query -W -f '${Status}' socat-of-theirs") == "install ok installed"
     assert as_announced(cluster, "node", "--data", 'replace_packages=["socat-of-theirs"]') == {
         "node1": ["remove socat-of-theirs (in the way of socat)", "install socat"]

@@ -19,6 +19,7 @@ from cluster.distributions import TABLE, Distribution
 from cluster.machine import Machine
 from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
+from facts.bundle import Several
 from facts.role import RoleState
 from operations import inventory
 from pki import Store
@@ -138,6 +139,8 @@ class Run:
 
     def _answers_of(self, host: str) -> Callable[..., Any]:
         def get_fact(fact: type[FactBase], **arguments: Any) -> Any:
+            if fact is Several:
+                return {name: get_fact(each, **given) for name, (each, given) in arguments["questions"].items()}
             own = {name: value for name, value in arguments.items() if not name.startswith("_")}
             inspect.signature(getattr(fact, "fact", fact)().command).bind(**own)
             self.asked.append((host, fact, arguments))
@@ -159,7 +162,7 @@ class Run:
         executing: bool = True,
         obey: Callable[[StringCommand], None] = lambda command: None,
     ) -> list[StringCommand]:
-        """The commands an operation yields on a host, in the phase that changes things or in a dry run.
+        """The commands an operation, or a part of one, yields on a host, in the phase that changes things or a dry run.
 
         Each is handed to `obey` before the operation goes on, as a host would have carried it out by then.
         """
@@ -167,7 +170,7 @@ class Run:
         this = self.inventory.get_host(host)
         commands = []
         with ctx_state.use(self.state), ctx_inventory.use(self.inventory), ctx_host.use(this):
-            for command in operation._inner(*arguments):
+            for command in getattr(operation, "_inner", operation)(*arguments):
                 obey(command)
                 commands.append(command)
         if commands and executing:

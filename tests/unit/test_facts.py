@@ -74,6 +74,7 @@ class Bare:
             ("program", called),
             ("etcdctl", "etcdctl.sh; {}".format),
             ("holding", "etcd-held.sh".format),
+            ("api", lambda shell="": f"api.sh; {shell}"),
         ):
             if hasattr(module, name):
                 self.command = patch.object(module, name, stands)(self.command)

@@ -1,6 +1,7 @@
-"""What the facts on workloads ask, run by `sh` against a kubectl that is made up: what reaches it, and what leaves."""
+"""What the facts on workloads ask, run by `sh` against a server that is made up: what reaches it, and what leaves."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +17,13 @@ from cluster.workloads.objects import Manifest
 from facts.base import MARK
 from facts.workloads import MANAGER, Controllers, Differences, Pods, Present, asked, stream
 
-# It answers from state.json beside it: whether the server is ready, the objects that are there by what one asks for,
-# what the server says against objects by their name, and what it fails to answer. It notes what it was called with.
+# It answers whether the server is ready, from state.json beside it.
+CURL = """\
+#!/bin/sh
+grep -q '"ready": true' "${0%/*}/state.json"
+"""
+# It answers from there, too: the objects that are there by what one asks for, what the server says against objects by
+# their name, and what it fails to answer. It notes what it was called with.
 KUBECTL = f"""\
 #!{sys.executable} -IS
 import json, pathlib, sys
@@ -28,8 +34,6 @@ words = sys.argv[1:]
 given = [json.loads(line) for line in sys.stdin.read().splitlines()] if "-f" in words else []
 with (here / "called").open("a") as log:
     log.write(json.dumps(words) + "\\n")
-if "--raw" in words:
-    sys.exit(0 if state["ready"] else "The connection to the server was refused")
 failing = [word for word in words if word in state["failing"]]
 if failing:
     sys.exit("error: the server doesn't have a resource type " + failing[0])
@@ -77,7 +81,10 @@ class Server:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "kubectl"
         self.path.write_text(KUBECTL)
-        self.path.chmod(0o755)
+        curl = directory / "curl"
+        curl.write_text(CURL)
+        for program in (self.path, curl):
+            program.chmod(0o755)
         self.state: dict[str, Any] = {"ready": True, "there": {}, "refused": {}, "failing": [], "notes_managers": True}
 
     @property
@@ -106,6 +113,9 @@ class Server:
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server(tmp_path)
     monkeypatch.setattr("facts.workloads.KUBECTL", str(made.path))
+    (tmp_path / "kubeconfig").touch()
+    monkeypatch.setattr("cluster.api.KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return made
 
 
@@ -145,7 +155,7 @@ def test_a_server_that_does_not_answer_is_asked_nothing_else(server: Server) -> 
     server.state["ready"] = False
     answer, _ = server.ask(Differences, read([body(), body("Secret")]))
     assert answer == {"answers": False, "errors": [], "objects": {}}
-    assert [words[-2:] for words in server.called] == [["--raw", "/readyz"]]
+    assert server.called == []
 
 
 def test_objects_as_they_are_changed_and_new(server: Server) -> None:
@@ -314,7 +324,7 @@ def test_controllers_by_name_and_by_label_are_one_answer(server: Server) -> None
     there(server, "rc/a", "replicationcontrollers,deployments,statefulsets,daemonsets/b")
     answer, _ = server.ask(Controllers, names=["rc/a"], labels={"app": "x"}, namespace="shop")
     assert list(answer["controllers"]) == ["ReplicationController a", "ReplicationController b"]
-    _, by_name, by_label = server.called  # behind the question whether it is ready
+    by_name, by_label = server.called
     assert "-l" not in by_name and by_label[by_label.index("-l") + 1] == "app=x"
     assert all(words[words.index("-n") + 1] == "shop" for words in (by_name, by_label))
 
@@ -356,7 +366,7 @@ def test_which_objects_are_there(server: Server) -> None:
 def test_which_objects_are_there_of_a_server_that_does_not_answer(server: Server) -> None:
     server.state["ready"] = False
     assert server.ask(Present, resources=["rc/a"])[0] == {"answers": False, "present": [], "errors": []}
-    assert len(server.called) == 1
+    assert server.called == []
 
 
 def test_a_warning_is_no_object(server: Server) -> None:

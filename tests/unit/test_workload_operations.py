@@ -168,10 +168,12 @@ class Server:
                 }  # fmt: skip
         return {name: p for name, p in found.items() if selects(labels or {}, p["labels"])}
 
-    def about_differences(self, _stdin: Any, namespace: str | None = None) -> dict[str, Any]:
+    def about_differences(
+        self, _stdin: Any = (), namespace: str | None = None, objects: str = "", paths: Any = ()
+    ) -> dict[str, Any]:
         if not self.answers:
             return {"answers": False, "errors": [], "objects": {}}
-        bodies = [json.loads(line.split(" ", 1)[1]) for line in _stdin]
+        bodies = [json.loads(line.split(" ", 1)[1]) for line in _stdin or objects.splitlines()]
         names = [label(b["kind"], b["metadata"]["name"], b["metadata"].get("namespace") or namespace) for b in bodies]
         known = {n: {"exists": n in self.objects, "changes": self.changes.get(n, [])} for n in names}
         for (place, name), c in self.controllers.items():
@@ -1390,6 +1392,11 @@ def test_without_cluster_dns_ours_goes_and_only_ours(
     assert said_of(commands)[0].startswith("-n kube-system delete service/kube-dns deployment/coredns ")
     assert deploy.lines == ["delete service/kube-dns", "delete deployment/coredns"]
     assert deploy.asked(Present)[0]["applied"] is True
+
+
+def test_whose_an_object_is_can_be_told_of_some_kinds(deploy: Deploy) -> None:
+    (reason,) = deploy.refuses(kubernetes.absent, ["service/a", "job/b"], applied=True)
+    assert reason.startswith("job/b: with applied = True, write one of configmap, ")
 
 
 @pytest.mark.usefixtures("forget")
