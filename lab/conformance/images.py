@@ -115,9 +115,11 @@ def _made(programs: Mapping[str, Path], sources: Path, scratch: Path) -> dict[st
     """
     debian = images.unpacked(_PACKAGES, scratch)
     busybox = images.busybox_of(debian) | Layer(files=_SYSTEM, directories=("root", "home", "usr/local/bin"))
-    # Debian's busybox, as a shell, takes its own nc before any other, and drops variables whose names are no shell's.
-    busybox |= images.with_libraries(debian, ["bin/bash"]) | Layer(links={"bin/sh": "bash"})
-    system = busybox | images.with_libraries(debian, _TOOLS) | Layer(links={"bin/nc": "nc.openbsd"})
+    # Debian's busybox, as a shell, takes its own nc before any other, and drops variables whose names are no shell's:
+    # whoever asks for sh by its name alone gets bash. /bin/sh is busybox' where the suite knows it by its messages.
+    busybox |= images.with_libraries(debian, ["bin/bash"]) | Layer(links={"usr/local/bin/sh": "/bin/bash"})
+    links = {"bin/nc": "nc.openbsd", "bin/sh": "bash"}
+    system = busybox | images.with_libraries(debian, _TOOLS) | Layer(links=links)
     agnhost = Layer(
         programs={"agnhost": programs["agnhost"].read_bytes()},
         links={"agnhost-2": "agnhost"},
