@@ -21,7 +21,6 @@ from facts.flannel import Leases
 from facts.kubernetes import Nodes
 from facts.network import PORT, Answers, Place, Reach, Reached
 from operations.inventory import the_cluster, this_host
-from operations.reading import ask, early
 from operations.refusal import refuse
 from operations.role import answer
 from operations.survey import ask_one, survey
@@ -35,25 +34,20 @@ _NAMES = (
 _ASKING = 60  # seconds for which places among pods may be asked, beside the wait for cluster DNS' pods
 
 
-def works(**arguments: Any) -> None:
-    """See that the host at hand does its part in the cluster; all hosts at once, for most of it is waiting."""
-    if host.name == the_cluster().masters[0].name:
-        early(Nodes)
-    _works(**arguments)
-
-
 @operation()
-def _works() -> Iterator[StringCommand]:
+def works() -> Iterator[StringCommand]:
+    """See that the host at hand does its part in the cluster; all hosts at once, for most of it is waiting."""
     if not state.is_executing:
         host.noop("checked after a run")
         return
     this = this_host(host.name)
     if this.is_master:
         yield from api_server_answers()
-    if this == the_cluster().masters[0]:
-        yield from nodes_ready()
     if this.is_master:
         yield from master_reaches_pods()
+    if this == the_cluster().masters[0]:
+        _places()  # a runtime that was just started has been heard of by then: what is Ready stays so
+        yield from nodes_ready()
     if this.is_node:
         yield from pods_reach_each_other()
 
@@ -74,7 +68,7 @@ def nodes_ready() -> Iterator[StringCommand]:
     """Wait, for `start_timeout` seconds at most, until the API server calls every node Ready."""
     cluster = the_cluster()
     names = [n.name for n in cluster.nodes]
-    found = ask(Nodes)
+    found = host.get_fact(Nodes)
     if any(not found.get(n, {}).get("ready") for n in names):
         found = host.get_fact(Nodes, wait_for=names, seconds=cluster.settings.start_timeout)
     waiting = [n for n in names if not found.get(n, {}).get("ready")]

@@ -11,6 +11,8 @@ from facts.packages import specifications
 from facts.role import PROGRAM_RECORDS
 from facts.shell import words
 
+_FETCHES = {"curl", "ca-certificates"}  # what fetches programs
+
 
 def install(family: FamilyName, changes: Plan, units: Iterable[str]) -> str:
     """A script that installs a plan's packages and programs, both at once if what fetches programs is there.
@@ -22,7 +24,7 @@ def install(family: FamilyName, changes: Plan, units: Iterable[str]) -> str:
     """
     packages = changes.packages and install_packages(family, changes.packages, units, changes.removes)
     programs = changes.programs and install_programs(changes.programs)
-    if packages and programs and not any(p.name == "curl" for p in changes.packages):
+    if packages and programs and not _FETCHES & {p.name for p in changes.packages}:
         return f"(\n{programs}\n) & programs=$!\n(\n{packages}\n)\npackages=$?\nwait $programs && exit $packages"
     return "\n".join(f"(\n{each}\n) || exit 1" for each in (packages, programs) if each)
 

@@ -19,7 +19,7 @@ from cluster.topology import ROLES
 from facts.host import Preflight
 from operations.inventory import command_line, store, the_cluster
 from operations.refusal import refuse_all
-from operations.survey import expect, survey
+from operations.survey import survey
 from pki import StoreError
 
 _begun: set[str] = set()
@@ -43,7 +43,6 @@ def begin(*, etcd: bool = False) -> None:
         _starts_etcd.add(host.name)
     if host.name not in _begun:
         _begun.add(host.name)
-        expect(Preflight, **_questions())
         check(name="Preflight")
 
 

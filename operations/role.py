@@ -69,11 +69,8 @@ def restart(role: Role, name: str, reason: str) -> Iterator[StringCommand]:
 
 
 def _with_removals(changes: Plan, family: FamilyName) -> Plan:
-    """With the packages that would go if others came; only where others come is the host asked.
-
-    A run in which none may go need not know: its installation itself refuses them.
-    """
-    if not changes.packages or (state.is_executing and not the_cluster().settings.replace_packages):
+    """With the packages that would go if others came; only where others come is the host asked."""
+    if not changes.packages:
         return changes
     going = host.get_fact(Removals, packages=specifications(family, changes.packages), family=family)
     return replace(changes, removes=tuple(going))

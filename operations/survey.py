@@ -13,8 +13,6 @@ from pyinfra.context import ctx_host
 
 from cluster.topology import ROLES
 
-_SENDING = 0.01  # seconds in which a question has left for all hosts
-
 _answers: dict[tuple[object, ...], gevent.Greenlet] = {}
 
 
@@ -37,36 +35,12 @@ def survey(
 
     Hosts are asked with the rights and the shell of the operation at hand (`_sudo=True`), as its own host is.
     """
-    answers: dict[str, Any] = _begun(fact, groups, each, arguments).get()
-    return answers
-
-
-def expect(fact: type[FactBase[Any]], groups: tuple[str, ...] = ROLES, **arguments: Any) -> None:
-    """Begin a survey while the deploy is read, if the run itself comes right after: the hosts answer meanwhile.
-
-    Arguments as for `survey`.
-    """
-    if _phase():
-        _begun(fact, groups, None, arguments)
-        gevent.sleep(_SENDING)
-
-
-def _begun(
-    fact: type[FactBase[Any]],
-    groups: tuple[str, ...],
-    each: Mapping[str, Mapping[str, Any]] | None,
-    arguments: dict[str, Any],
-) -> gevent.Greenlet:
     arguments |= of_operation()
-    key = (fact, groups, repr(each), repr(sorted(arguments.items())), _phase())
+    key = (fact, groups, repr(each), repr(sorted(arguments.items())), state.is_executing)
     if key not in _answers:
         _answers[key] = gevent.spawn(_read, fact, groups, each, arguments)
-    return _answers[key]
-
-
-def _phase() -> bool:
-    """Whether what is asked now is what changes are made by; a plan is looked at first, for as long as one likes."""
-    return state.is_executing or not state.should_check_for_changes()
+    answers: dict[str, Any] = _answers[key].get()
+    return answers
 
 
 def of_operation() -> dict[str, Any]:
@@ -96,7 +70,7 @@ def ask_one(names: Iterable[str], fact: type[FactBase[Any]], **arguments: Any) -
         The answer; None where none of them can be reached.
     """
     arguments |= of_operation()
-    key = (fact, tuple(names), repr(sorted(arguments.items())), _phase())
+    key = (fact, tuple(names), repr(sorted(arguments.items())), state.is_executing)
     if key not in _answers:
         _answers[key] = gevent.spawn(_read_one, tuple(names), fact, arguments)
     return _answers[key].get()

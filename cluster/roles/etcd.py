@@ -161,7 +161,7 @@ def _grants(cluster: Cluster) -> Grants:
     }
     urls = cluster.etcd_client_urls
     who = {"USERS": " ".join(users), "ROLES": " ".join(users.values()), "URLS": " ".join(urls)}
-    functions = program("etcd-grants", **who, RECORD=_GRANTED)
+    functions = program("etcd-grants", **who, DATA=DATA, RECORD=_GRANTED)
     return Grants(
         "give etcd's clients their own users",
         etcdctl(f"{functions}read_grants"),

@@ -39,24 +39,13 @@ apt() {
     apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >/dev/null
 }
 
-# What a run has updated need not be updated again a moment later, if the repositories are the same.
-update() {
-    updated=$RUN/apt.updated
-    [ -n "$(find "$updated" -mmin -3 2>/dev/null)" ] &&
-        [ -z "$(find /etc/apt -name '*.list' -newer "$updated" -o -name '*.sources' -newer "$updated")" ] ||
-        { rm -f "$updated" && apt update && touch "$updated"; }
-}
-
 install_packages() {  # PACKAGE...
     if [ -n "$(ls -A /var/lib/dpkg/updates)" ]; then  # what a killed run left half installed is finished first
         apt install 2>/dev/null
         dpkg --configure -a >/dev/null || return 1
     fi
-    update || return 1
-    [ -z "$REMOVES" ] || removals "$@" | refuse_removals || return 1
+    apt update || return 1
+    removals "$@" | refuse_removals || return 1
     [ -n "$REMOVES" ] || set -- --no-remove "$@"
-    apt install -y $WAYS -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold $(exact "$@") || {
-        [ -n "$REMOVES" ] || removals "$@" | refuse_removals
-        return 1
-    }
+    apt install -y $WAYS -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold $(exact "$@")
 }

@@ -1,11 +1,14 @@
 # shellcheck shell=sh
 # Who may do what in etcd, a line each: all of the users in USERS, who else has one of ROLES, what those roles allow,
 # and which of the members at URLS ask clients who they are.
-# etcd (since 3.5) counts the changes of its users and roles: what they were at a count is kept in RECORD.
+# etcd (since 3.5) counts the changes of its users and roles: what they were at a count is kept in RECORD, with what tells
+# the data in DATA from those that somebody restored or made anew.
 
 # shellcheck disable=SC2329  # called by what follows, as are those below
 count() {
-    e auth status -w json 2>/dev/null | sed -n "s|.*\"cluster_id\":\([0-9]*\).*\"authRevision\":\([0-9]*\).*|\1 \2 $USERS/$ROLES|p"
+    made=$(stat -c '%i %W' "$DATA/member" 2>/dev/null)
+    e auth status -w json 2>/dev/null |
+        sed -n "s|.*\"cluster_id\":\([0-9]*\).*\"authRevision\":\([0-9]*\).*|\1 \2 $made $USERS/$ROLES|p"
 }
 
 roles_of() {  # USER
