@@ -42,9 +42,8 @@ def works() -> Iterator[StringCommand]:
         return
     this = this_host(host.name)
     if this.is_master:
+        yield from master_reaches_pods()  # first: the places go soon after the nodes have asked each other
         yield from api_server_answers()
-    if this.is_master:
-        yield from master_reaches_pods()
     if this == the_cluster().masters[0]:
         _places()  # a runtime that was just started has been heard of by then: what is Ready stays so
         yield from nodes_ready()
