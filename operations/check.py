@@ -20,6 +20,7 @@ from cluster.topology import NODES
 from facts.flannel import Leases
 from facts.kubernetes import Nodes
 from facts.network import PORT, Answers, Place, Reach, Reached
+from operations.flannel import of_etcd
 from operations.inventory import the_cluster, this_host
 from operations.refusal import refuse
 from operations.role import answer
@@ -135,10 +136,8 @@ def _leases_of(nodes: list[Host]) -> dict[str, str]:
     """The bridge's address on each of some nodes that this run leaves out, as etcd has their leases."""
     if not nodes:
         return {}
-    settings = the_cluster().settings
     members = [m.name for m in the_cluster().etcd_members]
-    keys = {"prefix": settings.flannel_etcd_prefix, "api": settings.flannel_etcd_api}
-    leases = ask_one(members, Leases, **keys) or {}
+    leases = ask_one(members, Leases, **of_etcd()) or {}
     subnets = {lease["address"]: IPv4Network(subnet) for subnet, lease in leases.items()}
     names = {n.name: str(n.address) for n in nodes}
     return {name: str(first_address(subnets[address])) for name, address in names.items() if address in subnets}

@@ -47,7 +47,7 @@ def ways(**arguments: Any) -> None:
     if settings.flannel_backend == "vxlan":
         early(Ways, **_asked_here())
         if host.name == the_cluster().etcd_members[0].name:
-            early(FlannelKeys, **_asked_of_etcd())
+            early(FlannelKeys, **of_etcd())
     _ways(**arguments)
 
 
@@ -72,16 +72,17 @@ def _strays() -> list[str]:
     if cluster.settings.flannel_backend != "vxlan":
         return []
     members = [m.name for m in cluster.etcd_members]
-    keys = told(state.inventory.get_host(members[0]), FlannelKeys, **_asked_of_etcd())
+    keys = told(state.inventory.get_host(members[0]), FlannelKeys, **of_etcd())
     if isinstance(keys, Unread):
-        keys = ask_one(members, FlannelKeys, **_asked_of_etcd())
+        keys = ask_one(members, FlannelKeys, **of_etcd())
     leases = Leases().process_data(keys or {})
     if not leases:
         return []
     return strays(cluster, this_host(host.name), leases, ask(Ways, **_asked_here()))
 
 
-def _asked_of_etcd() -> dict[str, Any]:
+def of_etcd() -> dict[str, Any]:
+    """The arguments with which facts tell what flannel has in etcd."""
     settings = the_cluster().settings
     return {"prefix": settings.flannel_etcd_prefix, "api": settings.flannel_etcd_api}
 

@@ -10,6 +10,7 @@ import pytest
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 from cluster import api
+from cluster.formats import kubeconfig
 from cluster.needs import versions_by_digest
 from cluster.shell import program
 from facts import bundle
@@ -158,18 +159,15 @@ def test_each_fact_has_its_own_answer(count: int, tmp_path: Path) -> None:
 
 # --- The API server by curl -----------------------------------------------------------------------------------------
 
-KUBECONFIG = """\
-clusters:
-- cluster:
-    certificate-authority: /etc/kubernetes/ca/ca.crt
-    server: https://10.1.10.101:6443
-  name: k8s-cluster
-users:
-- name: default-admin
-  user:
-    client-certificate: /etc/kubernetes/ca/client.crt
-    client-key: /etc/kubernetes/ca/client.key
-"""
+KUBECONFIG = kubeconfig(
+    cluster="k8s-cluster",
+    server="https://10.1.10.101:6443",
+    authority="/etc/kubernetes/ca/ca.crt",
+    user="default-admin",
+    certificate="/etc/kubernetes/ca/client.crt",
+    key="/etc/kubernetes/ca/client.key",
+    context="default-system",
+)
 
 
 @pytest.fixture
