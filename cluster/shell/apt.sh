@@ -45,7 +45,11 @@ install_packages() {  # PACKAGE...
         dpkg --configure -a >/dev/null || return 1
     fi
     apt update || return 1
-    removals "$@" | refuse_removals || return 1
-    [ -n "$REMOVES" ] || set -- --no-remove "$@"
-    apt install -y $WAYS -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold $(exact "$@")
+    # Where none may go, apt keeps them itself, and is asked which it would take only once it has refused.
+    keep=--no-remove
+    [ -z "$REMOVES" ] || { keep='' && removals "$@" | refuse_removals; } || return 1
+    apt install -y $keep $WAYS -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold $(exact "$@") || {
+        [ -n "$REMOVES" ] || removals "$@" | refuse_removals
+        return 1
+    }
 }

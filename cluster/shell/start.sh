@@ -42,6 +42,6 @@ await() {  # UNIT HINT DEATHS BEFORE: how often it had died, and the invocation 
             echo "Likely cause: $2"
             exit 1
         } >&2
-        sleep 0.2
+        sleep 0.1
     done
 }

@@ -451,6 +451,15 @@ def test_control_loops_wait_for_no_other_where_there_is_none(name: str) -> None:
     assert "--leader-elect=true --leader-elect-lease-duration=30s" in among
 
 
+@pytest.mark.parametrize("name", ["controller-manager", "scheduler"])
+def test_control_loops_start_once_their_hosts_api_server_is_ready(name: str) -> None:
+    """One that has listened for a moment knows no roles yet: a controller manager ends at that."""
+    for found in (cluster(), several()):
+        before = [line for line in service(found, "master", f"kube-{name}").splitlines() if "readyz" in line]
+        assert len(before) == 1 and before[0].startswith("ExecStartPre=/bin/sh -c 'until curl ")
+        assert f"/{name}.key https://{found.masters[0].address}:6443/readyz; do sleep " in before[0]
+
+
 def test_flannels_interface() -> None:
     assert arguments(command_line(CLUSTERS["host-gw"], "node1", "flanneld"))["iface"] == "eth1"
     assert arguments(command_line(SHIPPED, "node3", "flanneld"))["iface"] == "10.1.10.104"
@@ -628,7 +637,7 @@ def read_at_start(found: Cluster, name: str, unit: Unit) -> set[str]:
     for path in [p for p in paths if p.endswith(("kubeconfig", ".yaml"))]:
         named = paths_in(re.sub(r"^#.*$", "", on_host[path], flags=re.M))
         paths |= {p for p in named if p.startswith("/etc/")}  # others are paths at the API server
-    programs = {unit.program, "/usr/bin/install", "/bin/sh"}
+    programs = {unit.program, "/usr/bin/install", "/bin/sh", "/dev/null"}
     return {path for path in paths if path not in programs and not path.endswith("/")}
 
 
