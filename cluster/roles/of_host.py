@@ -36,12 +36,12 @@ def services(
     on = machine.distribution
     if host.is_etcd:
         roles.append(etcd_role(cluster, host, on, certificates, etcd_cluster))
+    if host.is_master:
+        roles.append(master_role(cluster, host, on, certificates))
     if host in cluster.leased:
         roles.append(flannel_role(cluster, host, on, certificates))
     if host.is_node:
         roles.append(runtime_role(cluster, host, on))
-    if host.is_master:
-        roles.append(master_role(cluster, host, on, certificates))
     if host.is_node:
         roles.append(node_role(cluster, host, machine, certificates))
     return roles
