@@ -1,4 +1,4 @@
-"""Nodes: kubelet and kube-proxy."""
+"""Nodes: kubelet and kube-proxy. Masters wait for them: what follows there is for nodes that are ready."""
 
 from pyinfra import host
 
@@ -6,4 +6,5 @@ from operations import kubernetes, preflight
 
 if "nodes" in host.groups:
     preflight.begin()
+if {"masters", "nodes"} & set(host.groups):
     kubernetes.node(name="Kubernetes node")

@@ -50,7 +50,10 @@ def rewrite_secrets() -> Iterator[StringCommand]:
 
 @operation()
 def node() -> Iterator[StringCommand]:
-    """Install, configure and start kubelet and kube-proxy."""
+    """Install, configure and start kubelet and kube-proxy. A master that is no node waits for those that are."""
+    if not this_host(host.name).is_node:
+        host.noop("no node")
+        return
     yield from converge(node_role(the_cluster(), this_host(host.name), this_machine(), issued()))
 
 
