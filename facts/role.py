@@ -70,12 +70,12 @@ class RoleState(Fact[dict[str, Any]]):
             seconds and f"end=$(($(date +%s) + {seconds}))",
         ]
         conditions = [
-            [_condition("step", name, check) for name, check in (steps or {}).items()],
-            [_condition("ready", name, check, wait=seconds > 0) for name, check in (ready or {}).items()],
+            *(_condition("step", name, check) for name, check in (steps or {}).items()),
+            *(_condition("ready", name, check, wait=seconds > 0) for name, check in (ready or {}).items()),
         ]
-        # Beside each other, for they wait more than they work. Each prints short lines; what takes several comes when
+        # Beside each other, for they wait more than they work. Each prints a short line; what takes several comes when
         # the others have said all.
-        beside = " ".join(f"{{ {'; '.join(each)}; }} &" for each in conditions if each)
+        beside = " ".join(f"{{ {each}; }} &" for each in conditions)
         asked = [_asked(number, read) for number, read in enumerate((grants or {}).values())]
         told = [_told(number, name) for number, name in enumerate(grants or {})]
         return "; ".join(
