@@ -148,14 +148,9 @@ def _listeners(lines: Iterable[str], processes: Iterable[str]) -> dict[int, dict
 
 
 def _units(pairs: _Pairs) -> dict[str, dict[str, Any]]:
-    ours, found, name = set(_all(pairs, "ours")), {}, ""
-    listed = [line.partition("=")[::2] for line in _all(pairs, "unit")]
-    # The two properties of a unit come in no order that is promised.
-    for first, second in zip(listed[::2], listed[1::2], strict=False):
-        both = dict((first, second))
-        name = both["Id"].removesuffix(".service")
-        found[name] = {"pid": int(both["MainPID"]), "ours": name in ours}
-    return found
+    ours = set(_all(pairs, "ours"))
+    listed = (line.split()[:2] for line in _all(pairs, "unit"))
+    return {name: {"pid": int(pid), "ours": name in ours} for name, pid in listed}
 
 
 def _drop_ins(pairs: _Pairs) -> list[dict[str, Any]]:

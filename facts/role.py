@@ -8,7 +8,7 @@ from cluster.families import FamilyName
 from cluster.formats import HEADER
 from cluster.shell import program
 from facts.base import Fact
-from facts.shell import parse_units, read_units, words
+from facts.shell import parse_units, units_shell, words
 
 PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
 _OWN = HEADER.partition(";")[0]  # how a file of ours begins, in one of its first lines; or its name says so
@@ -66,7 +66,7 @@ class RoleState(Fact[dict[str, Any]]):
             packages and _PACKAGES[family](packages, holders),
             programs and read_programs(programs),
             (files or owned) and _read_files(files, owned),
-            units and read_units(units),
+            (units or steps or grants) and units_shell() + (f"units {words(units)}" if units else "true"),
             seconds and f"end=$(($(date +%s) + {seconds}))",
         ]
         conditions = [
@@ -176,7 +176,7 @@ def _check(step: Step, role: Role) -> str:
 
 
 def _asking(role: Role, shell: str) -> str:
-    return f"systemctl is-active -q {' '.join(u.name for u in role.units)} && {{ {shell}; }}"
+    return f"runs {' '.join(u.name for u in role.units)} && {{ {shell}; }}"
 
 
 def _read_debs(names: Iterable[str], holders: Iterable[str]) -> str:

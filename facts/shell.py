@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable
 
 from cluster.desired import RECORD_DIRECTORY
+from cluster.shell import program
 
 UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,MainPID,"
@@ -22,18 +23,13 @@ def words(values: Iterable[str]) -> str:
 
 
 def read_units(names: Iterable[str]) -> str:
-    """Shell that prints, a line each behind "unit ", what systemd and /run know of the units."""
-    listed = list(names)
-    units = words(f"{name}.service" for name in listed)
-    records = words(f"{RECORD_DIRECTORY}/{name}.inputs" for name in listed)
-    return (
-        f"systemctl show -p {UNIT_PROPERTIES} {units} 2>/dev/null | "
-        'while IFS= read -r l; do echo "unit $l"; '
-        'case $l in MainPID=0) ;; MainPID=*) echo "unit Exe=$(readlink /proc/${l#MainPID=}/exe)";; '
-        "RequiredBy=*|BoundBy=*|ConsistsOf=*) for d in ${l#*=}; do "
-        'systemctl is-active -q $d && echo "unit Along=$d"; done;; esac; done; '
-        f"grep -s '' /dev/null {records} | sed 's|^{RECORD_DIRECTORY}/\\([^:]*\\)[.]inputs:|started \\1 |'"
-    )
+    """Shell that prints what systemd and /run know of the units, as `units` of units.sh does."""
+    return f"{units_shell()}units {words(names)}"
+
+
+def units_shell() -> str:
+    """Shell that knows `units` and `runs`."""
+    return program("units", PROPERTIES=UNIT_PROPERTIES, RECORDS=RECORD_DIRECTORY)
 
 
 def parse_units(lines: Iterable[str]) -> dict[str, dict[str, object]]:

@@ -13,5 +13,8 @@ if [ "$(id -u)" = 0 ]; then
             echo etcd_node=/run/flannel/subnet.env
         fi
     fi
-    ! systemctl is-active -q etcd 2>/dev/null || ! members=$(e member list -w json 2>/dev/null) || echo "etcd_members=$members"
+    # shellcheck disable=SC2154 # of etcdctl.sh
+    if [ -e "$PKI/root.crt" ] && systemctl is-active -q etcd && members=$(e member list -w json 2>/dev/null); then
+        echo "etcd_members=$members"
+    fi
 fi

@@ -36,9 +36,33 @@ version() {  # PROGRAM
     done
     timeout 10 "$1" --version 2>/dev/null </dev/null | sed -n 's/^Kubernetes v//p; s/^etcd Version: //p'
 }
+# What systemd says of the services, of what keeps the clock whatever package brought it, and of firewalls.
+names=''
+for unit in $UNITS; do names="$names $unit.service"; done
+keepers="systemd-timesyncd.service chrony.service chronyd.service ntp.service ntpd.service ntpsec.service openntpd.service"
+walls="firewalld.service ufw.service"
+# shellcheck disable=SC2086 # several words
+shown=$(systemctl show -p Id,MainPID,ActiveState,ExecStart $names $keepers $walls 2>/dev/null)
+services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v walls=" $walls " '
+    /^Id=/ { id = substr($0, 4) }
+    /^MainPID=/ { pid = substr($0, 9) }
+    /^ActiveState=/ { active = $0 == "ActiveState=active" }
+    /^ExecStart=/ && match($0, /path=[^ ;]*/) { path = substr($0, RSTART + 5, RLENGTH - 5) }
+    /^$/ && id != "" {
+        if (!told[id]++) {
+            name = id
+            sub(/[.]service$/, "", name)
+            if (index(names, " " id " ")) print "unit=" name " " pid " " path
+            else if (active) print (index(walls, " " id " ") ? "firewall=" : "time_service=") name
+        }
+        id = path = ""
+        active = pid = 0
+    }')
+[ -z "$services" ] || echo "$services"
 versions() {  # UNIT...
-    systemctl show -p ExecStart "$@" 2>/dev/null | sed -n 's/.*path=\([^ ;]*\).*/\1/p' | while read -r program; do
-        version "$program"
+    for unit; do
+        program=$(printf '%s\n' "$services" | sed -n "s/^unit=$unit [0-9]* //p")
+        [ -z "$program" ] || version "$program"
     done
 }
 if [ -e /etc/kubernetes/ca/ca.crt ]; then
@@ -52,11 +76,6 @@ command -v kubectl >/dev/null && api 3 "/api/v1/namespaces/{default/services/kub
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
 [ ! -r /etc/kubernetes/ca/secrets.key ] || echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
-
-# What keeps the clock, whatever package brought it, and which firewalls are at work.
-systemctl list-units --no-legend --state=active systemd-timesyncd.service chrony.service chronyd.service ntp.service \
-    ntpd.service ntpsec.service openntpd.service firewalld.service ufw.service 2>/dev/null |
-    sed -n 's/^ *\(firewalld\|ufw\)\.service .*/firewall=\1/p; t; s/^ *\([^ ]*\)\.service .*/time_service=\1/p'
 
 # The network as it is: interfaces, addresses, routes, resolvers, and where whoever sent this comes from.
 {
@@ -95,11 +114,10 @@ client() {
 }
 client 2>/dev/null
 
-# The services as they are, whether the project has written its part of each, and who listens on the cluster's ports:
-# the process, and, where it is no such service's, its program and where systemd has it.
-names='' files=''
+# Whether the project has written its part of each service, and who listens on the cluster's ports: the process, and,
+# where it is no such service's, its program and where systemd has it.
+files=''
 for unit in $UNITS; do
-    names="$names $unit.service"
     files="$files /etc/systemd/system/$unit.service"
     # What it was started with tells as much: one of these files may have been deleted.
     if [ -e "/etc/systemd/system/$unit.service.d/container-cloud.conf" ] || [ -e "/run/container-cloud/$unit.inputs" ]; then
@@ -107,11 +125,7 @@ for unit in $UNITS; do
     fi
 done
 # shellcheck disable=SC2086
-{
-    [ -z "$files" ] || grep -ls /run/container-cloud/ $files | sed 's|.*/\(.*\)\.service|ours=\1|'
-    services=$([ -z "$names" ] || systemctl show -p Id,MainPID $names 2>/dev/null | sed -n '/=/s/^/unit=/p')
-}
-[ -z "$services" ] || echo "$services"
+[ -z "$files" ] || grep -ls /run/container-cloud/ $files | sed 's|.*/\(.*\)\.service|ours=\1|'
 if [ -n "$PORTS" ]; then
     among=''
     for port in $PORTS; do
@@ -120,7 +134,7 @@ if [ -n "$PORTS" ]; then
     listening=$(ss -ltnp "${among# or }" 2>/dev/null | sed -n 's/^LISTEN/listening=&/p')
     [ -z "$listening" ] || echo "$listening"
     for pid in $(echo "$listening" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | sort -u); do
-        case "$services " in *"=$pid"[!0-9]*) continue ;; esac
+        case $services in *" $pid "*) continue ;; esac
         where=$(sed -n 's#.*/\([^/:]*\.\(service\|scope\)\).*#\1#p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)
         echo "process=$pid ${where:--} $(readlink "/proc/$pid/exe")"
     done

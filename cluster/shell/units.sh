@@ -1,0 +1,46 @@
+# shellcheck shell=sh
+# What systemd and /run know of services, which are named without ".service".
+# PROPERTIES: systemd's; RECORDS: where units write down what they are started with
+running=' '
+
+# Prints what is known behind "unit ", a line each, and what was written down behind "started ".
+units() {  # UNIT...
+    names='' files='' id='' state=''
+    for unit; do
+        names="$names $unit.service" files="$files $RECORDS/$unit.inputs"
+    done
+    # shellcheck disable=SC2086 # several words
+    shown=$(systemctl show -p "$PROPERTIES" $names 2>/dev/null)
+    while IFS= read -r line; do
+        echo "unit $line"
+        case $line in
+        Id=*) id=${line#*=} ;;
+        ActiveState=*) state=${line#*=} ;;
+        MainPID=0) ;;
+        MainPID=*) echo "unit Exe=$(readlink "/proc/${line#*=}/exe")" ;;
+        RequiredBy=* | BoundBy=* | ConsistsOf=*)
+            for other in ${line#*=}; do
+                ! systemctl is-active -q "$other" || echo "unit Along=$other"
+            done
+            ;;
+        '')
+            [ "$state" != active ] || running="$running$id "
+            state=''
+            ;;
+        esac
+    done <<END
+$shown
+
+END
+    # shellcheck disable=SC2086
+    grep -s '' /dev/null $files | sed "s|^$RECORDS/\([^:]*\)[.]inputs:|started \1 |"
+}
+
+# Whether one of them runs: most have been asked for already.
+# shellcheck disable=SC2329 # called by what follows
+runs() {  # UNIT...
+    for unit; do
+        case $running in *" $unit.service "*) return ;; esac
+    done
+    systemctl is-active -q "$@"
+}
