@@ -70,8 +70,7 @@ class Differences(Fact[dict[str, Any]]):
 
     Of a controller that is there, `complete` says whether all its pods are, and are available.
 
-    Source: `kubectl apply --server-side --dry-run=server`, or the request it makes, against `kubectl get`; of Secrets,
-    digests of their data.
+    Source: `kubectl apply --server-side --dry-run=server` against `kubectl get`; of Secrets, digests of their data.
 
     .. code:: python
 
@@ -85,8 +84,7 @@ class Differences(Fact[dict[str, Any]]):
     default = dict
 
     def script(self, namespace: str | None = None, objects: str = "", paths: Iterable[str] = ()) -> str:
-        known = {"PATHS": ",".join(paths), "PATCH": "yes" if objects and paths else ""}
-        names = {"MANAGER": MANAGER, "MANAGERS": _MANAGERS, "SECRET": _SECRET, **known}
+        names = {"MANAGER": MANAGER, "MANAGERS": _MANAGERS, "SECRET": _SECRET, "PATHS": ",".join(paths)}
         compare = api(program("differences", KUBECTL=kubectl(namespace), APPLY=APPLY, **names))
         return f"printf %s {words([objects])} | {{\n{compare}\n}}" if objects else compare
 
@@ -99,9 +97,6 @@ class Differences(Fact[dict[str, Any]]):
         middle = rest.index("wanted") if "wanted" in rest else len(rest)
         live = {_key(item): item for item in _items(rest[:middle])}
         for item in _items(rest[middle + 1 :]):
-            if item["kind"] == "Status":
-                told.append(item["message"])
-                continue
             found = live.get(_key(item))
             changes = differences(found, item) if found else []
             if found and not changes and _is_ours(item) and not _is_ours(found):
@@ -141,7 +136,7 @@ def _items(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         try:
             found, end = decoder.raw_decode(text)
             items = found["items"] if found["kind"].endswith("List") else [found]
-            yield from (item for item in items if item["kind"] == "Status" or item["metadata"]["name"])
+            yield from (item for item in items if item["metadata"]["name"])
         except (ValueError, KeyError, TypeError) as error:
             raise FactProcessError(f"kubectl did not answer in JSON: {text[:200]!r}") from error
         text = text[end:].strip()

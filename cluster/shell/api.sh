@@ -3,7 +3,9 @@
 # begun. The kubeconfig is as this project writes it, a key a line.
 # PATH is one, or several as {A,B}. What it answers comes without line breaks, a line each; where it is an error: nothing.
 # shellcheck disable=SC2329 # called by what follows
-access() {  # what the kubeconfig says of server, authority, certificate and key
+api() {  # SECONDS PATH [OPTION-OF-CURL...]
+    seconds=$1 path=$2
+    shift 2
     server='' authority='' certificate='' key=''
     [ -r "$KUBECONFIG" ] || return 1
     while read -r name value; do
@@ -14,13 +16,6 @@ access() {  # what the kubeconfig says of server, authority, certificate and key
         client-key:) key=$value ;;
         esac
     done <"$KUBECONFIG"
-}
-
-# shellcheck disable=SC2329
-api() {  # SECONDS PATH [OPTION-OF-CURL...]
-    seconds=$1 path=$2
-    shift 2
-    access || return 1
     curl -sf -A container-cloud --max-time "$seconds" --cacert "$authority" --cert "$certificate" --key "$key" \
         "$@" "$server$path"
 }

@@ -3,7 +3,6 @@
 # Standard input: an object a line, as JSON, behind "object " or "secret ".
 # KUBECTL, APPLY: the beginnings of command lines, to be evaluated; MANAGER: whom the server notes as an object's.
 # PATHS: where the API server has the objects, "," between them; "": kubectl finds them itself.
-# PATCH: "yes": curl tries them, as APPLY would: it has the answers before kubectl has begun.
 # MANAGERS, SECRET: templates of who manages an object, and of what of a Secret decides whether it changes.
 # shellcheck disable=SC2154
 eval "kubectl() { $KUBECTL \"\$@\"; }"
@@ -42,28 +41,6 @@ while IFS=' ' read -r what body; do
     esac
 done
 
-# A configuration of curl's for a dry run of each object at its path, over one connection.
-patches() {
-    access
-    # shellcheck disable=SC2046
-    set -- $(printf '%s' "$PATHS" | tr , ' ')
-    printf '%s' "$objects" | sed 's/[\\"]/\\&/g' | while IFS= read -r body; do
-        cat <<END
-url = "$server/$1?dryRun=All&force=true&fieldManager=$MANAGER&fieldValidation=Ignore"
-cacert = "$authority"
-cert = "$certificate"
-key = "$key"
-request = PATCH
-header = "Content-Type: application/apply-patch+yaml"
-data-binary = "$body"
-max-time = 10
-silent
-END
-        shift
-        [ $# = 0 ] || echo next
-    done
-}
-
 [ -n "$objects" ] || exit 0
 case $PATHS in
 '') printf '%s' "$objects" | kubectl get --ignore-not-found -f - -o json 2>/dev/null ;;
@@ -71,10 +48,5 @@ case $PATHS in
 esac
 echo
 echo wanted
-# A curl too old for several requests (before 7.52) refuses.
-if [ -n "$PATCH" ] && tried=$(patches | curl --fail-early -K - 2>/dev/null); then
-    printf '%s\n' "$tried"
-    exit
-fi
 errors=$(printf '%s' "$objects" | dry_run json 2>&1 >&3)
 printf '%s\n' "$errors" | sed 's/^./error &/'

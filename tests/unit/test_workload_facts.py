@@ -2,12 +2,9 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from cluster.workloads.manifests import read
-from cluster.workloads.objects import Manifest, path
+from cluster.workloads.objects import Manifest
 from facts.base import MARK
 from facts.workloads import MANAGER, Controllers, Differences, Pods, Present, asked, stream
 
@@ -405,105 +402,3 @@ def test_a_selector_of_expressions_alone_is_no_labels() -> None:
     spec = {"selector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
     answer = Controllers().understand(["answers", json.dumps(body("Deployment", "d", spec=spec))])
     assert answer["controllers"]["Deployment d"]["selector"] == {}
-
-
-# --- Differences by curl --------------------------------------------------------------------------------------------
-
-TEXT = """quotes "and" 'these', a back\\slash, a line
-break, $HOME and 集群"""
-
-
-class ApiServer:
-    """Answers GET from what is there, and PATCH with what it is given, or a refusal; knows whence it was patched."""
-
-    def __init__(self) -> None:
-        self.there: dict[str, Any] = {}
-        self.refused: dict[str, str] = {}
-        self.tried: list[tuple[str, Any]] = []
-        self.whence: set[Any] = set()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                found = "ok" if self.path == "/readyz" else outer.there.get(self.path)
-                self.answer(200 if found else 404, found or {"kind": "Status", "message": "not found"})
-
-            def do_PATCH(self) -> None:
-                path, _, query = self.path.partition("?")
-                given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                assert self.headers["Content-Type"] == "application/apply-patch+yaml"
-                assert query == f"dryRun=All&force=true&fieldManager={MANAGER}&fieldValidation=Ignore"
-                outer.tried.append((path, given))
-                outer.whence.add(self.client_address)
-                if path in outer.refused:
-                    self.answer(422, {"kind": "Status", "metadata": {}, "message": outer.refused[path]})
-                else:
-                    given["metadata"] |= {"namespace": "default", "managedFields": [{"manager": MANAGER}]}
-                    self.answer(200, given)
-
-            def answer(self, code: int, found: Any) -> None:
-                text = (found if isinstance(found, str) else json.dumps(found)).encode()
-                self.send_response(code)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def by_curl(server: Server, tmp_path: Path) -> Iterator[ApiServer]:
-    made = ApiServer()
-    (tmp_path / "curl").unlink()
-    (tmp_path / "kubeconfig").write_text(f"    server: http://127.0.0.1:{made.http.server_port}\n")
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
-
-
-def tried(server: Server, *bodies: dict[str, Any]) -> Any:
-    """What trying public objects by curl answers."""
-    manifest = read(list(bodies))
-    where = [path(o) for o in manifest]
-    assert all(where)
-    return server.ask(Differences, objects="".join(asked(manifest)), paths=where)[0]
-
-
-def test_public_objects_are_tried_by_curl(server: Server, by_curl: ApiServer) -> None:
-    old, new, same = (body(name=name, data={"text": TEXT}) for name in ("old", "new", "same"))
-    for now in (body(name="old", data={"text": "before"}), same):
-        metadata = {**now["metadata"], "namespace": "default", "managedFields": [{"manager": MANAGER}]}
-        by_curl.there[f"/api/v1/namespaces/default/configmaps/{now['metadata']['name']}"] = {
-            **now,
-            "metadata": metadata,
-        }
-    answer = tried(server, old, new, same)
-    assert objects(answer) == {
-        "ConfigMap old": {"exists": True, "changes": ["data.text"]},
-        "ConfigMap new": {"exists": False, "changes": []},
-        "ConfigMap same": {"exists": True, "changes": []},
-    }
-    assert (answer["answers"], answer["errors"], server.called) == (True, [], [])
-    assert [o["data"]["text"] for _, o in by_curl.tried] == [TEXT] * 3
-    assert len(by_curl.whence) == 1, "over one connection"
-
-
-def test_what_the_server_refuses_is_an_error_also_by_curl(server: Server, by_curl: ApiServer) -> None:
-    by_curl.refused["/api/v1/namespaces/default/configmaps/bad"] = 'ConfigMap "bad" is invalid: data: too much'
-    answer = tried(server, body(name="bad"), body())
-    assert answer["errors"] == ['ConfigMap "bad" is invalid: data: too much']
-    assert objects(answer) == {"ConfigMap settings": {"exists": False, "changes": []}}
-
-
-def test_where_curl_is_too_old_kubectl_tries(server: Server, by_curl: ApiServer, tmp_path: Path) -> None:
-    old = tmp_path / "curl"
-    old.write_text(f'#!/bin/sh\n[ "$1" != --fail-early ] || exit 2\nexec {shutil.which("curl")} "$@"\n')
-    old.chmod(0o755)
-    assert objects(tried(server, body())) == {"ConfigMap settings": {"exists": False, "changes": []}}
-    assert (by_curl.tried, ["apply" in words for words in server.called]) == ([], [True])
