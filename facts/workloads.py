@@ -61,11 +61,9 @@ class Differences(Fact[dict[str, Any]]):
     """
     What applying a manifest would change, as the API server's own dry run answers.
 
-    The manifest comes on standard input, `get_fact(Differences, _stdin=asked(manifest))`, or, with nothing secret in
-    it, as an argument.
+    The manifest comes on standard input: `get_fact(Differences, _stdin=asked(manifest))`.
 
     + namespace: where objects without one belong; None: in "default"
-    + objects: the manifest, as `asked` writes it; "": it comes on standard input
     + paths: where the API server has the objects that are no Secrets, if that is known of all; else kubectl finds them
 
     Of a controller that is there, `complete` says whether all its pods are, and are available.
@@ -83,10 +81,9 @@ class Differences(Fact[dict[str, Any]]):
 
     default = dict
 
-    def script(self, namespace: str | None = None, objects: str = "", paths: Iterable[str] = ()) -> str:
+    def script(self, namespace: str | None = None, paths: Iterable[str] = ()) -> str:
         names = {"MANAGER": MANAGER, "MANAGERS": _MANAGERS, "SECRET": _SECRET, "PATHS": ",".join(paths)}
-        compare = api(program("differences", KUBECTL=kubectl(namespace), APPLY=APPLY, **names))
-        return f"printf %s {words([objects])} | {{\n{compare}\n}}" if objects else compare
+        return api(program("differences", KUBECTL=kubectl(namespace), APPLY=APPLY, **names))
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         if "silent" in lines:
@@ -107,6 +104,30 @@ class Differences(Fact[dict[str, Any]]):
                 objects[_key(item)]["complete"] = controllers.controller(found).complete
         errors = [line for line in told if not line.startswith("Warning:")]
         return {"answers": True, "errors": errors, "objects": objects}
+
+
+class Objects(Fact[dict[str, Any]]):
+    """
+    Objects as they are, by kind, name and namespace; nothing that is secret.
+
+    + paths: where the API server has them (`cluster.workloads.objects.path`)
+
+    Source: the API server. It is asked for one after the other, up to the first that is not there; for none, where it
+    does not answer or the host's curl is older than 7.52.
+
+    .. code:: python
+
+        {"Service kube-dns in kube-system": {"apiVersion": "v1", "kind": "Service", "metadata": {…}, "spec": {…}}}
+    """
+
+    default = dict
+
+    def script(self, paths: Iterable[str] = ()) -> str:
+        return api(f'api 3 "/{{readyz,{",".join(paths)}}}" --fail-early || true')
+
+    def read(self, lines: list[str]) -> dict[str, Any]:
+        ready, *bodies = "\n".join(lines).partition("{")[::2]
+        return {_key(item): item for item in _items([f"{{{b}" for b in bodies if b])} if ready == "ok" else {}
 
 
 def _secret(line: str) -> tuple[str, dict[str, Any]]:

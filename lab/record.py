@@ -42,6 +42,7 @@ _ARGUMENTS = {
     "units.Units": ['units=["etcd"]'],
     "units.CommandLines": ['units=["etcd", "kube-scheduler"]'],
     "workloads.Controllers": ['labels={"app": "nginx"}'],
+    "workloads.Objects": ['paths=["api/v1/namespaces/kube-system/services/kube-dns"]'],
     "workloads.Pods": ['labels={"app": "nginx"}'],
     "workloads.Present": ['resources=["rc/nginx-v1", "service/other"]'],
 }

@@ -28,7 +28,6 @@ def cluster_dns() -> None:
             values=addons.dns_values(settings),
             deadline=settings.start_timeout,
             spread=True,
-            public=True,
         )
     else:
         kubernetes.absent(name="No cluster DNS", resources=addons.DNS_OBJECTS, namespace=addons.SYSTEM, applied=True)

@@ -63,7 +63,6 @@ def manifest(
     namespace: str | None = None,
     deadline: int = 180,
     spread: bool = False,
-    public: bool = False,
     **arguments: Any,
 ) -> OperationMeta:
     """Apply objects, and wait until controllers among them have all their pods available.
@@ -77,25 +76,22 @@ def manifest(
         namespace: where objects without one belong; None: "default".
         deadline: seconds without progress after which the run stops and says why; 0: do not wait.
         spread: True: before a change, wait until the API server knows every node: pods are spread over those it knows.
-        public: True: nothing in it is a secret, also to accounts on the master: it may stand in a command line, and is
-            compared while the roles of hosts are read.
         arguments: pyinfra's own, as `name`.
 
     Leave `replicas` out of a manifest whose controller `scale` gives another number: the two would undo each other.
     """
     intent.check(deadline=deadline)
     wanted = intent.written(sources, values, namespace)
-    if public:
-        objects.expect(wanted, namespace)
+    objects.expect(wanted)
     arguments.setdefault("name", f"Apply {wanted}")
-    return _manifest(wanted, intent.earlier(), namespace, deadline, spread, public, **arguments)
+    return _manifest(wanted, intent.earlier(), namespace, deadline, spread, **arguments)
 
 
 @operation()
 def _manifest(
-    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int, spread: bool, public: bool
+    wanted: Manifest, before: tuple[Object, ...], namespace: str | None, deadline: int, spread: bool
 ) -> Iterator[StringCommand]:
-    yield from bring(wanted, before, namespace, deadline, spread=spread, public=public)
+    yield from bring(wanted, before, namespace, deadline, spread=spread)
 
 
 def bring(
@@ -105,10 +101,9 @@ def bring(
     deadline: int,
     *,
     spread: bool = False,
-    public: bool = False,
 ) -> Iterator[StringCommand]:
     """What `manifest` does, for operations whose objects are known only when their turn comes."""
-    found = objects.compare(wanted, namespace, before, public=public)
+    found = objects.compare(wanted, namespace, before)
     if found.errors:
         yield refuse(*found.errors, verdict=intent.NOTHING_APPLIED)
         return

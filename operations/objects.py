@@ -7,9 +7,10 @@ from typing import Any
 from pyinfra import host, state
 from pyinfra.api import StringCommand
 
-from cluster.workloads.differences import summary
-from cluster.workloads.objects import Manifest, Object, label, path, selector_text, selects
-from facts.workloads import APPLY, Controllers, Differences, Pods, asked, kubectl, stream
+from cluster.workloads.controllers import controller
+from cluster.workloads.differences import as_applied, summary
+from cluster.workloads.objects import CONTROLLERS, Manifest, Object, label, path, selector_text, selects
+from facts.workloads import APPLY, MANAGER, Controllers, Differences, Objects, Pods, asked, kubectl, stream
 from operations.reading import ask, early
 
 
@@ -33,30 +34,31 @@ class Comparison:
     complete: frozenset[str] = frozenset()
 
 
-def expect(manifest: Manifest, namespace: str | None) -> None:
-    """Have a public manifest of an operation compared early: to be called while the deploy is read."""
-    early(Differences, **_question(manifest, namespace, public=True))
+def expect(manifest: Manifest) -> None:
+    """Have an operation's objects read early: to be called while the deploy is read."""
+    if found := _paths(manifest):
+        early(Objects, paths=found)
 
 
-def _question(manifest: Manifest, namespace: str | None, *, public: bool) -> dict[str, Any]:
+def _paths(manifest: Manifest) -> tuple[str, ...]:
+    """Where the API server has the objects; nothing where that is not known of all, or what they hold is secret."""
     found = [path(o) for o in manifest if o.kind != "Secret"]
-    known = {"paths": tuple(found)} if found and all(found) else {}
-    given = {"objects": "".join(asked(manifest))} if public else {"_stdin": asked(manifest)}
-    return {"namespace": namespace, **known, **given}
+    return tuple(p for p in found if p) if all(found) and len(found) == len(manifest) else ()
 
 
-def compare(
-    manifest: Manifest, namespace: str | None, before: tuple[Object, ...], *, public: bool = False
-) -> Comparison:
+def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...]) -> Comparison:
     """What applying a manifest would change. Where no API server answers yet, a dry run counts all as new.
 
     Args:
         manifest: the objects.
         namespace: where those without one belong; None: "default".
         before: the objects of this manifest and of those before it in the deploy.
-        public: whether it may stand in a command line, which others on the host can read.
     """
-    found = ask(Differences, **_question(manifest, namespace, public=public))
+    if same := _as_applied(manifest):
+        return same
+    known = [path(o) for o in manifest if o.kind != "Secret"]
+    paths = tuple(p for p in known if p) if all(known) else ()
+    found = host.get_fact(Differences, namespace=namespace, paths=paths, _stdin=asked(manifest))
     if not found.get("answers"):
         return Comparison([f"create {o}" for o in manifest], manifest, without_server(), False)
     made = {o.name for o in (manifest if state.is_executing else before) if o.kind == "Namespace"}
@@ -76,6 +78,23 @@ def compare(
             complete.add(str(o))
     errors += [e for o in changed if (e := _selects_nothing(o, before))]
     return Comparison(lines, Manifest(changed), errors, fields=fields, complete=frozenset(complete))
+
+
+def _as_applied(manifest: Manifest) -> Comparison | None:
+    """That nothing would change, where the objects themselves show it."""
+    paths = _paths(manifest)
+    there = ask(Objects, paths=paths) if paths else {}
+    live = {str(o): _live(there, o) for o in manifest}
+    if not paths or not all(as_applied(live[str(o)], o.complete(), MANAGER) for o in manifest):
+        return None
+    complete = {n for n, body in live.items() if body["kind"] in CONTROLLERS and controller(body).complete}
+    return Comparison([], Manifest(), [], fields={o.name: [] for o in manifest}, complete=frozenset(complete))
+
+
+def _live(there: Mapping[str, Any], o: Object) -> Mapping[str, Any]:
+    """An object as it is, which may be of a kind without namespaces; {} where it is not there."""
+    unplaced = there.get(label(o.kind, o.name), {})
+    return there.get(str(o)) or (unplaced if "namespace" not in unplaced.get("metadata", {}) else {})
 
 
 def _keeping_replicas(o: Object, changes: list[str]) -> tuple[Object, list[str]]:

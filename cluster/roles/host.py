@@ -105,9 +105,14 @@ def are_set(parameters: Mapping[str, str]) -> str:
 
 def _firewall() -> Step:
     units = "firewalld.service ufw.service"
+    installed = (
+        f"for d in /etc /run /usr/local/lib /usr/lib /lib; do for u in {units}; do "
+        '[ ! -e $d/systemd/system/$u ] || there=yes; done; done; [ -n "$there" ]'
+    )
+    at_work = f"systemctl show -p ActiveState,UnitFileState {units} | grep -Eqx '.*=(active|enabled)'"
     return Step(
         "stop and disable the firewall",
-        f"! systemctl show -p ActiveState,UnitFileState {units} | grep -Eqx '.*=(active|enabled)'",
+        f"! {{ there=; {installed} && {at_work}; }}",
         f"for u in {units}; do systemctl cat $u >/dev/null 2>&1 || continue; "
         "systemctl disable --now $u; done; ! command -v ufw >/dev/null || ufw --force disable",
     )

@@ -1,5 +1,6 @@
 """What applying a manifest would change in an object, as the server itself says it would be."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,6 +18,47 @@ _MOST = 4  # fields named in one announcement
 def differences(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """The fields that differ between an object and what it would become, a phrase each: "spec.replicas 3 -> 4"."""
     return list(_compare(_content(live), _content(wanted), ""))
+
+
+def as_applied(live: Mapping[str, Any], wanted: Mapping[str, Any], manager: str) -> bool:
+    """Whether applying an object is known to change nothing, without asking the server what it would make of it.
+
+    Nobody but `manager` has written it, by applying these fields and no others, and they have these values. False where
+    that cannot be seen: then the server knows.
+    """
+    written = [m for m in live.get("metadata", {}).get("managedFields", ()) if m.get("subresource") != "status"]
+    if [(m.get("manager"), m.get("operation"), m.get("apiVersion")) for m in written] != [
+        (manager, "Apply", wanted["apiVersion"])
+    ]:
+        return False
+    return _are_of(written[0].get("fieldsV1", {}), wanted) and _has(live, wanted)
+
+
+def _are_of(fields: Mapping[str, Any], wanted: Any) -> bool:
+    """Whether all fields, as the server notes whose they are, are in an object: "f:NAME", "k:{KEYS}", "v:VALUE"."""
+    for key, inner in fields.items():
+        kind, _, rest = key.partition(":")
+        if key == ".":
+            continue
+        if kind == "f" and isinstance(wanted, Mapping):
+            found = [wanted[rest]] if rest in wanted else []
+        elif kind in ("k", "v") and isinstance(wanted, list):
+            sought = json.loads(rest)
+            found = [w for w in wanted if w == sought or (kind == "k" and sought.items() <= w.items())]
+        else:
+            return False
+        if not found or not _are_of(inner, found[0]):
+            return False
+    return True
+
+
+def _has(live: Any, wanted: Any) -> bool:
+    """Whether an object has all that is wanted, whatever else the server has filled in."""
+    if isinstance(live, Mapping) and isinstance(wanted, Mapping):
+        return all(key in live and _has(live[key], value) for key, value in wanted.items())
+    if isinstance(live, list) and isinstance(wanted, list):
+        return len(live) == len(wanted) and all(map(_has, live, wanted))
+    return bool(live == wanted)
 
 
 def summary(found: list[str]) -> str:

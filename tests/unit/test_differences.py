@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cluster.workloads.differences import differences, summary
+from cluster.workloads.differences import as_applied, differences, summary
 
 SERVICE: dict[str, Any] = {
     "apiVersion": "v1",
@@ -139,3 +139,94 @@ def test_a_summary_names_the_first_few(found: list[str], text: str) -> None:
 def test_fields_that_only_end_like_a_shown_one_are_not_shown() -> None:
     old, new = ({"kind": "ConfigMap", "data": {"db.type": value}} for value in ("swordfish", "herring"))
     assert differences(old, new) == ["data.db.type"]
+
+
+# --- What shows by itself that nothing would change -----------------------------------------------------------------
+
+WANTED: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {
+        "name": "kube-dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}, "finalizers": ["a"],
+    },
+    "spec": {"clusterIP": "192.168.1.10", "selector": {"k8s-app": "kube-dns"}, "ports": [
+        {"name": "dns", "protocol": "UDP", "port": 53}, {"name": "dns-tcp", "protocol": "TCP", "port": 53},
+    ]},
+}  # fmt: skip
+PORT: dict[str, Any] = {".": {}, "f:name": {}, "f:port": {}, "f:protocol": {}}
+FIELDS: dict[str, Any] = {
+    "f:metadata": {"f:labels": {"f:k8s-app": {}}, "f:finalizers": {'v:"a"': {}}},
+    "f:spec": {"f:clusterIP": {}, "f:selector": {}, "f:ports": {
+        'k:{"port":53,"protocol":"TCP"}': PORT, 'k:{"port":53,"protocol":"UDP"}': PORT,
+    }},
+}  # fmt: skip
+APPLIED = {"manager": "us", "operation": "Apply", "apiVersion": "v1", "fieldsV1": FIELDS}
+STATUS = {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "v1", "subresource": "status"}
+
+
+def at_server() -> dict[str, Any]:
+    """What the server makes of it: with what it fills in, and who wrote it."""
+    live = copy.deepcopy(WANTED)
+    live["metadata"] |= {"uid": "704c", "resourceVersion": "342", "managedFields": [APPLIED, STATUS]}
+    live["spec"] |= {"type": "ClusterIP", "ipFamilies": ["IPv4"]}
+    for port in live["spec"]["ports"]:
+        port["targetPort"] = 53
+    return live
+
+
+def test_what_was_applied_so_and_is_so_needs_no_server() -> None:
+    assert as_applied(at_server(), WANTED, "us")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("spec", "clusterIP"),
+        ("spec", "ports", 0, "name"),
+        ("metadata", "labels", "k8s-app"),
+        ("metadata", "finalizers"),
+    ],
+)
+def test_another_value_is_for_the_server(path: tuple[str | int, ...]) -> None:
+    assert not as_applied(changed(at_server(), *path, to=["b"] if path[-1] == "finalizers" else "other"), WANTED, "us")
+    assert not as_applied(at_server(), changed(WANTED, *path, to="other"), "us")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [("metadata", "labels"), ("metadata", "finalizers"), ("spec", "ports", 1), ("spec", "ports", 0, "name")],
+)
+def test_what_is_no_longer_wanted_is_for_the_server(path: tuple[str | int, ...]) -> None:
+    """It is still there, as it was applied: only who owns it says that it would go."""
+    less = copy.deepcopy(WANTED)
+    place: Any = less
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    assert not as_applied(at_server(), less, "us")
+
+
+def test_what_is_wanted_more_is_for_the_server() -> None:
+    assert not as_applied(at_server(), changed(WANTED, "spec", "sessionAffinity", to="ClientIP"), "us")
+    more = [*WANTED["spec"]["ports"], {"name": "metrics", "protocol": "TCP", "port": 9153}]
+    assert not as_applied(at_server(), changed(WANTED, "spec", "ports", to=more), "us")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [],
+        [APPLIED | {"manager": "kubectl"}],
+        [APPLIED | {"operation": "Update"}],
+        [APPLIED | {"apiVersion": "v2"}],
+        [APPLIED, {"manager": "kubectl-edit", "operation": "Update", "apiVersion": "v1"}],
+        [APPLIED | {"fieldsV1": FIELDS | {"i:0": {}}}],
+    ],
+)
+def test_what_others_wrote_is_for_the_server(written: list[dict[str, Any]]) -> None:
+    """Also where every value is as it was: in a list or a selector it may stand beside something that must go."""
+    assert not as_applied(changed(at_server(), "metadata", "managedFields", to=written), WANTED, "us")
+
+
+def test_what_is_not_there_is_for_the_server() -> None:
+    assert not as_applied({}, WANTED, "us")

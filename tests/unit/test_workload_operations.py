@@ -3,6 +3,7 @@
 A deploy's lines are read first (`Deploy`), as pyinfra does, and carried out afterwards.
 """
 
+import copy
 import json
 import logging
 import shlex
@@ -21,7 +22,7 @@ from cluster.workloads.addons import METRICS_SERVER
 from cluster.workloads.intent import Intent
 from cluster.workloads.objects import label, selects
 from facts.kubernetes import NodeMetrics, Nodes
-from facts.workloads import APPLY, Controllers, Differences, Pods, Present
+from facts.workloads import APPLY, MANAGER, Controllers, Differences, Objects, Pods, Present
 from operations import addons, kubernetes
 from operations.inventory import store, the_cluster
 from operations.report import Report
@@ -86,6 +87,7 @@ class Server:
 
     + changes: by object, what applying it would change; `errors`: what it says against a manifest
     + absent: images no registry has; silent: how many questions it leaves without an answer
+    + bodies: objects that it shows whole
     + served: how many pods were available at each moment; existed: how many there were
     """
 
@@ -94,6 +96,7 @@ class Server:
         self.silent = 0
         self.controllers: dict[tuple[str, str], dict[str, Any]] = {}
         self.objects: set[str] = set()
+        self.bodies: dict[str, Any] = {}
         self.changes: dict[str, list[str]] = {}
         self.errors: list[str] = []
         self.absent: set[str] = set()
@@ -168,12 +171,10 @@ class Server:
                 }  # fmt: skip
         return {name: p for name, p in found.items() if selects(labels or {}, p["labels"])}
 
-    def about_differences(
-        self, _stdin: Any = (), namespace: str | None = None, objects: str = "", paths: Any = ()
-    ) -> dict[str, Any]:
+    def about_differences(self, _stdin: Any = (), namespace: str | None = None, paths: Any = ()) -> dict[str, Any]:
         if not self.answers:
             return {"answers": False, "errors": [], "objects": {}}
-        bodies = [json.loads(line.split(" ", 1)[1]) for line in _stdin or objects.splitlines()]
+        bodies = [json.loads(line.split(" ", 1)[1]) for line in _stdin]
         names = [label(b["kind"], b["metadata"]["name"], b["metadata"].get("namespace") or namespace) for b in bodies]
         known = {n: {"exists": n in self.objects, "changes": self.changes.get(n, [])} for n in names}
         for (place, name), c in self.controllers.items():
@@ -307,6 +308,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
         ("master", Controllers): server.about_controllers,
         ("master", Pods): server.about_pods,
         ("master", Differences): server.about_differences,
+        ("master", Objects): lambda paths: server.bodies,
         ("master", Present): lambda **arguments: server.resources,
     }
     yield Deploy(this, server, clock, caplog)
@@ -1376,8 +1378,36 @@ def test_cluster_dns_waits_for_every_node_before_its_pods_are_placed(
     assert [o["kind"] for o in applied(command)] == [line.split()[1] for line in DNS_CREATED]
     assert deploy.lines[:7] == DNS_CREATED
     asked = [fact for _, fact, _ in deploy.run.asked]
-    assert asked[:2] == [Differences, Nodes] and Controllers in asked[2:]
+    assert asked[:3] == [Objects, Differences, Nodes] and Controllers in asked[3:]
     assert deploy.asked(Nodes)[0]["wait_for"] == ["node1", "node2", "node3"]
+
+
+@pytest.mark.usefixtures("forget")
+@pytest.mark.parametrize("changed", [False, True])
+def test_objects_that_are_as_they_were_applied_are_not_tried(
+    changed: bool, deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_with(deploy, tmp_path, cluster_dns=True)
+    deploy.run.answers["master", Nodes] = {}
+    (line,) = lines_of(deploy, addons.cluster_dns, monkeypatch)
+    (manifest, *_) = line.arguments
+    for o in manifest:
+        body = copy.deepcopy(dict(o.complete()))
+        if o.kind in ("ClusterRole", "ClusterRoleBinding"):
+            body["metadata"].pop("namespace", None)
+        written = [{"manager": MANAGER, "operation": "Apply", "apiVersion": body["apiVersion"]}]
+        body["metadata"]["managedFields"] = written
+        if o.kind == "Deployment":
+            counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), body["spec"]["replicas"])
+            body["status"] = counts | {"observedGeneration": 1}
+            body["spec"]["paused"] = True  # a default, as far as anybody knows
+            if changed:
+                body["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
+        deploy.server.bodies[label(o.kind, o.name, body["metadata"].get("namespace"))] = body
+    deploy.carry_out(line)
+    asked = [fact for _, fact, _ in deploy.run.asked]
+    assert asked[:2] == [Objects, Differences] if changed else asked == [Objects]
+    assert changed or deploy.noops[-1].endswith("as the manifest says")
 
 
 @pytest.mark.usefixtures("forget")
