@@ -36,14 +36,19 @@ class Comparison:
 
 def expect(manifest: Manifest) -> None:
     """Have an operation's objects read early: to be called while the deploy is read."""
-    if found := _paths(manifest):
-        early(Objects, paths=found)
+    if _are_told(manifest):
+        early(Objects, paths=_paths(manifest))
+
+
+def _are_told(manifest: Manifest) -> bool:
+    """Whether the API server may be asked for the objects: it is known where it has them, and none is secret."""
+    return bool(_paths(manifest)) and not any(o.kind == "Secret" for o in manifest)
 
 
 def _paths(manifest: Manifest) -> tuple[str, ...]:
-    """Where the API server has the objects; nothing where that is not known of all, or what they hold is secret."""
+    """Where the API server has the objects that are no Secrets; nothing where that is not known of all."""
     found = [path(o) for o in manifest if o.kind != "Secret"]
-    return tuple(p for p in found if p) if all(found) and len(found) == len(manifest) else ()
+    return tuple(p for p in found if p) if all(found) else ()
 
 
 def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...]) -> Comparison:
@@ -56,9 +61,7 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
     """
     if same := _as_applied(manifest):
         return same
-    known = [path(o) for o in manifest if o.kind != "Secret"]
-    paths = tuple(p for p in known if p) if all(known) else ()
-    found = host.get_fact(Differences, namespace=namespace, paths=paths, _stdin=asked(manifest))
+    found = host.get_fact(Differences, namespace=namespace, paths=_paths(manifest), _stdin=asked(manifest))
     if not found.get("answers"):
         return Comparison([f"create {o}" for o in manifest], manifest, without_server(), False)
     made = {o.name for o in (manifest if state.is_executing else before) if o.kind == "Namespace"}
@@ -82,10 +85,11 @@ def compare(manifest: Manifest, namespace: str | None, before: tuple[Object, ...
 
 def _as_applied(manifest: Manifest) -> Comparison | None:
     """That nothing would change, where the objects themselves show it."""
-    paths = _paths(manifest)
-    there = ask(Objects, paths=paths) if paths else {}
+    if not _are_told(manifest):
+        return None
+    there = ask(Objects, paths=_paths(manifest))
     live = {str(o): _live(there, o) for o in manifest}
-    if not paths or not all(as_applied(live[str(o)], o.complete(), MANAGER) for o in manifest):
+    if not all(as_applied(live[str(o)], o.complete(), MANAGER) for o in manifest):
         return None
     complete = {n for n, body in live.items() if body["kind"] in CONTROLLERS and controller(body).complete}
     return Comparison([], Manifest(), [], fields={o.name: [] for o in manifest}, complete=frozenset(complete))

@@ -267,7 +267,7 @@ def _once_ready(cluster: Cluster, host: Host, identity: str) -> str:
         f"--cert {_pki(f'{identity}.crt')} --key {_pki(f'{identity}.key')} "
         f"https://{host.address}:{cluster.settings.api_server_port}/readyz"
     )
-    return f"ExecStartPre=/bin/sh -c 'until {ask}; do sleep 0.1; done'"
+    return f"ExecStartPre=/bin/sh -c 'until {ask}; do sleep 0.2; done'"
 
 
 def _kubelet_access() -> Grants:

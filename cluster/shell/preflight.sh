@@ -41,9 +41,10 @@ names=''
 for unit in $UNITS; do names="$names $unit.service"; done
 keepers="systemd-timesyncd.service chrony.service chronyd.service ntp.service ntpd.service ntpsec.service openntpd.service"
 walls="firewalld.service ufw.service"
+versed="kube-apiserver.service kubelet.service etcd.service"
 # shellcheck disable=SC2086 # several words
-shown=$(systemctl show -p Id,MainPID,ActiveState,ExecStart $names $keepers $walls 2>/dev/null)
-services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v walls=" $walls " '
+shown=$(systemctl show -p Id,MainPID,ActiveState,ExecStart $names $versed $keepers $walls 2>/dev/null)
+services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v versed=" $versed " -v walls=" $walls " '
     /^Id=/ { id = substr($0, 4) }
     /^MainPID=/ { pid = substr($0, 9) }
     /^ActiveState=/ { active = $0 == "ActiveState=active" }
@@ -52,7 +53,7 @@ services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v walls=" $walls 
         if (!told[id]++) {
             name = id
             sub(/[.]service$/, "", name)
-            if (index(names, " " id " ")) print "unit=" name " " pid " " path
+            if (index(names versed, " " id " ")) print (index(names, " " id " ") ? "unit=" : "other=") name " " pid " " path
             else if (active) print (index(walls, " " id " ") ? "firewall=" : "time_service=") name
         }
         id = path = ""
@@ -61,7 +62,7 @@ services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v walls=" $walls 
 [ -z "$services" ] || echo "$services"
 versions() {  # UNIT...
     for unit; do
-        program=$(printf '%s\n' "$services" | sed -n "s/^unit=$unit [0-9]* //p")
+        program=$(printf '%s\n' "$services" | sed -n "s/^[a-z]*=$unit [0-9]* //p")
         [ -z "$program" ] || version "$program"
     done
 }

@@ -31,25 +31,7 @@ def as_applied(live: Mapping[str, Any], wanted: Mapping[str, Any], manager: str)
         (manager, "Apply", wanted["apiVersion"])
     ]:
         return False
-    return _are_of(written[0].get("fieldsV1", {}), wanted) and _has(live, wanted)
-
-
-def _are_of(fields: Mapping[str, Any], wanted: Any) -> bool:
-    """Whether all fields, as the server notes whose they are, are in an object: "f:NAME", "k:{KEYS}", "v:VALUE"."""
-    for key, inner in fields.items():
-        kind, _, rest = key.partition(":")
-        if key == ".":
-            continue
-        if kind == "f" and isinstance(wanted, Mapping):
-            found = [wanted[rest]] if rest in wanted else []
-        elif kind in ("k", "v") and isinstance(wanted, list):
-            sought = json.loads(rest)
-            found = [w for w in wanted if w == sought or (kind == "k" and sought.items() <= w.items())]
-        else:
-            return False
-        if not found or not _are_of(inner, found[0]):
-            return False
-    return True
+    return _has(live, wanted) and _owned(written[0].get("fieldsV1", {}), live, wanted)
 
 
 def _has(live: Any, wanted: Any) -> bool:
@@ -59,6 +41,37 @@ def _has(live: Any, wanted: Any) -> bool:
     if isinstance(live, list) and isinstance(wanted, list):
         return len(live) == len(wanted) and all(map(_has, live, wanted))
     return bool(live == wanted)
+
+
+def _owned(fields: Mapping[str, Any], live: Any, wanted: Any) -> bool:
+    """Whether all that was applied is wanted still: "f:NAME", "k:{KEYS}" and "v:VALUE", as the server notes it.
+
+    What it notes without parts is one value to it, a whole list or mapping, too: of that nothing may be there but what
+    is wanted.
+    """
+    for key, parts in fields.items():
+        if key == ".":
+            continue
+        pairs = [_part(key, side) for side in (live, wanted)]
+        if not all(pairs):
+            return False
+        (one,), (other,) = pairs
+        if not (_owned(parts, one, other) if parts else one == other):
+            return False
+    return True
+
+
+def _part(key: str, whole: Any) -> list[Any]:
+    """What a field's key stands for in a mapping or a list, one value; nothing where it is not there."""
+    kind, _, rest = key.partition(":")
+    if kind == "f" and isinstance(whole, Mapping):
+        return [whole[rest]] if rest in whole else []
+    if kind == "v" and isinstance(whole, list):
+        return [value for value in whole if value == json.loads(rest)][:1]
+    if kind == "k" and isinstance(whole, list):
+        keys = json.loads(rest).items()
+        return [each for each in whole if isinstance(each, Mapping) and keys <= each.items()][:1]
+    return []
 
 
 def summary(found: list[str]) -> str:

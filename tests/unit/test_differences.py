@@ -206,6 +206,18 @@ def test_what_is_no_longer_wanted_is_for_the_server(path: tuple[str | int, ...])
     assert not as_applied(at_server(), less, "us")
 
 
+def test_less_of_what_is_one_value_to_the_server_is_for_the_server() -> None:
+    """A selector, or a role's rules: nobody notes whose the parts are."""
+    live = at_server()
+    live["spec"]["selector"] = {"k8s-app": "kube-dns", "tier": "dns"}
+    assert not as_applied(live, WANTED, "us")
+    role = {"apiVersion": "v1", "rules": [{"verbs": ["get"]}]}
+    mine = APPLIED | {"fieldsV1": {"f:rules": {}}}
+    there = {**role, "metadata": {"managedFields": [mine]}}
+    assert as_applied(there, role, "us")
+    assert not as_applied({**there, "rules": [{"verbs": ["get"], "resourceNames": ["a"]}]}, role, "us")
+
+
 def test_what_is_wanted_more_is_for_the_server() -> None:
     assert not as_applied(at_server(), changed(WANTED, "spec", "sessionAffinity", to="ClientIP"), "us")
     more = [*WANTED["spec"]["ports"], {"name": "metrics", "protocol": "TCP", "port": 9153}]

@@ -54,6 +54,10 @@ def test_the_preflight_asks_for_all_services_at_once(systemctl: Path) -> None:
     assert len(systemctl.read_text().splitlines()) == 1
 
 
+def test_the_preflight_tells_of_no_other_services_than_it_is_asked_for(systemctl: Path) -> None:
+    assert list(ask(Preflight, units=["docker"])["units"]) == ["docker"]
+
+
 def test_conditions_of_services_that_run_ask_nobody_again(systemctl: Path) -> None:
     steps = {
         "one runs": "runs kubelet containerd",
