@@ -24,6 +24,6 @@ for module in (facts, operations):
 # pyinfra has Python find the source of whatever calls an operation. A deploy file is no module, so that Python looks
 # through all modules, every time: a tenth of a second, unless it has been told.
 for deploy in pathlib.Path(__file__).resolve().parent.glob("deploys/*.py"):
-    inspect.modulesbyfile.setdefault(str(deploy), "")
+    getattr(inspect, "modulesbyfile", {}).setdefault(str(deploy), "")
 
 guard(state)

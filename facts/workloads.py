@@ -112,8 +112,8 @@ class Objects(Fact[dict[str, Any]]):
 
     + paths: where the API server has them (`cluster.workloads.objects.path`)
 
-    Source: the API server. It is asked for one after the other, up to the first that is not there; for none, where it
-    does not answer or the host's curl is older than 7.52.
+    Source: the API server. It is asked for one after the other, up to the first that is not there. {} where it does not
+    answer, or not with whole objects, and where the host's curl is older than 7.52.
 
     .. code:: python
 
@@ -123,11 +123,14 @@ class Objects(Fact[dict[str, Any]]):
     default = dict
 
     def script(self, paths: Iterable[str] = ()) -> str:
-        return api(f'api 3 "/{{readyz,{",".join(paths)}}}" --fail-early || true')
+        return api(f'paths={words([",".join(paths)])}; api 3 "/{{readyz,$paths}}" --fail-early || true')
 
     def read(self, lines: list[str]) -> dict[str, Any]:
-        ready, *bodies = "\n".join(lines).partition("{")[::2]
-        return {_key(item): item for item in _items([f"{{{b}" for b in bodies if b])} if ready == "ok" else {}
+        ready, text = "\n".join(lines).partition("{")[::2]
+        try:
+            return {_key(item): item for item in _items(["{" + text])} if ready == "ok" and text else {}
+        except (FactProcessError, KeyError):  # cut off, or no object: then the server's dry run says
+            return {}
 
 
 def _secret(line: str) -> tuple[str, dict[str, Any]]:

@@ -91,7 +91,8 @@ def _as_applied(manifest: Manifest) -> Comparison | None:
     live = {str(o): _live(there, o) for o in manifest}
     if not all(as_applied(live[str(o)], o.complete(), MANAGER) for o in manifest):
         return None
-    complete = {n for n, body in live.items() if body["kind"] in CONTROLLERS and controller(body).complete}
+    awaited = {n: body for n, body in live.items() if body["kind"] in CONTROLLERS and body["kind"] != "Job"}
+    complete = {n for n, body in awaited.items() if controller(body).complete}
     return Comparison([], Manifest(), [], fields={o.name: [] for o in manifest}, complete=frozenset(complete))
 
 

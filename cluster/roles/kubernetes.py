@@ -92,6 +92,7 @@ def component(
     ready: str,
     hint: str,
     after: str,
+    before: tuple[str, ...] = (),
     service: tuple[str, ...] = (),
 ) -> tuple[File, Unit]:
     """A Kubernetes component's unit, as a file and as what runs.
@@ -104,6 +105,7 @@ def component(
         read: the other files it reads when it starts; without a directory they are below /etc/kubernetes/ca.
         ready, hint: as in `Unit`.
         after: the service it starts after.
+        before: lines of its unit's [Service] that let it start: what it reads is recorded once they have.
         service: further lines of its unit's [Service].
     """
     paths = (f if f.startswith("/") else f"{KUBERNETES_PKI}/{f}" for f in read)
@@ -117,6 +119,7 @@ def component(
             f"EnvironmentFile={COMMON}",
             f"EnvironmentFile={config}",
             "PermissionsStartOnly=true",  # packages run a master's services as an account of their own
+            *before,
             recorder(name, inputs),
             *service,
         ],

@@ -252,7 +252,7 @@ def _loop(
         ready=f"curl -skf --max-time 5 https://127.0.0.1:{port}/healthz",
         hint="the API server does not answer, or an argument is not this release's",
         after=f"{API_SERVER}.service",
-        service=(_once_ready(cluster, host, short),),
+        before=(_once_ready(cluster, host, short),),
     )
     return [*files, service], unit
 
@@ -260,14 +260,15 @@ def _loop(
 def _once_ready(cluster: Cluster, host: Host, identity: str) -> str:
     """A unit line: start once the host's API server is ready. Before that it knows no roles, and a loop would end.
 
-    systemd gives up after the time that a start may take, and begins again.
+    After a while it gives up, says why, and systemd begins again.
     """
     ask = (
-        f'curl -sf -o /dev/null --noproxy "*" --max-time 2 --cacert {_pki("ca.crt")} '
+        f'curl -f -o /dev/null --noproxy "*" --max-time 2 --cacert {_pki("ca.crt")} '
         f"--cert {_pki(f'{identity}.crt')} --key {_pki(f'{identity}.key')} "
         f"https://{host.address}:{cluster.settings.api_server_port}/readyz"
     )
-    return f"ExecStartPre=/bin/sh -c 'until {ask}; do sleep 0.2; done'"
+    wait = "n=0; until ask -s; do n=$$((n + 1)); [ $$n -lt 200 ] || { ask -sS; exit; }; sleep 0.2; done"
+    return f"ExecStartPre=/bin/sh -c 'ask() {{ {ask} $$1; }}; {wait}'"
 
 
 def _kubelet_access() -> Grants:

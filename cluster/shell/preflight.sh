@@ -44,7 +44,7 @@ walls="firewalld.service ufw.service"
 versed="kube-apiserver.service kubelet.service etcd.service"
 # shellcheck disable=SC2086 # several words
 shown=$(systemctl show -p Id,MainPID,ActiveState,ExecStart $names $versed $keepers $walls 2>/dev/null)
-services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v versed=" $versed " -v walls=" $walls " '
+services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v versed=" $versed " -v keepers=" $keepers " -v walls=" $walls " '
     /^Id=/ { id = substr($0, 4) }
     /^MainPID=/ { pid = substr($0, 9) }
     /^ActiveState=/ { active = $0 == "ActiveState=active" }
@@ -54,7 +54,8 @@ services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v versed=" $verse
             name = id
             sub(/[.]service$/, "", name)
             if (index(names versed, " " id " ")) print (index(names, " " id " ") ? "unit=" : "other=") name " " pid " " path
-            else if (active) print (index(walls, " " id " ") ? "firewall=" : "time_service=") name
+            else if (active && index(keepers, " " id " ")) print "time_service=" name
+            else if (active && index(walls, " " id " ")) print "firewall=" name
         }
         id = path = ""
         active = pid = 0

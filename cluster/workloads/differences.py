@@ -23,8 +23,8 @@ def differences(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
 def as_applied(live: Mapping[str, Any], wanted: Mapping[str, Any], manager: str) -> bool:
     """Whether applying an object is known to change nothing, without asking the server what it would make of it.
 
-    Nobody but `manager` has written it, by applying these fields and no others, and they have these values. False where
-    that cannot be seen: then the server knows.
+    Nobody but `manager` has written it, all that it applied is wanted still, and all that is wanted is there. False
+    where that cannot be seen: then the server knows.
     """
     written = [m for m in live.get("metadata", {}).get("managedFields", ()) if m.get("subresource") != "status"]
     if [(m.get("manager"), m.get("operation"), m.get("apiVersion")) for m in written] != [
@@ -40,7 +40,7 @@ def _has(live: Any, wanted: Any) -> bool:
         return all(key in live and _has(live[key], value) for key, value in wanted.items())
     if isinstance(live, list) and isinstance(wanted, list):
         return len(live) == len(wanted) and all(map(_has, live, wanted))
-    return bool(live == wanted)
+    return type(live) is type(wanted) and bool(live == wanted)
 
 
 def _owned(fields: Mapping[str, Any], live: Any, wanted: Any) -> bool:

@@ -57,7 +57,9 @@ def paths(resource: str, namespace: str) -> tuple[str, ...]:
 
 
 def path(o: "Object") -> str | None:
-    """Where the API server has an object; None for a kind that is not among PATHS in this version."""
+    """Where the API server has an object; None for a kind that is not among PATHS in this version, or an odd name."""
+    if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:_-]*", part) for part in (o.name, o.place)):
+        return None
     places = PATHS.get(o.kind.lower(), ())
     version = o.body["apiVersion"]
     group = f"apis/{version}/" if "/" in version else f"api/{version}/"

@@ -13,9 +13,9 @@ from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from cluster.workloads.manifests import read
-from cluster.workloads.objects import Manifest
+from cluster.workloads.objects import Manifest, path
 from facts.base import MARK
-from facts.workloads import MANAGER, Controllers, Differences, Pods, Present, asked, stream
+from facts.workloads import MANAGER, Controllers, Differences, Objects, Pods, Present, asked, stream
 
 # It answers whether the server is ready, from state.json beside it.
 CURL = """\
@@ -139,6 +139,22 @@ COMMANDS: list[Callable[[], str]] = [
     lambda: Pods().command(labels={"app": "$(id)"}),
     lambda: Present().command(resources=["rc/a", "service/b"]),
 ]
+
+
+def test_a_name_is_no_part_of_the_command(tmp_path: Path) -> None:
+    odd = [read(body(name=name))[0] for name in ("a$(touch ran)", "../secrets/a", "a,b", "a}", "a b")]
+    assert [path(o) for o in odd] == [None] * len(odd)
+    done = subprocess.run(
+        ["sh", "-c", Objects().command(paths=["a$(touch ran)`touch ran`"])], cwd=tmp_path, check=False
+    )
+    assert list(tmp_path.iterdir()) == [] and done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text", ['{"kind":"Service","metad', "<html>", '{"kind":"Status","metadata":{}}', "[]", '{"a":1}']
+)
+def test_what_is_no_whole_object_is_nothing_known(text: str) -> None:
+    assert Objects().process(["", MARK, *f"ok{text}".splitlines()]) == {}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
