@@ -250,7 +250,7 @@ def _loop(
         variables=f"$KUBE_COMMON_ARGS $KUBE_MASTER ${variable}",
         read=(path, *read),
         ready=f"curl -skf --max-time 5 https://127.0.0.1:{port}/healthz",
-        hint="the API server does not answer, or an argument is not this release's",
+        hint="the API server does not answer, or not to this certificate, or an argument is not this release's",
         after=f"{API_SERVER}.service",
         before=(_once_ready(cluster, host, short),),
     )
