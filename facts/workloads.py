@@ -12,7 +12,7 @@ from cluster.roles.kubernetes import KUBECTL_CACHE
 from cluster.shell import program
 from cluster.workloads import controllers
 from cluster.workloads.differences import differences
-from cluster.workloads.objects import CONTROLLERS, Manifest, label, paths, selector_text
+from cluster.workloads.objects import AWAITED, Manifest, label, paths, selector_text
 from facts.base import Fact
 from facts.kubernetes import KUBECTL
 from facts.shell import words
@@ -100,7 +100,7 @@ class Differences(Fact[dict[str, Any]]):
                 changes = [_TAKEN_OVER]
             namespace = item["metadata"].get("namespace")
             objects[_key(item)] = {"exists": found is not None, "changes": changes, "namespace": namespace}
-            if found and item["kind"] in CONTROLLERS and item["kind"] != "Job":
+            if found and item["kind"] in AWAITED:
                 objects[_key(item)]["complete"] = controllers.controller(found).complete
         errors = [line for line in told if not line.startswith("Warning:")]
         return {"answers": True, "errors": errors, "objects": objects}

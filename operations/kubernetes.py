@@ -15,7 +15,7 @@ from pyinfra.api.operation import OperationMeta
 from cluster.roles.master import master_role, rewriting
 from cluster.roles.node import node_role
 from cluster.workloads.manifests import Source
-from cluster.workloads.objects import CONTROLLERS, Labels, Manifest, Object
+from cluster.workloads.objects import AWAITED, Labels, Manifest, Object
 from facts.kubernetes import Nodes
 from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
@@ -125,7 +125,7 @@ def _controllers(wanted: Manifest) -> dict[str, list[str]]:
     """The controllers whose pods can be awaited, by namespace."""
     found: dict[str, list[str]] = {}
     for o in wanted:
-        if o.kind in CONTROLLERS and o.kind != "Job":
+        if o.kind in AWAITED:
             found.setdefault(o.place, []).append(f"{o.kind.lower()}/{o.name}")
     return found
 

@@ -9,7 +9,7 @@ from pyinfra.api import StringCommand
 
 from cluster.workloads.controllers import controller
 from cluster.workloads.differences import as_applied, summary
-from cluster.workloads.objects import CONTROLLERS, Manifest, Object, label, path, selector_text, selects
+from cluster.workloads.objects import AWAITED, Manifest, Object, label, path, selector_text, selects
 from facts.workloads import APPLY, MANAGER, Controllers, Differences, Objects, Pods, asked, kubectl, stream
 from operations.reading import ask, early
 
@@ -87,19 +87,13 @@ def _as_applied(manifest: Manifest) -> Comparison | None:
     """That nothing would change, where the objects themselves show it."""
     if not _are_told(manifest):
         return None
-    there = ask(Objects, paths=_paths(manifest))
-    live = {str(o): _live(there, o) for o in manifest}
+    told = ask(Objects, paths=_paths(manifest))
+    there = {name: {"namespace": body["metadata"].get("namespace"), "body": body} for name, body in told.items()}
+    live = {str(o): _at_server(there, o).get("body", {}) for o in manifest}
     if not all(as_applied(live[str(o)], o.complete(), MANAGER) for o in manifest):
         return None
-    awaited = {n: body for n, body in live.items() if body["kind"] in CONTROLLERS and body["kind"] != "Job"}
-    complete = {n for n, body in awaited.items() if controller(body).complete}
+    complete = {n for n, body in live.items() if body["kind"] in AWAITED and controller(body).complete}
     return Comparison([], Manifest(), [], fields={o.name: [] for o in manifest}, complete=frozenset(complete))
-
-
-def _live(there: Mapping[str, Any], o: Object) -> Mapping[str, Any]:
-    """An object as it is, which may be of a kind without namespaces; {} where it is not there."""
-    unplaced = there.get(label(o.kind, o.name), {})
-    return there.get(str(o)) or (unplaced if "namespace" not in unplaced.get("metadata", {}) else {})
 
 
 def _keeping_replicas(o: Object, changes: list[str]) -> tuple[Object, list[str]]:

@@ -41,9 +41,7 @@ def services(
     if host in cluster.leased:
         roles.append(flannel_role(cluster, host, on, certificates))
     if host.is_node:
-        roles.append(runtime_role(cluster, host, on))
-    if host.is_node:
-        roles.append(node_role(cluster, host, machine, certificates))
+        roles += [runtime_role(cluster, host, on), node_role(cluster, host, machine, certificates)]
     return roles
 
 

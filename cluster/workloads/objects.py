@@ -19,6 +19,7 @@ CONTROLLERS = {
     "DaemonSet": "selector",
     "Job": "none",  # the server makes its selector
 }
+AWAITED = frozenset(CONTROLLERS) - {"Job"}  # whose pods are to be there, and stay
 
 # What `kubectl scale` can scale, by the names kubectl knows it under.
 SCALED = {
