@@ -14,11 +14,11 @@ from cluster.membership import DATA, peer_urls
 from cluster.roles.etcd import joining_role, prepared, setting_aside, taking_out
 from facts import etcd as facts
 from operations import etcd, preflight
+from operations.elsewhere import ask_one
 from operations.inventory import the_cluster, this_host
 from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge, shell
-from operations.survey import ask_one
 
 _through: dict[tuple[str, str], Event] = {}  # by what is done and host
 _stopped: set[tuple[str, str]] = set()  # who did not come through
@@ -109,8 +109,7 @@ def _set_aside() -> Iterator[StringCommand]:
     """Set aside what this host has of a member that was taken out."""
     held = preflight.etcd_held()[host.name]
     if state.is_executing:
-        names = [m.name for m in the_cluster().etcd_members]
-        standing = Standing.of(ask_one(names, facts.Standing, urls=_urls()) or {})
+        standing = Standing.of(ask_one(the_cluster().etcd_members, facts.Standing, urls=_urls()))
         port = the_cluster().settings.etcd_peer_port
         own = f"https://{this_host(host.name).address}:{port}"
         gone = standing.agrees() and not any(m.peer == own for m in standing.members)
@@ -131,8 +130,8 @@ def _standing() -> Standing:
     """etcd's members as they are now; in a dry run as a member tells, for whoever joins may have no certificate yet."""
     if state.is_executing:
         return Standing.of(host.get_fact(facts.Standing, urls=_urls()))
-    names = [name for name, held in preflight.etcd_held().items() if held.get("members")]
-    return Standing.of(ask_one(names, facts.Standing, urls=_urls()) or {})
+    answering = [this_host(name) for name, held in preflight.etcd_held().items() if held.get("members")]
+    return Standing.of(ask_one(answering, facts.Standing, urls=_urls()))
 
 
 def _urls() -> tuple[str, ...]:

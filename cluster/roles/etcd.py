@@ -4,7 +4,7 @@ import shlex
 from dataclasses import replace
 
 from cluster.certificates import ETCD_ADMINISTRATOR, ETCD_API_SERVER, ETCD_FLANNEL, ETCD_PKI
-from cluster.desired import ASIDE, SYSTEMD, File, Grants, Role, Step, Unit, recorder
+from cluster.desired import ASIDE, SYSTEMD, File, Grants, Role, Step, Turn, Unit, recorder
 from cluster.distributions import Distribution
 from cluster.etcdctl import etcdctl
 from cluster.formats import HEADER, compact_json, environment_file
@@ -52,7 +52,16 @@ def etcd_role(
         expects=tuple(f for f in certificates if f.path.startswith(ETCD_PKI)),
         steps=(*(() if how.packaged else (_account(),)), _begin(cluster), *((_flannel(cluster),) if first else ())),
         grants=(_grants(cluster),) if first else (),
-        units=(Unit("etcd", inputs, _ready(cluster, host, part.cluster_id), _hint(cluster), how.program("etcd")),),
+        units=(
+            Unit(
+                "etcd",
+                inputs,
+                _ready(cluster, host, part.cluster_id),
+                _hint(cluster),
+                how.program("etcd"),
+                turn=_turn(cluster, host),
+            ),
+        ),
     )
 
 
@@ -230,6 +239,23 @@ def _account() -> Step:
 def _ready(cluster: Cluster, host: Host, cluster_id: str) -> str:
     url = f"https://{host.address}:{cluster.settings.etcd_client_port}"
     return etcdctl(program("etcd-ready", URL=url, PEER=peer_urls(cluster)[host.name], CLUSTER=cluster_id))
+
+
+def _turn(cluster: Cluster, host: Host) -> Turn:
+    """One member after another, and only while the others are a quorum: of two, neither ever is."""
+    others = [m for m in cluster.etcd_members if m != host]
+    if not others:
+        return Turn()
+    own, urls = (
+        " ".join(f"https://{m.address}:{cluster.settings.etcd_client_port}" for m in listed)
+        for listed in ([host], others)
+    )
+    names = ", ".join(m.name for m in others)
+    return Turn(
+        others=etcdctl(program("etcd-others", OWN=own, URLS=urls)),
+        missing=f"etcd on {host.name} is to be restarted, and too few of the other members ({names}) are healthy: etcd "
+        "would stand still. Mend them first (journalctl -u etcd there), or take one that is lost out of the group etcd",
+    )
 
 
 def _hint(cluster: Cluster) -> str:

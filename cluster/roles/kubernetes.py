@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cluster.api import KUBECONFIG
 from cluster.certificates import KUBERNETES_PKI
-from cluster.desired import RECORD_DIRECTORY, File, Unit, recorder
+from cluster.desired import RECORD_DIRECTORY, File, Turn, Unit, recorder
 from cluster.formats import arguments, environment_file, kubeconfig
 from cluster.installation import Installation
 from cluster.releases import CURRENT, choose
@@ -92,6 +92,7 @@ def component(
     ready: str,
     hint: str,
     after: str,
+    turn: Turn,
     before: tuple[str, ...] = (),
     service: tuple[str, ...] = (),
 ) -> tuple[File, Unit]:
@@ -105,6 +106,7 @@ def component(
         read: the other files it reads when it starts; without a directory they are below /etc/kubernetes/ca.
         ready, hint: as in `Unit`.
         after: the service it starts after.
+        turn: as in `Unit`.
         before: lines of its unit's [Service] that let it start: what it reads is recorded once they have.
         service: further lines of its unit's [Service].
     """
@@ -124,7 +126,7 @@ def component(
             *service,
         ],
     )
-    return file, Unit(name=name, inputs=inputs, ready=ready, hint=hint, program=how.program(name))
+    return file, Unit(name=name, inputs=inputs, ready=ready, hint=hint, program=how.program(name), turn=turn)
 
 
 def pair(name: str) -> tuple[str, str]:

@@ -58,6 +58,7 @@ OTHERS = {
     check.works,
     flannel._ways,
     kubernetes.rewrite_secrets,
+    kubernetes._uncordon,
     members.join,
     members.leave,
     preflight.check,
@@ -96,9 +97,12 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
             made.answers[member.name, RoleState] = BARE
             made.answers[member.name, Removals] = {}
             made.answers[member.name, Held] = {}
+            made.answers[member.name, Nodes] = {"elsewhere": {"ready": True}}  # and so no pods to drain a host of
         return made
 
-    monkeypatch.setattr("operations.survey._answers", {})
+    for module in ("survey", "elsewhere"):
+        monkeypatch.setattr(f"operations.{module}._answers", {})
+    monkeypatch.setattr("operations.turns._taken", {})
     monkeypatch.setattr("operations.preflight._told", set())
     monkeypatch.setattr("operations.preflight._judged", {})
     monkeypatch.setattr("operations.certificates._complete", {})

@@ -525,11 +525,17 @@ def test_everybody_calls_the_balancer() -> None:
     assert arguments(command_line(SEVERAL, "node1", "kube-apiserver"))["advertise-address"] == "10.1.10.102"
 
 
-def test_one_host_does_what_is_done_once() -> None:
-    for role in ("etcd", "master"):
-        listed = {h.name: on(SEVERAL, h.name).get(role) for h in SEVERAL.hosts}
-        once = {n: [s for s in found.steps if s.when == "after"] for n, found in listed.items() if found}
-        assert [name for name, steps in once.items() if (*steps, *listed[name].grants)] == ["master"]
+def test_one_member_does_what_is_done_once() -> None:
+    listed = {h.name: on(SEVERAL, h.name).get("etcd") for h in SEVERAL.hosts}
+    once = {n: [s for s in found.steps if s.when == "after"] for n, found in listed.items() if found}
+    assert [name for name, steps in once.items() if (*steps, *listed[name].grants)] == ["master"]
+
+
+def test_every_master_sees_to_what_masters_need() -> None:
+    """Whichever is left out by --limit, or is gone."""
+    for host in SEVERAL.masters:
+        grants = on(SEVERAL, host.name)["master"].grants
+        assert [g.name for g in grants] == ["let the API server call the kubelets"]
 
 
 def test_a_master_that_is_a_node_keeps_both_kubeconfigs_apart() -> None:
