@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from gevent.event import Event
+import gevent
 from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
 
@@ -20,8 +20,10 @@ from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge, shell
 
-_through: dict[tuple[str, str], Event] = {}  # by what is done and host
-_stopped: set[tuple[str, str]] = set()  # who did not come through
+_POLL = 0.1  # seconds between two looks at the others
+
+_through: set[tuple[str, str]] = set()  # what was done, and on which host
+_stopped: set[tuple[str, str]] = set()  # and what went wrong there
 
 
 @operation()
@@ -144,17 +146,26 @@ def _urls() -> tuple[str, ...]:
 
 
 class _turn:
-    """Wait until the hosts before this one are through; `stopped` is one that was not, "" for none."""
+    """Wait until the hosts before this one are through; `stopped` is one that was not, "" for none.
+
+    Hosts that pyinfra has not begun with (`--parallel`) are not waited for: they wait for those that are under way.
+    """
 
     def __init__(self, what: str, queue: list[str]) -> None:
-        self.what, self.queue, self.stopped, self._done = what, queue, "", False
+        self.what, self.stopped, self._done = what, "", False
+        self._before = queue[: queue.index(host.name)]
 
     def __enter__(self) -> "_turn":
-        for name in self.queue[: self.queue.index(host.name)] if state.is_executing else ():
-            _through.setdefault((self.what, name), Event()).wait()
-            if (self.what, name) in _stopped:
-                self.stopped = self.stopped or name
+        if state.is_executing:
+            gevent.sleep(_POLL)  # those that pyinfra begins with at the same time have begun, too
+            while any(self._is_at(name) for name in self._before):
+                gevent.sleep(_POLL)
+            self.stopped = next((name for name in self._before if (self.what, name) in _stopped), "")
         return self
+
+    def _is_at(self, name: str) -> bool:
+        there = state.inventory.get_host(name)
+        return (self.what, name) not in _through and there.executing_op_hash == host.executing_op_hash is not None
 
     def done(self) -> None:
         """Say that it went well."""
@@ -164,4 +175,4 @@ class _turn:
         if state.is_executing:
             if not self._done:
                 _stopped.add((self.what, host.name))
-            _through.setdefault((self.what, host.name), Event()).set()
+            _through.add((self.what, host.name))
