@@ -58,6 +58,11 @@ class Members:
         """A run with another group; it may fail."""
         return self.lab.pyinfra(*(arguments or ("-y",)), self.inventory(group), f"deploys/{deploy}.py")
 
+    def are(self, group: str) -> None:
+        """Begin with these."""
+        done = self.run(group)
+        assert done.code == 0, done.err[-6000:]
+
     def becomes(self, group: str) -> dict[str, list[str]]:
         """Run until the group is that, as announced, and see that the next run has nothing to do; what was changed."""
         announced = self.run(group, "--dry")
@@ -143,6 +148,7 @@ def test_one_becomes_three(members: Members) -> None:
 
 @pytest.mark.named
 def test_one_of_three_is_replaced_by_another_host(members: Members) -> None:
+    members.are("master node1 node2")
     with members.writes("master", through="master node1"):
         changes = members.becomes("master node1 node3")
     assert "remove etcd member node2 (it is not in the group any more)" in changes["master"]
@@ -153,6 +159,7 @@ def test_one_of_three_is_replaced_by_another_host(members: Members) -> None:
 @pytest.mark.named
 def test_a_dead_one_is_replaced_by_name(members: Members) -> None:
     """As a new machine, which has its name and its address and nothing else."""
+    members.are("master node1 node3")
     members.lab.ssh(
         "node3", f"systemctl disable --now etcd; rm -rf {DATA} {LIVED} /etc/etcd /etc/systemd/system/etcd.*"
     )
@@ -164,6 +171,7 @@ def test_a_dead_one_is_replaced_by_name(members: Members) -> None:
 @pytest.mark.named
 def test_a_dead_one_is_replaced_by_another_host(members: Members) -> None:
     """Its own is in the inventory no more; for this test, it only has no etcd that answers."""
+    members.are("master node1 node3")
     members.lab.ssh("node3", "systemctl disable --now etcd")
     with members.writes("master", through="master node1"):
         changes = members.becomes("master node1 node2")
@@ -172,6 +180,7 @@ def test_a_dead_one_is_replaced_by_another_host(members: Members) -> None:
 
 @pytest.mark.named
 def test_a_member_without_its_disk_is_not_replaced(members: Members) -> None:
+    members.are("master node1 node2")
     members.lab.ssh("node2", f"systemctl stop etcd; mv {DATA} /root/kept")
     try:
         done = members.run("master node1 node2")
@@ -183,12 +192,13 @@ def test_a_member_without_its_disk_is_not_replaced(members: Members) -> None:
         assert done.changes == {}
     finally:
         members.lab.ssh("node2", f"mv /root/kept {DATA}")
-    assert members.run("master node1 node2").code == 0
+    members.are("master node1 node2")
     members.settled("master node1 node2")
 
 
 @pytest.mark.named
 def test_with_the_quorum_lost_nothing_is_changed(members: Members) -> None:
+    members.are("master node1 node2")
     for name in ("node1", "node2"):
         members.lab.ssh(name, f"systemctl stop etcd; mv {DATA} /root/kept; mv {LIVED} /root/lived")
     try:
@@ -203,6 +213,7 @@ def test_with_the_quorum_lost_nothing_is_changed(members: Members) -> None:
 
 
 def test_three_become_one(members: Members) -> None:
+    members.are("master node1 node2")
     with members.writes("master", through="master"):
         changes = members.becomes("master")
     assert [line for line in changes["master"] if line.startswith("remove etcd member ")] == [
@@ -223,7 +234,7 @@ GONE = "! e member list -w simple | grep -q ', node1, '"
     ids=["added", "started", "removed"],
 )  # fmt: skip
 def test_a_killed_run_is_gone_on_with(before: str, group: str, until: str, members: Members) -> None:
-    assert members.run(before).code == 0
+    members.are(before)
     with members.writes("master", through="master"):
         print("killed with", members.killed(group, "master", until))
         done = members.run(group)
@@ -234,7 +245,7 @@ def test_a_killed_run_is_gone_on_with(before: str, group: str, until: str, membe
 @pytest.mark.named
 def test_all_move_to_other_hosts_together(members: Members) -> None:
     """For a while there are as many more. Nobody stays whom a writer could go on with: what was there is there."""
-    assert members.run("master node1").code == 0
+    members.are("master node1")
     before = members.cluster_id("master")
     members.lab.ssh("master", etcdctl("for n in $(seq 200); do e put /probe/$n $n >/dev/null || exit 1; done"))
     changes = members.becomes("node2 node3")
@@ -243,5 +254,5 @@ def test_all_move_to_other_hosts_together(members: Members) -> None:
     assert sorted(there, key=int) == [str(n) for n in range(1, 201)]
     assert len([line for line in changes["node2"] if line.startswith("remove etcd member ")]) == 2
     members.lab.ssh("node2", etcdctl("e del --prefix /probe/ >/dev/null"))
-    assert members.run("master").code == 0
+    members.are("master")
     members.settled("master")
