@@ -1,7 +1,7 @@
-"""Whether etcd may be started: what hosts and the store tell of a cluster that has lived.
+"""Whether etcd may be started, and its group be changed: what hosts and the store tell of a cluster that has lived.
 
-A member that starts without its data is an empty cluster, or half of one: kubelets then end every pod. So none does
-while anything shows that the cluster has lived, and the members of one that has are those of its first start.
+A member that starts without its data is an empty cluster, or half of one: kubelets then end every pod. So none begins a
+cluster while anything shows that one has lived; hosts without data join it, as `cluster/members.py` has it.
 """
 
 import json
@@ -25,7 +25,7 @@ _RESTORE = (
 
 @dataclass(frozen=True)
 class Record:
-    """What the store remembers of etcd: that it has lived, nothing more is decided by it.
+    """What the store remembers of etcd: that it has lived, and where its members were when a run last saw them.
 
     + cluster_id: as etcd writes it, in hex
     + members: the URL for other members, by name
@@ -55,14 +55,20 @@ class Record:
 
 
 def record_of(held: Mapping[str, Any]) -> Record | None:
-    """What there is to remember, from what a host holds of etcd; None before all members have started."""
+    """What there is to remember, from what a host holds of etcd; None before all members have started and vote."""
     members = held.get("members")
-    return Record(held["cluster"], dict(members)) if members and set(members) == set(held["started"]) else None
+    if not members or held.get("learners") or set(members) != set(held["started"]):
+        return None
+    return Record(held["cluster"], dict(members))
 
 
 def peer_urls(cluster: Cluster) -> dict[str, str]:
     """The members' URLs for each other, by name, as the inventory has them."""
-    return {m.name: f"https://{m.address}:{cluster.settings.etcd_peer_port}" for m in cluster.etcd_members}
+    return {m.name: _peer_url(cluster, m) for m in cluster.etcd_members}
+
+
+def _peer_url(cluster: Cluster, host: Host) -> str:
+    return f"https://{host.address}:{cluster.settings.etcd_peer_port}"
 
 
 def problems(
@@ -83,13 +89,35 @@ def problems(
     """
     state = _State(cluster, found, record, directory, begins)
     # Each explains what would be said after it.
-    return list(_changed(state)) or list(_divided(state)) or list(_lost(state))
+    checks = (_divided, _moved, _lost, _unlisted, _too_few, _all_new)
+    return next((said for said in (list(check(state)) for check in checks) if said), [])
 
 
 def lost(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Of `problems` those that hosts alone show, but for a changed group: which data are gone, or of two clusters."""
+    """Of `problems` those that hosts alone show: which data are gone, or of two clusters."""
     state = _State(cluster, found, None, Path(), begins=False)
-    return [] if list(_changed(state)) else list(_divided(state)) or list(_lost(state))
+    checks = (_divided, _moved, _lost, _unlisted)
+    return next((said for said in (list(check(state)) for check in checks) if said), [])
+
+
+def begins(cluster: Cluster, found: Mapping[str, Mapping[str, Any]], record: Record | None) -> bool:
+    """Whether the group's hosts begin a cluster together: nothing shows that one has lived. Arguments as above."""
+    return _State(cluster, found, record, Path(), begins=True).beginning
+
+
+@dataclass(frozen=True)
+class Part:
+    """What decides a member's part in its cluster, beside the inventory.
+
+    + cluster_id: of etcd's cluster that has lived, in hex, as far as it is known
+    + first: the host that does what one does for all; "": the first of the group
+    """
+
+    cluster_id: str = ""
+    first: str = ""
+
+
+USUAL = Part()
 
 
 @dataclass(frozen=True)
@@ -104,6 +132,32 @@ class _State:
     def members(self) -> Iterator[tuple[Host, Mapping[str, Any]]]:
         """The group's hosts that were asked, with what they hold."""
         return ((m, self.found[m.name]) for m in self.cluster.etcd_members if m.name in self.found)
+
+    @property
+    def lists(self) -> dict[str, str]:
+        """The members' URLs by name, as one that answers tells; {} where none does."""
+        for name, held in self.found.items():
+            if held.get("members") and (self.cluster.host(name).is_etcd or self._was_ours(held)):
+                return dict(held["members"])
+        return {}
+
+    def _was_ours(self, held: Mapping[str, Any]) -> bool:
+        """Whether a host outside the group has a member of this cluster, rather than of somebody else's."""
+        known = {h["cluster"] for m, h in self.members if h.get("cluster")}
+        if self.record:
+            known.add(self.record.cluster_id)
+        return held["cluster"] in known if known else bool(held.get("lived"))
+
+    @property
+    def known(self) -> set[str]:
+        """The members' URLs: as one that answers tells, else as the store remembers them."""
+        return set((self.lists or (self.record.members if self.record else {})).values())
+
+    @property
+    def beginning(self) -> bool:
+        """Whether nothing shows that a cluster has lived."""
+        lived = any(held.get("lived") for held in self.found.values())
+        return not (self.record or self.lists or lived or self.nodes or any(self.outside()))
 
     @property
     def remembered(self) -> str:
@@ -145,33 +199,6 @@ class _State:
         return {name: held["node"] for name, held in self.found.items() if held.get("node")}
 
 
-def _changed(state: _State) -> Iterator[str]:
-    """A group that is not the members of a cluster that has lived."""
-    wanted = peer_urls(state.cluster)
-    agreed, said = False, set()
-    for host, held in state.members:
-        theirs = _members(held)
-        if theirs and set(theirs.values()) == set(wanted.values()):
-            agreed = True
-        elif theirs and frozenset(theirs.items()) not in said:
-            said.add(frozenset(theirs.items()))
-            members = f"with the members {_listed(theirs, wanted)}"
-            yield _change(state, f"{_shows(host.name, held)}, {members}", theirs)
-    remembered = state.record.members if state.record else {}
-    if not agreed and not said and remembered and set(remembered.values()) != set(wanted.values()):
-        yield _change(state, "; ".join([state.remembered, *state.outside()]), remembered)
-
-
-def _change(state: _State, shown: str, theirs: Mapping[str, str]) -> str:
-    wanted = peer_urls(state.cluster)
-    return (
-        f"etcd = {_listed(wanted, theirs)} in the inventory, but {shown}: the members of a cluster that has lived "
-        "cannot be changed by a run yet. Write the former ones again in the group etcd (with their addresses and "
-        "etcd_peer_port); one that somebody added by hand goes by etcdctl member remove. "
-        f"{state.anew(sorted({*wanted, *theirs}))}"
-    )
-
-
 def _divided(state: _State) -> Iterator[str]:
     """Members of different clusters."""
     first: tuple[str, str] | None = None
@@ -193,6 +220,31 @@ def _divided(state: _State) -> Iterator[str]:
         )
 
 
+def _moved(state: _State) -> Iterator[str]:
+    """Members whose URL for the others is not that of the inventory; or that have begun a cluster of other members."""
+    wanted = peer_urls(state.cluster)
+    for host, held in state.members:
+        theirs = state.lists if held.get("members") else held.get("configured") or {}
+        url = wanted[host.name]
+        if not held.get("data") or url in theirs.values():
+            continue
+        if host.name in theirs:
+            yield (
+                f"{host.name} has data of etcd's member at {theirs[host.name]}, which shall be at {url}: a member "
+                "keeps its address and etcd_peer_port. Write the former ones; for another address take the host out "
+                "of the group etcd, run, and put it in again with the new one"
+            )
+    if state.beginning:
+        for host, held in state.members:
+            theirs = held.get("configured") or {}
+            if held.get("data") and theirs and set(theirs.values()) != set(wanted.values()):
+                yield (
+                    f"{host.name} has begun a cluster of etcd with the members {_listed(theirs, wanted)}, which was "
+                    f"never ready, but etcd = {_listed(wanted, theirs)} in the inventory. Write the former group "
+                    f"again; or, since nothing has lived in it, {state.anew(_holders(state, host))}"
+                )
+
+
 def _lost(state: _State) -> Iterator[str]:
     """Members that would start empty though something shows that the cluster has lived."""
     for host, held in state.members:
@@ -203,18 +255,32 @@ def _lost(state: _State) -> Iterator[str]:
                 f"{host.name}: etcd runs, but its data directory {DATA} is gone, and with etcd all it holds: save it "
                 "before anything stops it (etcdctl snapshot save), then restore that snapshot: docs/troubleshooting.md"
             )
-            continue
-        witnesses = list(_witnesses(state, host))
-        if witnesses:
+        elif held.get("lived") and state.lists:
             yield (
-                f"{host.name}: etcd has no data in {DATA}, but {'; '.join(witnesses)}. It would start empty, and "
-                f"kubelets would end every pod: {_RESTORE}. {state.anew(_holders(state, host))}"
+                f"{host.name}: etcd has no data in {DATA}, but its member was ready once ({LIVED}): mount its disk, or "
+                f"put the directory back. Only if its data are lost for good, remove {LIVED} there: the next run "
+                "replaces the member, which fetches them from the others"
             )
-        elif state.begins and state.unasked:
+        elif held.get("lived") or not (state.beginning or _joins(state)):
+            yield (
+                f"{host.name}: etcd has no data in {DATA}, but {'; '.join(_witnesses(state, host))}. It would start "
+                f"empty, and kubelets would end every pod: {_RESTORE}. {state.anew(_holders(state, host))}"
+            )
+        elif state.beginning and state.begins and state.unasked:
             yield (
                 f"{host.name}: etcd would begin a cluster here, and {state.unasked} could not be asked whether "
                 "there is one: run without --limit"
             )
+
+
+def _joins(state: _State) -> bool:
+    """Whether a host without data may join: members answer, or are going to, or were left out by --limit."""
+    if state.lists:
+        return True
+    urls = peer_urls(state.cluster)
+    sleeping = any(held.get("data") for _, held in state.members)
+    away = {url for name, url in urls.items() if name not in state.found}
+    return sleeping or bool(state.record and away & set(state.record.members.values()))
 
 
 def _witnesses(state: _State, host: Host) -> Iterator[str]:
@@ -227,30 +293,66 @@ def _witnesses(state: _State, host: Host) -> Iterator[str]:
     if state.nodes:
         listed = ", ".join(f"{name} ({path})" for name, path in state.nodes.items())
         yield f"nodes have pods or leases of a cluster that has lived: {listed}"
-    url = peer_urls(state.cluster)[host.name]
     for other, held in state.members:
-        name = other.name
-        if name == host.name:
-            continue
-        if held.get("members"):
-            if url in (held["members"][started] for started in held["started"]):
-                yield f"{name} lists it among the members that have started"
-        elif held.get("lived"):
-            # It may have been one of them or not, and is not there to say.
-            yield f"{name}'s member was ready once and does not answer now (systemctl start etcd there first)"
+        if other.name != host.name and held.get("lived") and not held.get("data"):
+            yield f"{other.name}'s member was ready once"
+
+
+def _unlisted(state: _State) -> Iterator[str]:
+    """Data of a member that the others do not know."""
+    urls = peer_urls(state.cluster)
+    for host, held in state.members:
+        if held.get("data") and not held.get("members") and state.lists and urls[host.name] not in state.known:
+            yield (
+                f"{host.name} has etcd's data in {DATA}, but the members {', '.join(sorted(state.lists))} do not know "
+                f"it: they were those of a member that was taken out, or of another cluster. Move {DATA} away, and "
+                f"remove {LIVED}, on {host.name}: then it joins anew"
+            )
+
+
+def _too_few(state: _State) -> Iterator[str]:
+    """Members of which fewer than half can be there again once the run has started etcd on the group's hosts."""
+    if state.lists or not state.record or not state.begins:
+        return
+    urls = {h.name: _peer_url(state.cluster, h) for h in state.cluster.hosts}
+    away = {
+        name for name, held in state.found.items()
+        if urls[name] in state.known and not (held.get("data") and state.cluster.host(name).is_etcd)
+    }  # fmt: skip
+    if 2 * (len(state.known) - len(away)) > len(state.known):
+        return
+    stopped = [name for name in sorted(away) if state.found[name].get("data")]
+    start = (
+        f"Start etcd on {', '.join(stopped)} first (systemctl start etcd there)" if stopped else _RESTORE.capitalize()
+    )
+    yield (
+        f"{state.remembered}, and fewer than half of these can be started: {', '.join(sorted(away))} "
+        f"{'is' if len(away) == 1 else 'are'} without data, or not in the group any more. {start}"
+    )
+
+
+def _all_new(state: _State) -> Iterator[str]:
+    """A group of which nobody is a member, in a run that cannot have one join."""
+    wanted = peer_urls(state.cluster)
+    if not state.known or state.known & set(wanted.values()):
+        return
+    if not state.lists:
+        yield (
+            f"etcd = {', '.join(wanted)} in the inventory, and none of them is a member; {state.remembered}, and none "
+            "of these answers on a host of this run. Keep one of them in the group etcd for this run, or its host in "
+            "another group, with etcd running there; or run without --limit"
+        )
+    elif not (state.begins and any(True for _ in state.members)):
+        yield (
+            f"etcd = {', '.join(wanted)} in the inventory, and none of them is a member yet: API servers and flannel "
+            "would be told of members that do not answer. Run deploys/cluster.py, without --limit"
+        )
 
 
 def _holders(state: _State, host: Host) -> list[str]:
     holds = ("data", "lived", "configured", "members")
     others = (name for name, held in state.found.items() if any(held.get(key) for key in holds))
     return [host.name, *(name for name in others if name != host.name)]
-
-
-def _members(held: Mapping[str, Any]) -> dict[str, str]:
-    """The members of a host's cluster: as etcd says, else as it was configured when it was last started with data."""
-    if held.get("members"):
-        return dict(held["members"])
-    return dict(held.get("configured") or {}) if held.get("data") else {}
 
 
 def _shows(name: str, held: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ local.include("deploys/pki.py")  # certificates, issued here and placed there
 local.include("deploys/etcd.py")  # etcd, its users, flannel's network configuration
 local.include("deploys/master.py")  # API server, controller manager, scheduler
 local.include("deploys/flannel.py")  # every node, and every master, leases its piece of the pod network
+local.include("deploys/etcd_leave.py")  # members that are not in the group any more, which nobody is told of by now
 local.include("deploys/runtime.py")  # containerd, or Docker, on that lease
 local.include("deploys/node.py")  # kubelet and kube-proxy
 local.include("deploys/dns.py")  # cluster DNS

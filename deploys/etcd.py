@@ -1,9 +1,12 @@
-"""etcd members: etcd, its users, and flannel's network configuration."""
+"""etcd members: etcd, its users, and flannel's network configuration; then hosts that came into the group join."""
 
 from pyinfra import host
 
-from operations import etcd, preflight
+from operations import etcd, members, preflight
 
 if "etcd" in host.groups:
     preflight.begin(etcd=True)
     etcd.member(name="etcd")
+if preflight.has_role():  # what follows on other hosts waits for members that join
+    preflight.begin()
+    members.join(name="etcd's new members")

@@ -157,16 +157,18 @@ class Held(Fact[dict[str, Any]]):
     """
     What a host holds of etcd, whether it runs or not; {} for nothing.
 
-    Source: /var/lib/etcd/default.etcd, /var/lib/container-cloud/etcd.lived, /etc/etcd/etcd.conf and `etcdctl member
-    list`. `data` is the day since which there is a member's data, "" for none; `lived` whether it was ever ready;
-    `configured` the members' URLs by name that etcd.conf starts it with. Where etcd answers, `cluster` is its cluster's
-    id, `members` are the members' URLs by name, and `started` the names of those that have ever started. On a node of a
+    Source: /var/lib/etcd/default.etcd, /var/lib/container-cloud/etcd.lived, /etc/etcd/etcd.conf, bootstrap.conf beside
+    it, and `etcdctl member list`. `data` is the day since which there is a member's data, "" for none; `lived` whether
+    it was ever ready; `ours` whether etcd.conf is this project's; `configured` the members' URLs by name that it was
+    first started with. Where etcd answers, `cluster` is its cluster's id, `members` are the members' URLs by name,
+    `started` the names of those that have ever started, and `learners` of those that have no vote yet. On a node of a
     cluster that has lived, `node` is what tells so: pods, or flannel's lease. The preflight reads the same.
 
     .. code:: python
 
-        {"data": "2026-11-26", "lived": True, "configured": {"master": "https://10.1.10.101:2380"},
-         "cluster": "835b1f3db4d06b62", "members": {"master": "https://10.1.10.101:2380"}, "started": ["master"]}
+        {"data": "2026-11-26", "lived": True, "ours": True, "configured": {"master": "https://10.1.10.101:2380"},
+         "cluster": "835b1f3db4d06b62", "members": {"master": "https://10.1.10.101:2380"}, "started": ["master"],
+         "learners": []}
     """
 
     default = dict
@@ -176,6 +178,64 @@ class Held(Fact[dict[str, Any]]):
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return held({key: value for key, _, value in (line.partition("=") for line in lines)})
+
+
+class Standing(Fact[dict[str, Any]]):
+    """
+    etcd's members as they stand, asked where they answer, from any host that has the administrator's certificate; {}
+    where none does.
+
+    + urls: members' URLs for clients, as far as they are known; those that the members list are asked, too
+
+    Source: `etcdctl member list`, `endpoint status` and `endpoint health` at each. `healthy` is whether it reads what
+    the majority agrees on, which one without a vote never says of itself. `others` are the ids of other clusters that
+    were met, by URL.
+
+    .. code:: python
+
+        {"cluster": "835b1f3db4d06b62", "others": {},
+         "members": [{"id": "8e9e05c52164694d", "name": "master", "peer": "https://10.1.10.101:2380",
+                      "client": "https://10.1.10.101:2379", "learner": False, "answers": True, "healthy": True,
+                      "leads": True}]}
+    """
+
+    program = "etcdctl"
+    default = dict
+
+    def script(self, urls: Iterable[str] = ()) -> str:
+        return etcdctl(program("etcd-standing", URLS=" ".join(urls)))
+
+    def read(self, lines: list[str]) -> dict[str, Any]:
+        told = [line.split(" ", 2) for line in lines]
+        lists = {url: json.loads(rest) for word, url, rest in told if word == "members"}
+        if not lists:
+            return {}
+        answers = {url: json.loads(rest) for word, url, rest in told if word == "status"}
+        statuses = {url: answer[0]["Status"] for url, answer in answers.items() if answer}
+        healthy = {url for word, url, _ in told if word == "healthy"}
+        listed = next(iter(lists.values()))
+        cluster = f"{listed['header']['cluster_id']:x}"
+        clusters = {url: f"{status['header']['cluster_id']:x}" for url, status in statuses.items()}
+        return {
+            "cluster": cluster,
+            "others": {url: other for url, other in sorted(clusters.items()) if other != cluster},
+            "members": [_stands(m, statuses, healthy) for m in listed["members"]],
+        }
+
+
+def _stands(listed: Mapping[str, Any], statuses: Mapping[str, Any], healthy: set[str]) -> dict[str, Any]:
+    client = next(iter(listed.get("clientURLs", ())), "")
+    status = statuses.get(client, {})
+    return {
+        "id": f"{listed['ID']:x}",
+        "name": listed.get("name", ""),
+        "peer": ",".join(listed.get("peerURLs", ())),
+        "client": client,
+        "learner": listed.get("isLearner", False),
+        "answers": bool(status),
+        "healthy": client in healthy and not listed.get("isLearner", False),
+        "leads": bool(status) and status.get("leader") == listed["ID"],
+    }
 
 
 def holding() -> str:
@@ -194,9 +254,11 @@ def held(values: Mapping[str, str]) -> dict[str, Any]:
     return {
         "data": told.get("data", ""),
         "lived": "lived" in told,
+        "ours": "ours" in told,
         "configured": {name: url for name, _, url in pairs},
         "cluster": f"{answer['header']['cluster_id']:x}" if answer else "",
         "members": {name: ",".join(m.get("peerURLs", [])) for name, m in members.items()},
         "started": sorted(name for name, m in members.items() if m.get("clientURLs")),
+        "learners": sorted(name for name, m in members.items() if m.get("isLearner")),
         **({"node": told["node"]} if "node" in told else {}),
     }

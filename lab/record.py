@@ -31,6 +31,7 @@ _NODE, _MASTER = "node1", "master"
 _HOSTS = {"flannel.SubnetEnv": _NODE, "containerd": _NODE, "docker": _NODE, "network": _NODE}
 _ARGUMENTS = {
     "host.Preflight": ["ports=[2379, 6443]", 'units=["etcd"]'],
+    "etcd.Standing": ['urls=["https://10.1.10.101:2379"]'],
     "packages.Offers": ['packages=["curl"]'],
     "packages.Altered": ['packages=["curl"]'],
     "packages.Removals": ['packages=["curl"]'],

@@ -1,10 +1,11 @@
-"""etcd members."""
+"""etcd members: those there are."""
 
 from collections.abc import Iterator
 
 from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 
+from cluster.desired import Role
 from cluster.membership import record_of
 from cluster.roles.etcd import etcd_role
 from facts.etcd import Held
@@ -16,20 +17,25 @@ from operations.role import converge
 
 @operation()
 def member() -> Iterator[StringCommand]:
-    """Install, configure and start etcd; the first member also gets its users and flannel's configuration."""
+    """Install, configure and start etcd; one member also gives it its users and flannel's configuration."""
     preflight.etcd_may_start()
-    known = preflight.record()
-    role = etcd_role(
-        the_cluster(), this_host(host.name), preflight.distribution(), issued(), known.cluster_id if known else ""
-    )
-    yield from converge(role)
-    if state.is_executing and host.name == the_cluster().etcd_members[0].name:
-        _remember()
+    joiners = preflight.etcd_joiners()
+    if host.name in joiners:
+        host.noop("it joins the members that there are")
+        return
+    yield from converge(role())
+    if state.is_executing and not joiners and host.name == preflight.etcd_part().first:
+        known = preflight.record()
+        remember(preflight.etcd_held()[host.name] if known else host.get_fact(Held))
 
 
-def _remember() -> None:
-    """Keep in the store that the cluster lives."""
-    known = preflight.record()
-    now = record_of(preflight.facts()[host.name]["etcd"] if known else host.get_fact(Held))
-    if now and now != known:
+def role() -> Role:
+    """etcd on the host at hand."""
+    return etcd_role(the_cluster(), this_host(host.name), preflight.distribution(), issued(), preflight.etcd_part())
+
+
+def remember(held: dict[str, object]) -> None:
+    """Keep in the store that the cluster lives, and where."""
+    now = record_of(held)
+    if now and now != preflight.record():
         now.keep(store().directory)

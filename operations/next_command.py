@@ -20,7 +20,18 @@ from operations.elsewhere import first_of
 from operations.inventory import the_cluster
 
 _DEPLOYS = Path(__file__).resolve().parents[1] / "deploys"
-_PARTS = ("host", "pki", "etcd", "flannel", "runtime", "master", "node", "dns", "metrics")  # of deploys/cluster.py
+_PARTS = (
+    "host",
+    "pki",
+    "etcd",
+    "etcd_leave",
+    "flannel",
+    "runtime",
+    "master",
+    "node",
+    "dns",
+    "metrics",
+)  # of deploys/cluster.py
 
 
 def next_command(this: CommandLine, failed: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from pyinfra import host, logger
 from pyinfra.api import StringCommand, operation
 
-from cluster import membership
+from cluster import members, membership
 from cluster.distributions import Distribution
 from cluster.machine import Machine, machine
 from cluster.needs import versions_by_digest
@@ -72,8 +72,31 @@ def etcd_may_start() -> None:
 
 
 def _lost() -> list[str]:
-    held = {name: answer["etcd"] for name, answer in facts().items() if answer}
-    return membership.problems(the_cluster(), held, record(), store().directory, begins=bool(_starts_etcd))
+    return membership.problems(the_cluster(), etcd_held(), record(), store().directory, begins=bool(_starts_etcd))
+
+
+def etcd_held() -> dict[str, Any]:
+    """What each host of this run held of etcd when this phase began."""
+    return {name: answer["etcd"] for name, answer in facts().items() if answer}
+
+
+def etcd_part() -> membership.Part:
+    """What decides a member's part in etcd's cluster."""
+    known, held = record(), etcd_held()
+    return membership.Part(
+        cluster_id=known.cluster_id if known else "",
+        first=members.first(the_cluster(), held),
+    )
+
+
+def etcd_joiners() -> list[str]:
+    """The hosts of this run that join etcd's cluster, in the order in which they do."""
+    return [] if etcd_begins() else members.joiners(the_cluster(), etcd_held())
+
+
+def etcd_begins() -> bool:
+    """Whether the group's hosts begin a cluster together: nothing shows that one has lived."""
+    return membership.begins(the_cluster(), etcd_held(), record())
 
 
 def _secrets(found: dict[str, Any]) -> list[str]:

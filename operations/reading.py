@@ -140,9 +140,8 @@ def _changed() -> bool:
 
 def roles_here() -> list[Role]:
     """Every role of the host at hand."""
-    known = preflight.record()
     this = this_host(host.name)
-    return all_roles(the_cluster(), this, preflight.this_machine(), issued(), known.cluster_id if known else "")
+    return all_roles(the_cluster(), this, preflight.this_machine(), issued(), preflight.etcd_part())
 
 
 def _covers(everything: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

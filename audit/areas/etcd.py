@@ -6,7 +6,7 @@ from typing import Any
 from audit.answers import Reading
 from audit.areas.view import View
 from audit.model import Finding, Status
-from cluster.membership import lost
+from cluster.membership import LIVED, lost
 
 NEAR = 0.8  # of the quota
 LONG = 1800  # seconds without a compaction; there is one every five minutes
@@ -15,10 +15,13 @@ APART = 1000  # revisions two members may be apart while writes go on
 
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
-    """One member, as its administrator sees it; on the first, whether all are one cluster."""
-    if reading.host == view.cluster.etcd_members[0]:
+    """One member, as its administrator sees it; on the first that answers, whether all are one cluster."""
+    if reading.host == view.first_etcd:
         yield from _data(view, reading)
-    if not reading.host.is_etcd or not view.runs(reading, "etcd"):
+    if not reading.host.is_etcd:
+        yield from _remains(reading)
+        return
+    if not view.runs(reading, "etcd"):
         return
     if reading.knows("members"):
         yield from _members(view, reading)
@@ -39,6 +42,13 @@ def _data(view: View, reading: Reading) -> Iterator[Finding]:
     held = {name: r.fact("preflight").get("etcd", {}) for name, r in view.by_name.items()}
     for problem in lost(view.cluster, held):
         yield _finding(reading, "data", "of all members, in one cluster", problem, False, "docs/troubleshooting.md")
+
+
+def _remains(reading: Reading) -> Iterator[Finding]:
+    """What a host outside the group still has of a member."""
+    if reading.knows("preflight") and reading.fact("preflight").get("etcd", {}).get("lived"):
+        found = f"what is left of a member ({LIVED})"
+        yield _finding(reading, "a former member", "nothing of one", found, False, "deploys/cluster.py", "warn")
 
 
 def _healthy(view: View, reading: Reading, health: dict[str, Any]) -> Iterator[Finding]:
@@ -80,9 +90,11 @@ def _members(view: View, reading: Reading) -> Iterator[Finding]:
     foreign = sorted(set(members) - set(wanted))
     missing = sorted(set(wanted) - set(members))
     other = [n for n, url in wanted.items() if n in members and url not in members[n]["client_urls"]]
-    told = [f"{', '.join(names)} {how}" for names, how in ((foreign, "more"), (missing, "missing")) if names]
+    silent = sorted(n for n in wanted if n in members and members[n]["learner"])
+    lists = ((foreign, "more"), (missing, "missing"), (silent, "without a vote"))
+    told = [f"{', '.join(names)} {how}" for names, how in lists if names]
     told += [f"{name} at another address" for name in other]
-    expected, repair = ", ".join(wanted), "etcdctl member remove, or put the group etcd back"
+    expected, repair = ", ".join(wanted), "deploys/cluster.py, by which members join and leave; or put the group back"
     yield _finding(reading, "members", expected, "; ".join(told) or expected, not told, repair)
 
 

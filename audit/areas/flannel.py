@@ -17,7 +17,7 @@ RESTART = "systemctl restart flanneld there: it leases and routes anew"
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
     """A host's lease and its ways to the others'; on the first etcd member, leases that nobody has."""
     host = reading.host
-    if host == view.cluster.etcd_members[0] and view.knows_leases:
+    if host == view.first_etcd and view.knows_leases:
         yield from _stale(view, reading)
     if host not in view.cluster.leased or not view.runs(reading, "flanneld"):
         return

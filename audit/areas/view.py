@@ -64,6 +64,14 @@ class View:
         )
 
     @cached_property
+    def first_etcd(self) -> Host:
+        """The first etcd member that answers; the first of the group where none does."""
+        members = self.cluster.etcd_members
+        answering = (m for m in members if m.name in self.by_name and self.by_name[m.name].fact("members"))
+        there = (m for m in members if m.name in self.by_name)
+        return next(answering, next(there, members[0]))
+
+    @cached_property
     def master(self) -> Reading | None:
         """The first master, if its API server runs and etcd with it."""
         reading = self.by_name.get(self.cluster.masters[0].name)

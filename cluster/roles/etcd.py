@@ -1,20 +1,23 @@
 """An etcd member, and what the first one does for all: users by certificate, flannel's configuration."""
 
 import shlex
+from dataclasses import replace
 
 from cluster.certificates import ETCD_ADMINISTRATOR, ETCD_API_SERVER, ETCD_FLANNEL, ETCD_PKI
-from cluster.desired import File, Grants, Role, Step, Turn, Unit, recorder
+from cluster.desired import ASIDE, SYSTEMD, File, Grants, Role, Step, Turn, Unit, recorder
 from cluster.distributions import Distribution
 from cluster.etcdctl import etcdctl
-from cluster.formats import compact_json, environment_file
+from cluster.formats import HEADER, compact_json, environment_file
 from cluster.installation import Installation, installation
-from cluster.membership import DATA, DIRECTORY, LIVED, peer_urls
+from cluster.members import Joining, Leaving, Standing
+from cluster.membership import DATA, DIRECTORY, LIVED, USUAL, Part, peer_urls
 from cluster.releases import CURRENT
 from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host
 from cluster.shell import program
 
 CONFIG = "/etc/etcd/etcd.conf"
+BOOTSTRAP = "/etc/etcd/bootstrap.conf"  # with whom it begins: read once there are no data, and no reason to restart it
 RUNTIME = "/run/etcd"  # etcd runs as its own user, which cannot read root's keys
 _GRANTED = "/var/lib/container-cloud/etcd.grants"  # what its users may do, as of etcd's own count of such changes
 _READ = (CONFIG, *(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key")))
@@ -25,42 +28,113 @@ COMPACTION_KEY = "compact_rev_key"
 
 
 def etcd_role(
-    cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...], cluster_id: str = ""
+    cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...], part: Part = USUAL
 ) -> Role:
     """etcd on one of its members.
 
     Args:
-        cluster_id: of etcd's cluster that has lived, in hex, as far as it is known.
+        part: the member's part in its cluster.
     """
     how = installation(cluster.settings, distribution, "etcd")
     inputs = (unit_path("etcd", how), *_READ)
-    first = host == cluster.etcd_members[0]
+    first = host.name == (part.first or cluster.etcd_members[0].name)
+    mode = "600" if cluster.settings.kubernetes_version in CURRENT else "644"
     return Role(
         name="etcd",
         packages=how.packages,
         programs=how.programs,
         packaged_units=how.acted_on,
         files=(
-            File(
-                CONFIG, _config(cluster, host), mode="600" if cluster.settings.kubernetes_version in CURRENT else "644"
-            ),
+            File(CONFIG, _config(cluster, host), mode=mode),
             _service(how, inputs),
         ),
         gone=(foreign_path("etcd", how),),
         expects=tuple(f for f in certificates if f.path.startswith(ETCD_PKI)),
-        steps=(*(() if how.packaged else (_account(),)), *((_flannel(cluster),) if first else ())),
+        steps=(*(() if how.packaged else (_account(),)), _begin(cluster), *((_flannel(cluster),) if first else ())),
         grants=(_grants(cluster),) if first else (),
         units=(
             Unit(
                 "etcd",
                 inputs,
-                _ready(cluster, host, cluster_id),
+                _ready(cluster, host, part.cluster_id),
                 _hint(cluster),
                 how.program("etcd"),
                 turn=_turn(cluster, host),
             ),
         ),
     )
+
+
+def prepared(cluster: Cluster, role: Role) -> Role:
+    """What of a member's role is there before it joins: software and files; no service, and no cluster of its own."""
+    before = tuple(s for s in role.steps if s.when == "before" and s != _begin(cluster))
+    return replace(role, units=(), grants=(), steps=before)
+
+
+def joining_role(cluster: Cluster, host: Host, role: Role, joining: Joining, standing: Standing) -> Role:
+    """A member's role, by which it joins the cluster that there is.
+
+    Args:
+        role: as `etcd_role` returns it, of a host that does nothing for all.
+        joining: what has to happen.
+        standing: the members there are.
+    """
+    url, peer = (f"https://{host.address}:{port}" for port in _ports(cluster))
+    lines, steps = joining.lines(host.name), [_remove(cluster, standing, m.id) for m in joining.lost]
+    if joining.add:
+        steps.append(_add(cluster, host, standing))
+    before = [Step(line, "false", repair) for line, repair in zip(lines, steps, strict=True)]
+    if joining.listed:
+        before.append(Step(f"join as etcd member {host.name}, which is listed", "false", _add(cluster, host, standing)))
+    promote = etcdctl(program("etcd-promote", URLS=",".join(standing.asked), PEER=peer))
+    hint = (
+        f"it has not caught up with the others yet (raise start_timeout), or they and it do not reach each other on "
+        f"port {cluster.settings.etcd_peer_port}"
+    )
+    wait = f"ready() {{ {promote}\n}}\nawait etcd {shlex.quote(hint)} 0 ''"
+    await_ = program("start", PATIENCE=cluster.settings.start_timeout, NOISE="^$")
+    vote = Step(f"promote etcd member {host.name} (when it has caught up)", "false", f"{await_}\n{wait}", when="after")
+    (unit,) = role.units
+    answers = etcdctl(f"endpoint={url}; e endpoint status >/dev/null")
+    ahead = prepared(cluster, role)
+    return replace(ahead, steps=(*ahead.steps, *before, vote), units=(replace(unit, ready=answers, hint=hint),))
+
+
+def taking_out(cluster: Cluster, standing: Standing, leaving: Leaving) -> str:
+    """Shell that takes a member out."""
+    assert leaving.member
+    leader = leaving.member.client if leaving.heir else ""
+    return _remove(cluster, standing, leaving.member.id, leader, leaving.heir.id if leaving.heir else "")
+
+
+def setting_aside() -> str:
+    """Shell that sets aside what is left of a member on a host that is none any more."""
+    files = " ".join((CONFIG, BOOTSTRAP, f"{SYSTEMD}/etcd.service", f"{SYSTEMD}/etcd.service.d/container-cloud.conf"))
+    values = {"DATA": DATA, "LIVED": LIVED, "ASIDE": ASIDE, "PKI": ETCD_PKI, "GRANTED": _GRANTED}
+    return program("etcd-leave", FILES=files, HEADER=HEADER.strip(), **values)
+
+
+def _ports(cluster: Cluster) -> tuple[int, int]:
+    return cluster.settings.etcd_client_port, cluster.settings.etcd_peer_port
+
+
+def _change(cluster: Cluster, standing: Standing, without: str, then: str) -> str:
+    """Shell that changes members, asked of those that are healthy, but for one, by its id."""
+    urls = ",".join(m.client for m in standing.members if m.client in standing.asked and m.id != without)
+    change = program("etcd-change", PATIENCE=cluster.settings.start_timeout)
+    return etcdctl(f"endpoint={urls}\n{change}{then}")
+
+
+def _remove(cluster: Cluster, standing: Standing, member: str, leader: str = "", heir: str = "") -> str:
+    return _change(cluster, standing, member, program("etcd-remove", ID=member, LEADER=leader, HEIR=heir))
+
+
+def _add(cluster: Cluster, host: Host, standing: Standing) -> str:
+    peer = f"https://{host.address}:{cluster.settings.etcd_peer_port}"
+    return _change(cluster, standing, "", program(
+        "etcd-add", NAME=host.name, PEER=peer, TOKEN=cluster.settings.cluster_name, FILE=BOOTSTRAP, HEADER=HEADER,
+        DATA=DATA, LIVED=LIVED,
+    ))  # fmt: skip
 
 
 def flannel_configuration(cluster: Cluster) -> str:
@@ -91,9 +165,6 @@ def _config(cluster: Cluster, host: Host) -> str:
         "ETCD_ADVERTISE_CLIENT_URLS": client,
         "ETCD_LISTEN_PEER_URLS": peer,
         "ETCD_INITIAL_ADVERTISE_PEER_URLS": peer,
-        "ETCD_INITIAL_CLUSTER": cluster.etcd_initial_cluster,
-        "ETCD_INITIAL_CLUSTER_TOKEN": settings.cluster_name,
-        "ETCD_INITIAL_CLUSTER_STATE": "new",
         "ETCD_CERT_FILE": f"{ETCD_PKI}/server.crt",
         "ETCD_KEY_FILE": f"{RUNTIME}/server.key",
         "ETCD_TRUSTED_CA_FILE": f"{ETCD_PKI}/ca.crt",
@@ -113,6 +184,23 @@ def _config(cluster: Cluster, host: Host) -> str:
     return environment_file(variables)
 
 
+def _begin(cluster: Cluster) -> Step:
+    """With whom a member of a new cluster begins; those that join one get it written as they do."""
+    content = environment_file(
+        {
+            "ETCD_INITIAL_CLUSTER": cluster.etcd_initial_cluster,
+            "ETCD_INITIAL_CLUSTER_TOKEN": cluster.settings.cluster_name,
+            "ETCD_INITIAL_CLUSTER_STATE": "new",
+        }
+    )
+    written = File(BOOTSTRAP, content)
+    return Step(
+        f"write {BOOTSTRAP}",
+        f'[ -d {DATA}/member ] || [ "$(sha256sum <{BOOTSTRAP} | cut -c1-64)" = {written.digest} ]',
+        f"umask 077; printf %s {shlex.quote(content)} >{BOOTSTRAP}.new && mv -f {BOOTSTRAP}.new {BOOTSTRAP}",
+    )
+
+
 def _service(how: Installation, inputs: tuple[str, ...]) -> File:
     keys = f"{ETCD_PKI}/server.key {ETCD_PKI}/peer.key"
     return service_file(
@@ -122,6 +210,7 @@ def _service(how: Installation, inputs: tuple[str, ...]) -> File:
              "LimitNOFILE=65536"],
         unit=["Wants=network-online.target", "After=network-online.target"],
         service=[
+            f"EnvironmentFile=-{BOOTSTRAP}",
             f"EnvironmentFile={CONFIG}",
             f"RuntimeDirectory={RUNTIME.removeprefix('/run/')}",
             "RuntimeDirectoryMode=0700",
@@ -148,9 +237,8 @@ def _account() -> Step:
 
 
 def _ready(cluster: Cluster, host: Host, cluster_id: str) -> str:
-    members = sorted(f"{name} {url}" for name, url in peer_urls(cluster).items())
     url = f"https://{host.address}:{cluster.settings.etcd_client_port}"
-    return etcdctl(program("etcd-ready", URL=url, MEMBERS="\n".join(members), CLUSTER=cluster_id))
+    return etcdctl(program("etcd-ready", URL=url, PEER=peer_urls(cluster)[host.name], CLUSTER=cluster_id))
 
 
 def _turn(cluster: Cluster, host: Host) -> Turn:
@@ -158,13 +246,15 @@ def _turn(cluster: Cluster, host: Host) -> Turn:
     others = [m for m in cluster.etcd_members if m != host]
     if not others:
         return Turn()
-    urls = " ".join(f"https://{m.address}:{cluster.settings.etcd_client_port}" for m in others)
-    need = min(len(others), len(cluster.etcd_members) // 2 + 1)
+    own, urls = (
+        " ".join(f"https://{m.address}:{cluster.settings.etcd_client_port}" for m in listed)
+        for listed in ([host], others)
+    )
+    names = ", ".join(m.name for m in others)
     return Turn(
-        others=program("etcd-others", PKI=ETCD_PKI, URLS=urls, NEED=need),
-        missing=f"etcd on {host.name} is to be restarted, and fewer than {need} of the other members "
-        f"({', '.join(m.name for m in others)}) are healthy: etcd would stand still. Mend them first "
-        "(journalctl -u etcd there), or take one that is lost out of the group etcd",
+        others=etcdctl(program("etcd-others", OWN=own, URLS=urls)),
+        missing=f"etcd on {host.name} is to be restarted, and too few of the other members ({names}) are healthy: etcd "
+        "would stand still. Mend them first (journalctl -u etcd there), or take one that is lost out of the group etcd",
     )
 
 

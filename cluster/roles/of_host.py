@@ -5,6 +5,7 @@ from dataclasses import replace
 from cluster.desired import File, Role, software
 from cluster.distributions import Distribution
 from cluster.machine import Machine
+from cluster.membership import USUAL, Part
 from cluster.roles.containerd import containerd_role
 from cluster.roles.docker import docker_role
 from cluster.roles.etcd import etcd_role
@@ -23,19 +24,19 @@ def runtime_role(cluster: Cluster, host: Host, distribution: Distribution) -> Ro
 
 
 def services(
-    cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...] = (), etcd_cluster: str = ""
+    cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...] = (), part: Part = USUAL
 ) -> list[Role]:
     """What its groups make a host do, in the order in which it is brought about.
 
     Args:
         machine: the host as it is.
         certificates: its certificate files, which the roles expect; none where only software matters.
-        etcd_cluster: the id of etcd's cluster, in hex, as far as it is known.
+        part: what decides its part among etcd's members.
     """
     roles: list[Role] = []
     on = machine.distribution
     if host.is_etcd:
-        roles.append(etcd_role(cluster, host, on, certificates, etcd_cluster))
+        roles.append(etcd_role(cluster, host, on, certificates, part))
     if host.is_master:
         roles.append(master_role(cluster, host, on, certificates))
     if host in cluster.leased:
@@ -53,8 +54,8 @@ def prepared(cluster: Cluster, host: Host, machine: Machine) -> Role:
 
 
 def all_roles(
-    cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...], etcd_cluster: str = ""
+    cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...], part: Part = USUAL
 ) -> list[Role]:
     """The services' roles, and before them those of every host; arguments as for `services`."""
     every = [host_role(cluster, machine), pki_role(machine.distribution, certificates)]
-    return [*every, *services(cluster, host, machine, certificates, etcd_cluster)]
+    return [*every, *services(cluster, host, machine, certificates, part)]

@@ -4,7 +4,10 @@
 if [ "$(id -u)" = 0 ]; then
     [ ! -d "$DATA/member" ] || echo "etcd_data=$(date -u -d "@$(stat -c %Y "$DATA")" +%Y-%m-%d)"
     [ ! -e "$LIVED" ] || echo etcd_lived=yes
-    sed -n 's/^ETCD_INITIAL_CLUSTER="\(.*\)"/etcd_configured=\1/p' /etc/etcd/etcd.conf 2>/dev/null
+    # In etcd.conf itself, where an earlier release of this project wrote it.
+    sed -n 's/^ETCD_INITIAL_CLUSTER="\(.*\)"/etcd_configured=\1/p' /etc/etcd/bootstrap.conf /etc/etcd/etcd.conf \
+        2>/dev/null | head -n 1
+    ! head -n 1 /etc/etcd/etcd.conf 2>/dev/null | grep -q container-cloud || echo etcd_ours=yes
     # What a node has of a cluster that has lived.
     if [ -e /etc/flannel/pki/client.crt ]; then
         if ls /var/lib/kubelet/pods/*/ >/dev/null 2>&1; then

@@ -1,10 +1,20 @@
 # shellcheck shell=sh
-# Whether enough of the other members are healthy for the cluster to go on without this one; says which are.
-# PKI: the administrator's; URLS: theirs for clients; NEED: how many
+# Whether enough of the other members are healthy for the cluster to go on without this one; says which are. They are those
+# that etcd lists, for some of the group may not have joined yet; where it does not answer, those of the group, at URLS.
+# OWN: this one's URL for clients
+listed=$(e member list -w simple 2>/dev/null | awk -F ', ' '$6 == "false" { print $5 }')
+others=
+for url in ${listed:-$URLS}; do
+    [ "$url" = "$OWN" ] || others="$others $url"
+done
+# shellcheck disable=SC2086 # several words
+set -- $others
+need=$((($# + 1) / 2 + 1))
+[ $need -le $# ] || need=$#
 healthy=''
 count=0
-for url in $URLS; do
+for url; do
     curl -s --max-time 5 --cacert "$PKI/ca.crt" --cert "$PKI/root.crt" --key "$PKI/root.key" "$url/health" |
         grep -q '"health":"true"' && count=$((count + 1)) && healthy="$healthy $url"
 done
-[ "$count" -ge "$NEED" ] || { echo "healthy:${healthy:- none}" && exit 1; }
+[ "$count" -ge "$need" ] || { echo "healthy:${healthy:- none}" && exit 1; }

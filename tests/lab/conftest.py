@@ -44,6 +44,7 @@ ORDER = (
     "test_conformance",
     "test_cis",
     "test_etcd",
+    "test_members",
     "test_preflight",
     "test_security",
     "test_audit",
@@ -140,7 +141,7 @@ class Run:
         found: dict[str, list[str]] = {}
         verbs = (
             r"(?:write|install|enable|reload|start|restart|stop|make|turn|load|set|let|give|trust|"
-            r"create|change|scale|roll|delete|remove) "
+            r"create|change|scale|roll|delete|remove|add|promote|join) "
         )
         for host, line in re.findall(rf"^\s*\[([\w.-]+)\] +({verbs}.*)$", self.err, re.MULTILINE):
             found.setdefault(host, []).append(line)

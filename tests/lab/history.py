@@ -1,4 +1,4 @@
-"""What a probe has lived through, judged: which requests failed, for how long nothing went, whether anything was lost."""
+"""What a probe has lived through, judged: which requests failed, how long nothing went, whether anything was lost."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

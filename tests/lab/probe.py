@@ -1,8 +1,8 @@
 """Somebody who uses the cluster all the while: `python probe.py` with what to do as JSON on standard input, a line.
 
 Through each way to the API servers it writes numbered ConfigMaps, reads each back, and keeps a watch on them; and it
-asks URLs. It goes on until standard input ends, then prints what came of everything as a line of JSON: {"requests": […],
-"events": […], "asked": […], "kept": […]} (`tests/lab/history.py` judges it).
+asks URLs. It goes on until standard input ends, then prints what came of everything as a line of JSON:
+{"requests": […], "events": […], "asked": […], "kept": […]}. `tests/lab/history.py` judges it.
 """
 
 import http.client

@@ -1,15 +1,11 @@
 """etcd's data before everything: no member starts empty, and who may do what in it is compared whole."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
 from cluster.etcdctl import etcdctl
 from cluster.membership import DATA, LIVED, RECORD
 from lab import state
-from tests.lab.conftest import KUBECTL, REPOSITORY, Lab
+from tests.lab.conftest import KUBECTL, Lab
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -25,28 +21,6 @@ HELD = (
 def held(lab: Lab) -> dict[str, str]:
     """What would differ on a host had a run done anything there to etcd or to what needs it."""
     return {name: lab.ssh(name, f"{HELD} 2>/dev/null; true") for name in ("master", "node1")}
-
-
-@contextmanager
-def group(directory: Path, etcd: str) -> Iterator[str]:
-    """An inventory file of the lab's hosts with another group `etcd`, a Python expression."""
-    (directory / "group_data").symlink_to(REPOSITORY / "lab/group_data")
-    path = directory / "hosts.py"
-    lines = ["import runpy", f"_lab = runpy.run_path({str(REPOSITORY / 'lab/inventory.py')!r})"]
-    path.write_text("\n".join([*lines, "masters, nodes = _lab['masters'], _lab['nodes']", f"etcd = {etcd}", ""]))
-    yield str(path)
-
-
-@pytest.mark.parametrize(("etcd", "said"), [("masters + nodes[:2]", "master, node1, node2"), ("nodes[:1]", "node1")])
-def test_a_living_group_is_not_changed(etcd: str, said: str, lab: Lab, tmp_path: Path) -> None:
-    before = held(lab)
-    with group(tmp_path, etcd) as inventory:
-        dry = lab.pyinfra("--dry", inventory, "deploys/cluster.py")
-        assert dry.code == 1 and f"etcd = {said} in the inventory" in dry.err
-        assert "master is a member of etcd's cluster" in dry.err and "nothing was changed" in dry.err
-        some = lab.pyinfra("-y", "--limit", "node1", inventory, "deploys/etcd.py")
-        assert some.code == 1 and "the store says that etcd's cluster" in some.err and some.changes == {}
-    assert held(lab) == before
 
 
 def test_a_member_whose_data_are_gone_is_not_started(lab: Lab) -> None:

@@ -321,6 +321,28 @@ def test_a_member_whose_data_are_gone(found: dict[str, Reading]) -> None:
     assert "its member was ready once" in said.found and said.repair == "docs/troubleshooting.md"
 
 
+MEMBERS = [
+    ({"learner": True}, {}, "master without a vote"),
+    ({"client_urls": ["https://10.1.10.109:2379"]}, {}, "master at another address"),
+    ({}, {"node9": {"client_urls": [], "learner": True}}, "node9 more"),
+]
+
+
+@pytest.mark.parametrize(("own", "others", "said"), MEMBERS)
+def test_members_that_are_not_the_group(
+    own: dict[str, Any], others: dict[str, Any], said: str, found: dict[str, Reading]
+) -> None:
+    found["master"].facts["members"]["master"] |= own
+    found["master"].facts["members"] |= others
+    assert troubles(found) == [("master", "etcd", "drift", "members")] and only(found).found == said
+
+
+def test_what_is_left_of_a_member_that_was_taken_out(found: dict[str, Reading]) -> None:
+    found["master"].facts["preflight"]["etcd"] = {"data": "2026-11-26", "lived": True}
+    found["node1"].facts["preflight"]["etcd"] = {"data": "2026-11-26", "lived": True}
+    assert troubles(found) == [("node1", "etcd", "warn", "a former member")]
+
+
 def test_grants(found: dict[str, Reading]) -> None:
     """One finding for all of a service's, in the words of the announcement; unread ones are an error."""
     name = "give etcd's clients their own users"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cluster.membership import Record, problems, record_of
+from cluster.membership import Record, begins, lost, problems, record_of
 from cluster.shell import program
 from pki import StoreError
 from tests.unit.example import SEVERAL, cluster
@@ -15,7 +15,9 @@ ONE, THREE = cluster(), cluster(SEVERAL, api_server_address="api.example")
 STORE = Path("/store")
 MASTER, NODE1, NODE2 = (f"https://10.1.10.{n}:2380" for n in (101, 102, 103))
 ALONE = {"master": MASTER}
-GROUP = {"master": MASTER, "node1": NODE1, "node2": NODE2}
+BOTH = {"master": MASTER, "node1": NODE1}
+GROUP = {**BOTH, "node2": NODE2}
+NODE1_ALONE = cluster({"etcd": ["node1"]})
 
 
 def member(members: dict[str, str], *, runs: bool = True, lived: bool = True, started: Any = None) -> dict[str, Any]:
@@ -23,11 +25,13 @@ def member(members: dict[str, str], *, runs: bool = True, lived: bool = True, st
     return {
         "data": "2026-11-26", "lived": lived, "configured": members, "cluster": "cdf8" if runs else "",
         "members": members if runs else {}, "started": sorted(members if started is None else started) if runs else [],
+        "learners": [], "ours": True,
     }  # fmt: skip
 
 
 def without_data(**held: Any) -> dict[str, Any]:
-    return {"data": "", "lived": False, "configured": {}, "cluster": "", "members": {}, "started": []} | held
+    return {"data": "", "lived": False, "configured": {}, "cluster": "", "members": {}, "started": [], "learners": [],
+            "ours": False} | held  # fmt: skip
 
 
 def said(of: Any, record: Record | None = None, asked: Any = None, **held: dict[str, Any]) -> list[str]:
@@ -53,7 +57,24 @@ FINE = {
     "data of another cluster on a node": said(ONE, master=member(ALONE), node2=member({"node2": NODE2})),
     "only nodes asked": said(ONE, asked=["node1"]),
     "nodes of one that lives": said(ONE, Record("cdf8", ALONE), master=member(ALONE), node1=NODE),
-}
+    "grown": said(THREE, Record("cdf8", ALONE), master=member(ALONE)),
+    "grown, and the store is lost": said(THREE, master=member(ALONE)),
+    "grown while etcd is stopped": said(THREE, Record("cdf8", ALONE), master=member(ALONE, runs=False)),
+    "grown, and only a new host asked": said(THREE, Record("cdf8", ALONE), asked=["node1"]),
+    "shrunk": said(ONE, Record("cdf8", GROUP), master=member(GROUP), node1=member(GROUP), node2=member(GROUP)),
+    "shrunk, and the others are gone": said(ONE, Record("cdf8", GROUP), master=member(GROUP)),
+    "moved": said(NODE1_ALONE, Record("cdf8", ALONE), master=member(ALONE)),
+    "moved, and the store is lost": said(NODE1_ALONE, master=member(ALONE)),
+    "moved, and joined": said(NODE1_ALONE, Record("cdf8", ALONE), master=member(BOTH), node1=member(BOTH)),
+    "a machine that is new by its name": said(THREE, Record("cdf8", GROUP), master=member(GROUP), node2=member(GROUP)),
+    "the same, while the others are stopped": said(
+        THREE, Record("cdf8", GROUP), master=member(GROUP, runs=False), node1=member(GROUP, runs=False)
+    ),
+    "a learner": said(THREE, Record("cdf8", ALONE), master=member(BOTH) | {"learners": ["node1"]},
+                      node1=member(BOTH, runs=False)),
+    "taken out, its data still there": said(ONE, Record("cdf8", GROUP), master=member(ALONE),
+                                            node1=member(GROUP, runs=False)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FINE)
@@ -62,42 +83,78 @@ def test_nothing_is_said_of(name: str) -> None:
 
 
 ANEW = "stop etcd and remove /var/lib/etcd/default.etcd and /var/lib/container-cloud/etcd.lived on "
-CHANGED = {
-    "grown": (
-        said(THREE, Record("cdf8", ALONE), master=member(ALONE)),
-        ["etcd = master, node1, node2 in the inventory, but master is a member of etcd's cluster cdf8, with data since "
-         "2026-11-26, with the members master: ", "cannot be changed", "etcdctl member remove",
-         f"{ANEW}master, node1, node2",
-         ", and /store/etcd.json here"],
+REFUSED = {
+    "moved while its member is stopped": (
+        said(NODE1_ALONE, Record("cdf8", ALONE), master=member(ALONE, runs=False)),
+        ["node1: etcd has no data", "master, where etcd does not answer", "not in the group", f"{ANEW}node1, master"],
     ),
-    "grown, and the store is lost": (said(THREE, master=member(ALONE)), ["master is a member", f"{ANEW}master, "]),
-    "grown while etcd is stopped": (
-        said(THREE, master=member(ALONE, runs=False)), ["master, where etcd does not answer, has been a member"],
+    "moved, and none of them is asked": (
+        said(NODE1_ALONE, Record("cdf8", {"gone": "https://10.1.10.110:2380"}), asked=["node2"]),
+        ["etcd = node1 in the inventory, and none of them is a member", "Keep one of them in the group etcd"],
     ),
-    "grown, and only a new host asked": (
-        said(THREE, Record("cdf8", ALONE), asked=["node1"]),
-        ["the store says that etcd's cluster cdf8 has lived, with the members master (/store/etcd.json)"],
-    ),
-    "shrunk": (
-        said(ONE, Record("cdf8", GROUP), master=member(GROUP), node1=member(GROUP), node2=member(GROUP)),
-        ["etcd = master in the inventory, but master is", "with the members master, node1, node2"],
-    ),
-    "moved": (
-        said(cluster({"etcd": ["node1"]}), Record("cdf8", ALONE), master=member(ALONE)),
-        ["etcd = node1 in", "the store says", "; master is a member of etcd's cluster cdf8, with data since 2026-11-26 "
-         "and is not in the group"],
+    "moved, and none of the new ones is asked": (
+        said(NODE1_ALONE, Record("cdf8", ALONE), asked=["master"], master=member(ALONE)),
+        ["none of them is a member yet", "without --limit"],
     ),
     "another port": (
         said(cluster(etcd_peer_port=12380), master=member(ALONE)),
-        ["etcd = master (https://10.1.10.101:12380)", "the members master (https://10.1.10.101:2380)"],
+        ["master has data of etcd's member at https://10.1.10.101:2380, which shall be at https://10.1.10.101:12380"],
+    ),
+    "another port, while it is stopped": (
+        said(cluster(etcd_peer_port=12380), Record("cdf8", ALONE), master=member(ALONE, runs=False)),
+        ["master has data of etcd's member at https://10.1.10.101:2380"],
+    ),
+    "the group changed before any was ready": (
+        said(THREE, master=member(BOTH, runs=False, lived=False)),
+        ["master has begun a cluster of etcd with the members master, node1, which was never ready", f"{ANEW}master"],
+    ),
+    "data that the others do not know": (
+        said(THREE, Record("cdf8", ALONE), master=member(ALONE), node1=member(GROUP, runs=False)),
+        ["node1 has etcd's data", "but the members master do not know it", "then it joins anew"],
+    ),
+    "a disk that is not mounted": (
+        said(THREE, Record("cdf8", GROUP), master=member(GROUP), node1=without_data(lived=True), node2=member(GROUP)),
+        ["node1: etcd has no data", "mount its disk", "remove /var/lib/container-cloud/etcd.lived there: the next run"],
+    ),
+    "fewer than half have their data": (
+        said(THREE, Record("cdf8", GROUP), master=member(GROUP, runs=False)),
+        ["fewer than half of these can be started: node1, node2 are without data", "restore a snapshot"],
+    ),
+    "the majority is stopped, and not in the group": (
+        said(ONE, Record("cdf8", GROUP), **dict.fromkeys(GROUP, member(GROUP, runs=False))),
+        ["fewer than half", "Start etcd on node1, node2 first"],
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHANGED)
-def test_a_group_that_is_not_the_clusters_members_is_refused(name: str) -> None:
-    (line,), parts = CHANGED[name]
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_group_that_cannot_become_the_members_is_refused(name: str) -> None:
+    (line,), parts = REFUSED[name]
     assert [part for part in parts if part not in line] == [], line
+
+
+def test_a_group_is_not_changed_behind_the_back_of_those_who_use_it() -> None:
+    """A run that starts no etcd would tell API servers of members that do not answer."""
+    held = {h.name: {} for h in NODE1_ALONE.hosts} | {"master": member(ALONE)}
+    (line,) = problems(NODE1_ALONE, held, Record("cdf8", ALONE), STORE, begins=False)
+    assert "API servers and flannel would be told of members that do not answer" in line
+
+
+@pytest.mark.parametrize("name", ["master", "node2"])
+def test_no_cluster_begins_beside_one_that_has_lived(name: str) -> None:
+    held = {h.name: {} for h in THREE.hosts}
+    assert begins(THREE, held, None) and not begins(THREE, held, Record("cdf8", ALONE))
+    assert begins(THREE, held | {name: member(GROUP, runs=False, lived=False)}, None)
+    assert not begins(THREE, held | {name: without_data(lived=True)}, None)
+    assert not begins(THREE, held | {name: member(GROUP)}, None)
+    assert not begins(THREE, held | {"node3": NODE}, None)
+
+
+def test_what_hosts_alone_show_is_what_an_audit_tells() -> None:
+    held = {h.name: {} for h in THREE.hosts}
+    assert lost(THREE, held) == [] == lost(THREE, held | {"master": member(ALONE)})
+    (line,) = lost(ONE, held | {"master": without_data(lived=True)})
+    assert line.startswith("master: etcd has no data")
 
 
 LOST = {
@@ -111,17 +168,6 @@ LOST = {
     "only nodes say so": (
         said(ONE, master=without_data(configured=ALONE), node1=NODE), ["master: etcd has no data", "nodes have pods or "
          "leases of a cluster that has lived: node1 (/var/lib/kubelet/pods)", f"{ANEW}master; on node1 stop"],
-    ),
-    "another member says so": (
-        said(THREE, master=member(GROUP), node2=member(GROUP)), ["node1: etcd has no data", "master lists it"],
-    ),
-    "another member cannot say": (
-        said(THREE, master=member(GROUP, runs=False), node1=member(GROUP, runs=False)),
-        ["node2: ", "master's member was ready once", "systemctl start etcd there first"],
-    ),
-    "moved without a store": (
-        said(cluster({"etcd": ["node1"]}), master=member(ALONE, runs=False)),
-        ["node1: etcd has no data", "master, where etcd does not answer", "not in the group", f"{ANEW}node1, master"],
     ),
     "it still runs": (
         said(ONE, Record("cdf8", ALONE), master=without_data(members=ALONE, cluster="cdf8", started=["master"])),
@@ -172,6 +218,7 @@ def test_the_store_remembers_what_was_kept(tmp_path: Path) -> None:
 def test_a_cluster_is_remembered_once_all_its_members_have_started() -> None:
     assert record_of({}) is None and record_of(without_data()) is None
     assert record_of(member(GROUP, started=["master", "node1"])) is None
+    assert record_of(member(GROUP) | {"learners": ["node2"]}) is None
 
 
 @pytest.mark.parametrize(("user", "printed"), [("0", "etcd_lived=yes\n"), ("1000", "")])

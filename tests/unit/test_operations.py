@@ -34,7 +34,7 @@ from facts.kubernetes import Nodes
 from facts.network import Answers, Place, Reach, Reached, Ways
 from facts.packages import Removals
 from facts.role import RoleState
-from operations import addons, audit, check, etcd, flannel, host, kubernetes, pki, preflight, runtime
+from operations import addons, audit, check, etcd, flannel, host, kubernetes, members, pki, preflight, runtime
 from operations.inventory import store, the_cluster
 from operations.report import Report
 from operations.role import write_files
@@ -61,6 +61,8 @@ OTHERS = {
     kubernetes.joining_master,
     kubernetes.rewrite_secrets,
     kubernetes._uncordon,
+    members.join,
+    members.leave,
     preflight.check,
 }
 # Those on workloads: tests/unit/test_workload_operations.py.
@@ -335,12 +337,13 @@ BARE_HOSTS = [
             "install etcd-client",
             "write /etc/etcd/etcd.conf",
             "write /etc/systemd/system/etcd.service.d/container-cloud.conf",
+            "write /etc/etcd/bootstrap.conf",
             "enable etcd",
             "start etcd (it is not there)",
             "give etcd's clients their own users",
             "set flannel's network configuration in etcd (/flannel/network/config)",
         ],
-        ["packages", "write", "reload", "start etcd", "step", "step"],
+        ["packages", "write", "step", "reload", "start etcd", "step", "step"],
     ),
     (
         flannel.lease,

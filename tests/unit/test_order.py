@@ -27,13 +27,15 @@ LAYOUTS = {
 NEEDS = {
     "Certificates": {"Prepare the host"},
     "etcd": {"Certificates"},
-    "Kubernetes master": {"etcd"},
-    "flannel": {"etcd"},
+    "etcd's new members": {"etcd"},
+    "Kubernetes master": {"etcd's new members"},
+    "flannel": {"etcd's new members"},
+    "etcd's former members": {"Kubernetes master", "flannel"},
     "Container runtime": {"flannel"},
     "Kubernetes node": {"Container runtime", "Kubernetes master"},
     "Cluster DNS": {"Kubernetes node"},
     "No metrics-server": {"Kubernetes node"},
-    "The cluster works": {"Cluster DNS", "No metrics-server"},
+    "The cluster works": {"Cluster DNS", "No metrics-server", "etcd's former members"},
 }
 
 

@@ -16,7 +16,7 @@ from cluster.distributions import Distribution
 from cluster.membership import LIVED
 from cluster.roles import UNITS, kubernetes, master, node
 from cluster.roles.docker import DAEMON
-from cluster.roles.etcd import flannel_configuration
+from cluster.roles.etcd import BOOTSTRAP, flannel_configuration
 from cluster.roles.lease import DOCKER_ENV, SUBNET_ENV
 from cluster.settings import Cluster, load
 from tests.unit import example
@@ -148,7 +148,6 @@ MASTER = "https://10.1.10.101:6443"
                 "ETCD_LISTEN_CLIENT_URLS": "https://10.1.10.101:2379",
                 "ETCD_ADVERTISE_CLIENT_URLS": "https://10.1.10.101:2379",
                 "ETCD_LISTEN_PEER_URLS": "https://10.1.10.101:2380",
-                "ETCD_INITIAL_CLUSTER": "master=https://10.1.10.101:2380",
                 "ETCD_CLIENT_CERT_AUTH": "true",
                 "ETCD_PEER_CLIENT_CERT_AUTH": "true",
                 "ETCD_QUOTA_BACKEND_BYTES": str(2048 * 2**20),
@@ -503,9 +502,10 @@ SEVERAL = CLUSTERS["several"]
 def test_three_etcd_members_know_each_other() -> None:
     everyone = "master=https://10.1.10.101:2380,node1=https://10.1.10.102:2380,node2=https://10.1.10.103:2380"
     for number, name in enumerate(("master", "node1", "node2"), start=101):
+        (begin,) = [s for s in on(SEVERAL, name)["etcd"].steps if s.name == "write /etc/etcd/bootstrap.conf"]
+        assert f'ETCD_INITIAL_CLUSTER="{everyone}"' in begin.repair and 'STATE="new"' in begin.repair
         found = variables(files(SEVERAL, name)["/etc/etcd/etcd.conf"])
-        assert found["ETCD_INITIAL_CLUSTER"] == everyone
-        assert found["ETCD_NAME"] == name
+        assert "node3" not in str(found) and found["ETCD_NAME"] == name
         assert found["ETCD_LISTEN_PEER_URLS"] == f"https://10.1.10.{number}:2380"
     assert "etcd" not in on(SEVERAL, "node3")
 
@@ -527,7 +527,8 @@ def test_everybody_calls_the_balancer() -> None:
 
 def test_one_member_does_what_is_done_once() -> None:
     listed = {h.name: on(SEVERAL, h.name).get("etcd") for h in SEVERAL.hosts}
-    assert [name for name, found in listed.items() if found and (*found.steps, *found.grants)] == ["master"]
+    once = {n: [s for s in found.steps if s.when == "after"] for n, found in listed.items() if found}
+    assert [name for name, steps in once.items() if (*steps, *listed[name].grants)] == ["master"]
 
 
 def test_every_master_sees_to_what_masters_need() -> None:
@@ -632,10 +633,13 @@ def read_at_start(found: Cluster, name: str, unit: Unit) -> set[str]:
     on_host = files(found, name)
     text = service(found, name, unit.name)
     lines = [line for line in text.splitlines() if line.startswith(("EnvironmentFile=", "Exec"))]
+    lines = [line for line in lines if line != f"EnvironmentFile=-{BOOTSTRAP}"]
     # The record of the inputs itself, and of having lived.
     lines = [line for line in lines if "/run/container-cloud" not in line and LIVED not in line]
     paths = set().union(*(paths_in(re.sub(r"^(\w+=)[-+!@:]*", r"\1", line)) for line in lines))
     for path in re.findall(r"^EnvironmentFile=(.*)$", text, re.M):
+        if path == f"-{BOOTSTRAP}":
+            continue  # read where there are no data yet, which a member that was started has
         if path == "/etc/kubernetes/config":
             continue  # serves all components: only the variables that a unit uses count
         for line in variables(on_host.get(path, "")).values():

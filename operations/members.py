@@ -1,0 +1,178 @@
+"""etcd's members change: hosts that came into the group join, those that left it leave. One at a time."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import gevent
+from pyinfra import host, logger, state
+from pyinfra.api import StringCommand, operation
+
+from cluster import members
+from cluster.desired import ASIDE
+from cluster.members import Leaving, Standing
+from cluster.membership import DATA, peer_urls
+from cluster.roles.etcd import joining_role, prepared, setting_aside, taking_out
+from facts import etcd as facts
+from operations import etcd, preflight
+from operations.elsewhere import ask_one
+from operations.inventory import the_cluster, this_host
+from operations.refusal import refuse
+from operations.report import announce
+from operations.role import converge, shell
+
+_POLL = 0.1  # seconds between two looks at the others
+
+_through: set[tuple[str, str]] = set()  # what was done, and on which host
+_stopped: set[tuple[str, str]] = set()  # and what went wrong there
+
+
+@operation()
+def join() -> Iterator[StringCommand]:
+    """Have a host that came into the group become a member: as a learner, promoted when it has caught up."""
+    queue = preflight.etcd_joiners()
+    if host.name not in queue:
+        host.noop("it is no host that joins etcd's members")
+        return
+    role = etcd.role()
+    with _turn("join", queue) as mine:
+        if mine.stopped:
+            host.noop(f"{mine.stopped} did not join")
+            return
+        this, cluster = this_host(host.name), the_cluster()
+        held = host.get_fact(facts.Held) if state.is_executing else preflight.etcd_held()[host.name]
+        standing = _standing()
+        if state.is_executing and not standing.members:  # perhaps because what asks is not there yet
+            yield from converge(prepared(the_cluster(), role))
+            standing = _standing()
+        if state.is_executing or standing.members:
+            decided = members.joining(cluster, this, standing, has_data=bool(held.get("data")))
+        else:
+            decided = members.Joining(add=True)  # those that are stopped are started before
+        if isinstance(decided, str):
+            yield refuse(decided)
+            return
+        yield from converge(joining_role(cluster, this, role, decided, standing))
+        if state.is_executing:
+            etcd.remember(host.get_fact(facts.Held))
+        mine.done()
+
+
+@operation()
+def leave() -> Iterator[StringCommand]:
+    """Take members that left the group out, then set aside what their hosts have of them."""
+    cluster, found = the_cluster(), preflight.etcd_held()
+    asked = [m.name for m in cluster.etcd_members if m.name in found]
+    if not asked or preflight.etcd_begins():
+        host.noop("no etcd member leaves")
+    elif host.name == members.first(cluster, found):
+        with _turn("leave", [host.name]) as mine:
+            yield from _take_out()
+            mine.done()
+    elif host.name in members.remains(cluster, found):
+        with _turn("leave", [members.first(cluster, found), host.name]) as mine:
+            if mine.stopped:
+                host.noop(f"{mine.stopped} did not take it out")
+            else:
+                yield from _set_aside()
+            mine.done()
+    else:
+        host.noop("no etcd member leaves")
+
+
+def _take_out() -> Iterator[StringCommand]:
+    """Take members out one by one, on a member that stays."""
+    cluster, found = the_cluster(), preflight.etcd_held()
+    more = members.knows_strangers(cluster, found)
+    if more is False or (more is None and not state.is_executing):
+        host.noop("every etcd member is in the group")
+        return
+    if not state.is_executing:
+        silent = bool(preflight.etcd_joiners())  # which are gone by then, before others join
+        going = [m for m in members.strangers(cluster, _standing()) if m.answers or not silent]
+        announce(host, [line for m in going for line in Leaving(m).lines()])
+        yield StringCommand("true")
+        return
+    changed = False
+    while (step := members.leaving(cluster, standing := _standing())).member:
+        announce(host, step.lines())
+        yield shell(taking_out(cluster, standing, step))
+        changed = True
+    if step.refused:
+        yield refuse(step.waits)
+    elif step.waits:
+        logger.warning(f"warning: {step.waits}")
+    if changed:
+        etcd.remember(host.get_fact(facts.Held))
+    else:
+        host.noop("no etcd member leaves now")
+
+
+def _set_aside() -> Iterator[StringCommand]:
+    """Set aside what this host has of a member that was taken out."""
+    held = preflight.etcd_held()[host.name]
+    if state.is_executing:
+        standing = Standing.of(ask_one(the_cluster().etcd_members, facts.Standing, urls=_urls()))
+        port = the_cluster().settings.etcd_peer_port
+        own = f"https://{this_host(host.name).address}:{port}"
+        gone = standing.agrees() and not any(m.peer == own for m in standing.members)
+    else:
+        standing, gone = _standing(), True
+    if not gone or (held.get("cluster") and standing.cluster_id and held["cluster"] != standing.cluster_id):
+        host.noop("its etcd is a member still, or of another cluster")
+        return
+    kept = [f"set aside {DATA} (-> {ASIDE}{DATA}.TIME)"] if held.get("data") else []
+    announce(
+        host,
+        ["stop etcd (it is no member any more)", *kept, "remove /etc/etcd and etcd's unit, which were written for it"],
+    )
+    yield shell(setting_aside())
+
+
+def _standing() -> Standing:
+    """etcd's members as they are now; in a dry run as a member tells, for whoever joins may have no certificate yet."""
+    if state.is_executing:
+        return Standing.of(host.get_fact(facts.Standing, urls=_urls()))
+    answering = [this_host(name) for name, held in preflight.etcd_held().items() if held.get("members")]
+    return Standing.of(ask_one(answering, facts.Standing, urls=_urls()))
+
+
+def _urls() -> tuple[str, ...]:
+    """Where members may answer: those of the group, and those that were seen or are remembered."""
+    cluster, known = the_cluster(), preflight.record()
+    peers = [*peer_urls(cluster).values(), *(known.members.values() if known else ())]
+    peers += [url for held in preflight.etcd_held().values() for url in held.get("members", {}).values()]
+    hosts = dict.fromkeys(urlsplit(url).hostname for listed in peers for url in listed.split(","))
+    return tuple(f"https://{name}:{cluster.settings.etcd_client_port}" for name in hosts if name)
+
+
+class _turn:
+    """Wait until the hosts before this one are through; `stopped` is one that was not, "" for none.
+
+    Hosts that pyinfra has not begun with (`--parallel`) are not waited for: they wait for those that are under way.
+    """
+
+    def __init__(self, what: str, queue: list[str]) -> None:
+        self.what, self.stopped, self._done = what, "", False
+        self._before = queue[: queue.index(host.name)]
+
+    def __enter__(self) -> "_turn":
+        if state.is_executing:
+            gevent.sleep(_POLL)  # those that pyinfra begins with at the same time have begun, too
+            while any(self._is_at(name) for name in self._before):
+                gevent.sleep(_POLL)
+            self.stopped = next((name for name in self._before if (self.what, name) in _stopped), "")
+        return self
+
+    def _is_at(self, name: str) -> bool:
+        there = state.inventory.get_host(name)
+        return (self.what, name) not in _through and there.executing_op_hash == host.executing_op_hash is not None
+
+    def done(self) -> None:
+        """Say that it went well."""
+        self._done = True
+
+    def __exit__(self, *_: object) -> None:
+        if state.is_executing:
+            if not self._done:
+                _stopped.add((self.what, host.name))
+            _through.add((self.what, host.name))
