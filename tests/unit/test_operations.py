@@ -34,7 +34,7 @@ from facts.kubernetes import Nodes
 from facts.network import Answers, Place, Reach, Reached, Ways
 from facts.packages import Removals
 from facts.role import RoleState
-from operations import addons, audit, check, etcd, flannel, host, kubernetes, pki, preflight, runtime
+from operations import addons, audit, balancer, check, etcd, flannel, host, kubernetes, pki, preflight, runtime
 from operations.inventory import store, the_cluster
 from operations.report import Report
 from operations.role import write_files
@@ -47,6 +47,7 @@ CONVERGING = {
     host.prepare: "prepared",
     pki._distribute: "pki",
     etcd.member: "etcd",
+    balancer.balancer: "balancer",
     flannel.lease: "flannel",
     runtime.engine: "docker",
     kubernetes.master: "master",
