@@ -19,7 +19,7 @@ venv: $(VENV)/ready
 
 # Four bare hosts, one run, a cluster; another, and it serves, and its pods find names.
 demo: $(VENV)/ready
-	$(LAB) up --fresh --flavour deb --nodes 3
+	$(LAB) up --fresh --flavour deb --nodes 3 --masters 1 --spares 0
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
 	$(LAB) ssh master -- $(KUBECTL) get nodes -o wide
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/workload.py
@@ -69,7 +69,7 @@ bench: $(VENV)/ready
 
 # Kubernetes' own suite on a fresh cluster; SERIAL=1: those of its specs that want the cluster for themselves.
 conformance: $(VENV)/ready
-	$(LAB) up --fresh --flavour deb --nodes 3
+	$(LAB) up --fresh --flavour deb --nodes 3 --masters 1 --spares 0
 	$(LAB) run -- pyinfra -y lab/inventory.py deploys/cluster.py
 	$(LAB) conformance $(if $(SERIAL),--serial)
 

@@ -54,12 +54,12 @@ def measure_fresh() -> tuple[list[float], list[float]]:
     """Seconds from bare hosts to three Ready nodes: by hand, and by the deploy, in turn."""
     by_hand, fresh = [], []
     for _ in range(LONG_RUNS):
-        lifecycle.up(fresh=True, nodes=3, flavour="deb")
+        lifecycle.up(fresh=True, nodes=3, masters=1, spares=0, flavour="deb")
         with tempfile.TemporaryDirectory() as ready:
             # What is typed there once, beforehand, does not count.
             run(sys.executable, "-m", "bench.ready", ready)
             by_hand.append(timed(lambda: run("bash", "bench/by_hand.sh", ready)))
-        lifecycle.up(fresh=True, nodes=3, flavour="deb")
+        lifecycle.up(fresh=True, nodes=3, masters=1, spares=0, flavour="deb")
         # Both make every key anew.
         shutil.rmtree(STORE, ignore_errors=True)
         fresh.append(timed(lambda: pyinfra("-y", "deploys/cluster.py")))

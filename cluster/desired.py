@@ -100,14 +100,30 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """How a service that others go by is restarted: on one host after another, on `at_once` hosts at a time.
+
+    `others` is a shell condition, true while the others do without this one; `missing` says what to do where it stays
+    false. With `drains` the node's pods go elsewhere first.
+    """
+
+    at_once: int = 1
+    others: str = ""
+    missing: str = ""
+    drains: bool = False
+
+
+@dataclass(frozen=True)
 class Unit:
     """A systemd service.
 
     `inputs` are the files it reads when it starts; the unit itself records their digests then (see `recorder`), so
     that a run can tell what the running process was started with. `causes` are further reasons to restart it. `ready`
     is a shell condition that asks the service itself; `hint` is the likely cause when it stays false. `ends` is what
-    any restart ends beside the service, for the announcement. One that `reloads` reads them again when it is told to,
-    and is not restarted over what is in them: only its own unit file takes a restart.
+    any restart ends beside the service, for the announcement. `turn` is how hosts take turns to restart it; None: each
+    for itself. One that `reloads` reads its inputs again when it is told to, and is not restarted over what is in them:
+    only its own unit file takes a restart. `noticed` are seconds from its answer after a restart
+    until others have noticed.
     """
 
     name: str
@@ -117,7 +133,9 @@ class Unit:
     program: str | None = None
     causes: tuple[Cause, ...] = ()
     ends: str | None = None
+    turn: Turn | None = None
     reloads: bool = False
+    noticed: int = 0
 
     @property
     def conditions(self) -> dict[str, str]:

@@ -91,6 +91,7 @@ _dns = partial(_setting, "Cluster DNS and metrics")
 _nginx = partial(_setting, "The first workload")
 _certificates = partial(_setting, "Certificates")
 _hosts = partial(_setting, "Hosts")
+_changes = partial(_setting, "Changes to a cluster that serves")
 _port = partial(_etcd, unit="TCP port", ge=1, le=65535)
 
 
@@ -324,6 +325,17 @@ class Settings(BaseModel):
     )
     start_timeout: int = _hosts(
         180, "how long a service may take to become ready before the run stops", unit="seconds", ge=1
+    )
+
+    max_unavailable: int = _changes(
+        1, "on so many nodes at a time a run restarts what pods or their network go by", unit="nodes", ge=1
+    )
+    drain_timeout: int = _changes(
+        300,
+        "how long draining a node may make no progress, before what interrupts its pods, until the run stops; 0: nodes "
+        "are not drained",
+        unit="seconds",
+        ge=0,
     )
 
     @model_validator(mode="before")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-from cluster.desired import ASIDE, SYSTEMD, Cause, File, Grants, Package, Program, Role, Step, Unit
+from cluster.desired import ASIDE, SYSTEMD, Cause, File, Grants, Package, Program, Role, Step, Turn, Unit
 
 _OURS = {"ours": True}  # of a file that is not there
 
@@ -20,12 +20,18 @@ class Start:
     along: tuple[str, ...] = ()
     ends: str | None = None
 
+    @property
+    def turn(self) -> Turn | None:
+        """How hosts take turns at it: what does not run, or not yet, interrupts nobody."""
+        return self.unit.turn if self.verb == "restart" else None
+
     def lines(self) -> list[str]:
         """In the words of the announcement; a wait changes nothing."""
         if self.verb == "wait":
             return []
         ends = f"; ends {self.ends}" if self.ends else ""
-        own = f"{self.verb} {self.unit.name} ({self.reason}{ends})"
+        drained = "; drained first" if self.turn and self.turn.drains else ""
+        own = f"{self.verb} {self.unit.name} ({self.reason}{ends}{drained})"
         return [own, *(f"restart {name} (it requires {self.unit.name})" for name in self.along)]
 
 
@@ -88,6 +94,11 @@ class Plan:
             *(line for g in self.grants for line in g.lines()),
             *(s.name for s in self.after),
         ]
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """How hosts take turns at what is restarted here."""
+        return tuple(s.turn for s in self.starts if s.turn)
 
     def installs(self) -> list[str]:
         """The names of packages and the paths of programs that are installed."""

@@ -8,3 +8,4 @@ if "nodes" in host.groups:
     preflight.begin()
 if {"masters", "nodes"} & set(host.groups):
     kubernetes.node(name="Kubernetes node")
+    kubernetes.uncordon(name="Nodes take pods")

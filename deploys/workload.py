@@ -1,14 +1,13 @@
 """The first workload: nginx behind a port of every node; change nginx_* and run it again to scale or roll it."""
 
-from pyinfra import host
-
 from operations import check, kubernetes
+from operations.elsewhere import is_first
 from operations.inventory import the_cluster
 
 cluster = the_cluster()
 settings = cluster.settings
 
-if host.name == cluster.masters[0].name:
+if is_first(cluster.masters):
     kubernetes.rolling_update(
         name="nginx",
         old={"app": "nginx"},

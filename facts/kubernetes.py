@@ -8,6 +8,7 @@ from typing import Any
 from pyinfra.api.exceptions import FactProcessError
 
 from cluster.api import KUBECONFIG, api
+from cluster.workloads.draining import DRAINED
 from facts.base import Fact
 from facts.shell import PROGRAMS_PATH
 
@@ -50,12 +51,13 @@ class Nodes(Fact[dict[str, Any]]):
     + seconds: how long to wait for them
     + ready: False: wait only until each is known
 
-    Source: the API server's /api/v1/nodes.
+    Source: the API server's /api/v1/nodes. `drained` is since when a run has it drained, "" where none has.
 
     .. code:: python
 
         {"node1": {"ready": True, "reason": "KubeletReady", "message": "kubelet is posting ready status",
-                   "schedulable": True, "version": "v1.20.2", "runtime": "docker://20.10.24", "address": "10.1.10.102"}}
+                   "schedulable": True, "drained": "", "version": "v1.20.2", "runtime": "docker://20.10.24",
+                   "address": "10.1.10.102"}}
     """
 
     default = dict
@@ -120,6 +122,7 @@ def _node(item: dict[str, Any]) -> dict[str, Any]:
         "reason": ready.get("reason", ""),
         "message": ready.get("message", ""),
         "schedulable": not item["spec"].get("unschedulable", False),
+        "drained": item["metadata"].get("annotations", {}).get(DRAINED, ""),
         "version": status["nodeInfo"]["kubeletVersion"],
         "runtime": status["nodeInfo"]["containerRuntimeVersion"],
         "address": addresses.get("InternalIP", ""),

@@ -10,7 +10,7 @@ from pyinfra.api.exceptions import FactProcessError
 from cluster.api import KUBECONFIG, api
 from cluster.roles.kubernetes import KUBECTL_CACHE
 from cluster.shell import program
-from cluster.workloads import controllers
+from cluster.workloads import controllers, draining
 from cluster.workloads.differences import differences
 from cluster.workloads.objects import AWAITED, Manifest, label, paths, selector_text
 from facts.base import Fact
@@ -155,14 +155,23 @@ def _key(item: dict[str, Any]) -> str:
 
 def _items(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The objects of one or several JSON texts, those of lists singly."""
+    for found in _documents(lines):
+        try:
+            items = found["items"] if found["kind"].endswith("List") else [found]
+            yield from (item for item in items if item["metadata"]["name"])
+        except (KeyError, TypeError) as error:
+            raise FactProcessError(f"no object of the API server's: {str(found)[:200]!r}") from error
+
+
+def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """One or several JSON texts."""
     text, decoder = "\n".join(lines).strip(), json.JSONDecoder()
     while text:
         try:
             found, end = decoder.raw_decode(text)
-            items = found["items"] if found["kind"].endswith("List") else [found]
-            yield from (item for item in items if item["metadata"]["name"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise FactProcessError(f"kubectl did not answer in JSON: {text[:200]!r}") from error
+        except ValueError as error:
+            raise FactProcessError(f"the API server's answer is not JSON: {text[:200]!r}") from error
+        yield found
         text = text[end:].strip()
 
 
@@ -244,6 +253,56 @@ class Pods(Fact[dict[str, Any]]):
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return {item["metadata"]["name"]: controllers.pod(item) for item in _items(lines)}
+
+
+class OnNode(Fact[dict[str, Any]]):
+    """
+    The pods on a node, by namespace and name, and how far the controllers are that would make them elsewhere; {} where
+    the API server does not answer.
+
+    + node: its name
+    + owners: controllers to tell of, too, by the paths at which the API server has them
+
+    `stays` says that nobody would make such a pod on another node. `available` are the controllers' pods, of those
+    that are there; `unschedulable` the controllers for whose next pod there is no node.
+
+    Source: the API server.
+
+    .. code:: python
+
+        {"pods": {"default/nginx-v1-7xk2p": {
+            "node": "node2", "address": "192.168.3.4", "phase": "Running", "ready": True, "ending": False,
+            "images": ["nginx:v1"], "labels": {"app": "nginx", "version": "v1"}, "restarts": 0, "trouble": {},
+            "owner": "/api/v1/namespaces/default/replicationcontrollers/nginx-v1", "stays": False}},
+         "available": {"/api/v1/namespaces/default/replicationcontrollers/nginx-v1": 3}, "unschedulable": []}
+    """
+
+    default = dict
+
+    def script(self, node: str = "", owners: Iterable[str] = ()) -> str:
+        listed = [
+            f"api/v1/pods?fieldSelector=spec.nodeName%3D{node}",
+            "api/v1/pods?fieldSelector=status.phase%3DPending",
+            *(path.lstrip("/") for path in owners),
+        ]
+        return api(f'paths={words([",".join(listed)])}; api 10 "/{{$paths}}" || true')
+
+    def read(self, lines: list[str]) -> dict[str, Any]:
+        every = list(_documents(lines))
+        lists = [found for found in every if found["kind"] == "PodList"]
+        made = {draining.place(o["kind"], o["metadata"]): o for o in every if o["kind"] != "PodList"}
+        if len(lists) != 2:  # one that is missing must not look like no pods
+            return {}
+        here, pending = (found["items"] for found in lists)
+        return {
+            "pods": {f"{i['metadata']['namespace']}/{i['metadata']['name']}": _on_node(i) for i in here},
+            "available": {place: controllers.controller(o).available for place, o in made.items()},
+            "unschedulable": sorted({draining.owner(i) for i in pending if draining.is_unschedulable(i)} - {""}),
+        }
+
+
+def _on_node(item: dict[str, Any]) -> dict[str, Any]:
+    return {**controllers.pod(item), "owner": draining.owner(item), "stays": draining.stays(item)}
 
 
 class Present(Fact[dict[str, Any]]):

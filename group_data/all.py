@@ -203,3 +203,11 @@ time_service = "distribution"
 minimum_free_disk_gib = 5  # preflight: free space in GiB that /var must have before the first installation
 audit_account = None  # an account on every host that deploys/audit.py lets audit it without being root; None: none
 start_timeout = 180  # seconds a service may take to become ready before the run stops
+
+# --- Changes to a cluster that serves ---------------------------------------------------------------------------
+
+# What others go by is restarted host by host, and the run stops at the first host that does not come back.
+max_unavailable = 1  # nodes at a time; etcd members and masters are always taken one by one
+# Before what interrupts a node's pods they go elsewhere, as their disruption budgets allow: seconds for which that may
+# make no progress before the run stops; 0: nodes are not drained.
+drain_timeout = 300

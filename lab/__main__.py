@@ -34,13 +34,17 @@ def parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="make and boot hosts, mirror and registry; nothing to do if they are up")
     up.add_argument("--fresh", action="store_true", help="begin again from bare hosts")
-    up.add_argument(
-        "--nodes", type=int, metavar="N", help="so many nodes beside the master (default: as last time, or 3)"
-    )
+    for name, what, usual in (
+        ("nodes", "nodes", "3"),
+        ("masters", "masters", "1"),
+        ("spares", "hosts without a role, which LAB_ROLES may give them", "none"),
+    ):
+        told = f"so many {what} (default: as last time, or {usual})"
+        up.add_argument(f"--{name}", type=int, metavar="N", help=told)
     up.add_argument(
         "--flavour",
         choices=state.FLAVOURS,
-        help="the hosts' family; mixed: a deb master, rpm nodes. Another than last time begins again from bare hosts "
+        help="the hosts' family; mixed: deb masters, rpm nodes. Another than last time begins again from bare hosts "
         "(default: as last time, or deb)",
     )
     up.add_argument(
@@ -98,7 +102,12 @@ def _chosen(arguments: argparse.Namespace) -> list[state.Host]:
 def _up(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     hosts = lifecycle.up(
-        fresh=arguments.fresh, nodes=arguments.nodes, flavour=arguments.flavour, line=arguments.kubernetes
+        fresh=arguments.fresh,
+        nodes=arguments.nodes,
+        masters=arguments.masters,
+        spares=arguments.spares,
+        flavour=arguments.flavour,
+        line=arguments.kubernetes,
     )
     names = ", ".join(f"{host.name} ({host.flavour})" for host in hosts)
     say(f"{len(hosts)} hosts up in {time.monotonic() - began:.1f} s: {names}")

@@ -30,13 +30,21 @@ DEFAULT_NODES = 3
 
 
 def up(
-    *, fresh: bool = False, nodes: int | None = None, flavour: str | None = None, line: str | None = None
+    *,
+    fresh: bool = False,
+    nodes: int | None = None,
+    masters: int | None = None,
+    spares: int | None = None,
+    flavour: str | None = None,
+    line: str | None = None,
 ) -> list[Host]:
     """Bring the lab up, making first whatever is missing. Quick when everything stands.
 
     Args:
         fresh: begin again from bare hosts; network, mirror and registry stay.
-        nodes: hosts beside the master (default: as last time, or 3).
+        nodes: hosts for pods (default: as last time, or 3).
+        masters: hosts for the control plane (default: as last time, or 1).
+        spares: further hosts, which `lab/inventory.py` gives no role by itself (default: as last time, or none).
         flavour: "deb", "rpm" or "mixed" (default: as last time, or deb). Another than last time takes bare hosts.
         line: the Kubernetes line the hosts are for (default: as last time, or the flavour's own). So does another.
 
@@ -50,8 +58,9 @@ def up(
     with state.lock():
         known = state.load()
         last = state.flavour()
-        number = int(known.get("nodes", DEFAULT_NODES)) if nodes is None else nodes
-        wanted = state.hosts_for(number, flavour or last)
+        asked = {"nodes": (nodes, DEFAULT_NODES), "masters": (masters, 1), "spares": (spares, 0)}
+        numbers = {n: int(known.get(n, usual)) if now is None else now for n, (now, usual) in asked.items()}
+        wanted = state.hosts_for(flavour=flavour or last, **numbers)
         flavour = flavour or last
         chosen = sets.chosen(line, flavour, last, state.line())
         if "nodes" in known and (flavour, chosen) != (last, state.line()):
@@ -78,7 +87,7 @@ def up(
             _bring(name, chosen)
         ssh.make_keys(wanted)
         described = {each: str(path) for each, path in disks.items()}
-        state.update(nodes=number, flavour=flavour, line=chosen, images=described)
+        state.update(**numbers, flavour=flavour, line=chosen, images=described)
         kernel.remember()
         _boot([host for host in wanted if host not in running], disks)
         hosts.each(lambda host: hosts.wait(host, booted=False), [host for host in running if not network.is_cut(host)])

@@ -43,6 +43,7 @@ _ARGUMENTS = {
     "units.CommandLines": ['units=["etcd", "kube-scheduler"]'],
     "workloads.Controllers": ['labels={"app": "nginx"}'],
     "workloads.Objects": ['paths=["api/v1/namespaces/kube-system/services/kube-dns"]'],
+    "workloads.OnNode": ["node=node1"],
     "workloads.Pods": ['labels={"app": "nginx"}'],
     "workloads.Present": ['resources=["rc/nginx-v1", "service/other"]'],
 }

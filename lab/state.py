@@ -28,8 +28,10 @@ NETWORK_PREFIX = "10.1.10"
 PREFIX_LENGTH = 24
 GATEWAY = f"{NETWORK_PREFIX}.1"  # the lab's own end of its network: mirror and registry answer here
 FIRST_HOST = 101
-MOST_NODES = 100
-FLAVOURS = ("deb", "rpm", "mixed")  # mixed: a deb master, rpm nodes
+MOST_NODES = 80
+FIRST_MASTER, FIRST_SPARE = 191, 201  # of those beside the first master and its nodes
+MOST_OTHERS = 9
+FLAVOURS = ("deb", "rpm", "mixed")  # mixed: deb masters, rpm nodes
 DEFAULT_FLAVOUR = "deb"
 
 
@@ -58,23 +60,31 @@ def check_name() -> None:
         raise LabError(f"CONTAINER_CLOUD_LAB must be up to 12 of a-z and 0-9, a letter first, not {NAME!r}")
 
 
-def hosts_for(nodes: int, flavour: str = DEFAULT_FLAVOUR) -> list[Host]:
-    """The master and so many nodes, addressed as the shipped inventory does.
+def hosts_for(nodes: int, flavour: str = DEFAULT_FLAVOUR, masters: int = 1, spares: int = 0) -> list[Host]:
+    """Masters, nodes and hosts without a role, so many of each, addressed as the shipped inventory does.
 
     Args:
-        nodes: how many.
+        nodes, masters, spares: how many.
         flavour: the lab's, one of FLAVOURS.
 
     Raises:
-        LabError: fewer than 1 node, or more than the network holds; or no such flavour.
+        LabError: fewer than 1 master or node, or more than the network holds; or no such flavour.
     """
-    if not 1 <= nodes <= MOST_NODES:
-        raise LabError(f"--nodes must be 1 to {MOST_NODES}, not {nodes}")
+    for what, number, least, most in (
+        ("nodes", nodes, 1, MOST_NODES),
+        ("masters", masters, 1, MOST_OTHERS),
+        ("spares", spares, 0, MOST_OTHERS),
+    ):
+        if not least <= number <= most:
+            raise LabError(f"--{what} must be {least} to {most}, not {number}")
     if flavour not in FLAVOURS:
         raise LabError(f"--flavour must be one of {', '.join(FLAVOURS)}, not {flavour}")
-    flavours = [flavour] * (nodes + 1) if flavour != "mixed" else ["deb"] + ["rpm"] * nodes
-    names = ["master"] + [f"node{number}" for number in range(1, nodes + 1)]
-    return [Host(name, f"{NETWORK_PREFIX}.{FIRST_HOST + index}", flavours[index]) for index, name in enumerate(names)]
+    first, others = ("deb", "rpm") if flavour == "mixed" else (flavour, flavour)
+    listed = [("master", FIRST_HOST, first)]
+    listed += [(f"master{n}", FIRST_MASTER + n - 2, first) for n in range(2, masters + 1)]
+    listed += [(f"node{n}", FIRST_HOST + n, others) for n in range(1, nodes + 1)]
+    listed += [(f"spare{n}", FIRST_SPARE + n - 1, others) for n in range(1, spares + 1)]
+    return [Host(name, f"{NETWORK_PREFIX}.{number}", family) for name, number, family in listed]
 
 
 def load() -> dict[str, Any]:
@@ -104,7 +114,7 @@ def hosts() -> list[Host]:
     known = load()
     if "nodes" not in known:
         raise LabError("there is no lab on this machine: python -m lab up")
-    return hosts_for(int(known["nodes"]), flavour())
+    return hosts_for(int(known["nodes"]), flavour(), int(known.get("masters", 1)), int(known.get("spares", 0)))
 
 
 def flavour() -> str:

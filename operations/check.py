@@ -20,11 +20,12 @@ from cluster.topology import NODES
 from facts.flannel import Leases
 from facts.kubernetes import Nodes
 from facts.network import PORT, Answers, Place, Reach, Reached
+from operations.elsewhere import ask_one, is_first
 from operations.flannel import of_etcd
 from operations.inventory import the_cluster, this_host
 from operations.refusal import refuse
 from operations.role import answer
-from operations.survey import ask_one, survey
+from operations.survey import survey
 
 _NAMES = (
     "do its pods run (kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide; deploys/dns.py makes them), and "
@@ -45,7 +46,7 @@ def works() -> Iterator[StringCommand]:
     if this.is_master:
         yield from master_reaches_pods()  # first: the places go soon after the nodes have asked each other
         yield from api_server_answers()
-    if this == the_cluster().masters[0]:
+    if is_first(the_cluster().masters):
         _places()  # a runtime that was just started has been heard of by then: what is Ready stays so
         yield from nodes_ready()
     if this.is_node:
@@ -136,8 +137,7 @@ def _leases_of(nodes: list[Host]) -> dict[str, str]:
     """The bridge's address on each of some nodes that this run leaves out, as etcd has their leases."""
     if not nodes:
         return {}
-    members = [m.name for m in the_cluster().etcd_members]
-    leases = ask_one(members, Leases, **of_etcd()) or {}
+    leases = ask_one(the_cluster().etcd_members, Leases, **of_etcd())
     subnets = {lease["address"]: IPv4Network(subnet) for subnet, lease in leases.items()}
     names = {n.name: str(n.address) for n in nodes}
     return {name: str(first_address(subnets[address])) for name, address in names.items() if address in subnets}

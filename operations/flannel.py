@@ -12,16 +12,15 @@ from cluster.desired import Role
 from cluster.roles.flannel import flannel_role
 from cluster.roles.lease import device
 from cluster.ways import strays
-from facts.bundle import Unread
 from facts.etcd import FlannelKeys
 from facts.flannel import Leases
 from facts.network import Ways
 from operations.certificates import issued
+from operations.elsewhere import ask_one, is_first
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution
-from operations.reading import ask, early, told
+from operations.reading import ask, early
 from operations.role import converge, restart
-from operations.survey import ask_one
 
 _HEARS = 5  # seconds in which flanneld has heard of a lease that has just changed, and gone by it
 
@@ -46,7 +45,7 @@ def ways(**arguments: Any) -> None:
     settings = the_cluster().settings
     if settings.flannel_backend == "vxlan":
         early(Ways, **_asked_here())
-        if host.name == the_cluster().etcd_members[0].name:
+        if is_first(the_cluster().etcd_members):
             early(FlannelKeys, **of_etcd())
     _ways(**arguments)
 
@@ -71,11 +70,7 @@ def _strays() -> list[str]:
     cluster = the_cluster()
     if cluster.settings.flannel_backend != "vxlan":
         return []
-    members = [m.name for m in cluster.etcd_members]
-    keys = told(state.inventory.get_host(members[0]), FlannelKeys, **of_etcd())
-    if isinstance(keys, Unread):
-        keys = ask_one(members, FlannelKeys, **of_etcd())
-    leases = Leases().process_data(keys or {})
+    leases = Leases().process_data(ask_one(cluster.etcd_members, FlannelKeys, **of_etcd()))
     if not leases:
         return []
     return strays(cluster, this_host(host.name), leases, ask(Ways, **_asked_here()))

@@ -19,8 +19,9 @@ from cluster.workloads.objects import AWAITED, Labels, Manifest, Object
 from facts.kubernetes import Nodes
 from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
-from operations import intent, objects, pods
+from operations import draining, intent, objects, pods
 from operations.certificates import issued
+from operations.elsewhere import ask_one, is_first
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution, this_machine
 from operations.reading import ask, early
@@ -42,10 +43,12 @@ def master() -> Iterator[StringCommand]:
 def rewrite_secrets() -> Iterator[StringCommand]:
     """Have Secrets rewritten once all of several masters store them in the same way; one alone does that by itself."""
     cluster = the_cluster()
-    if len(cluster.masters) > 1 and this_host(host.name) == cluster.masters[0]:
-        yield from converge(rewriting(cluster, issued()))
-    else:
+    if len(cluster.masters) == 1 or not is_first(cluster.masters):
         host.noop("a master alone, or not the first")
+    elif away := [m.name for m in cluster.masters if state.inventory.get_host(m.name) not in state.active_hosts]:
+        host.noop(f"left to a run that is about {', '.join(away)}, too")
+    else:
+        yield from converge(rewriting(cluster, issued()))
 
 
 @operation()
@@ -55,6 +58,27 @@ def node() -> Iterator[StringCommand]:
         host.noop("no node")
         return
     yield from converge(node_role(the_cluster(), this_host(host.name), this_machine(), issued()))
+
+
+def uncordon(**arguments: Any) -> None:
+    """Let pods come to nodes again where a run has drained them and was ended; somebody else's cordon stays."""
+    if is_first(the_cluster().masters):
+        early(Nodes)
+    if this_host(host.name).is_node:
+        _uncordon(**arguments)
+
+
+@operation()
+def _uncordon() -> Iterator[StringCommand]:
+    """Let pods come to this node again."""
+    name, nodes = host.name, ask_one(the_cluster().masters, Nodes)
+    if not nodes.get(name, {}).get("drained"):
+        host.noop("no cordon of a run's")
+        return
+    announce(host, [f"uncordon {name} (a run had drained it)"])
+    if state.is_executing:
+        yield from draining.back()
+    yield StringCommand("true")
 
 
 def manifest(

@@ -16,6 +16,7 @@ from cluster.families import FamilyName
 from cluster.installation import PROGRAMS
 from cluster.settings import Settings
 from operations.command_line import CommandLine
+from operations.elsewhere import first_of
 from operations.inventory import the_cluster
 
 _DEPLOYS = Path(__file__).resolve().parents[1] / "deploys"
@@ -38,7 +39,8 @@ def next_command(this: CommandLine, failed: bool) -> str:
     if shipped == "audit":
         return shlex.join(["python", "-m", "audit", "--inventory", str(this.inventory)])
     shows = "get nodes" if shipped in ("cluster", "check") else "get pods -o wide"
-    return _on_host(the_cluster().masters[0].name, f"{_kubectl(the_cluster().settings)} {shows}")
+    master = first_of(the_cluster().masters) or the_cluster().masters[0]
+    return _on_host(master.name, f"{_kubectl(the_cluster().settings)} {shows}")
 
 
 def _kubectl(settings: Settings) -> str:

@@ -10,6 +10,8 @@ from pyinfra.api.host import Host as PyinfraHost
 from rich.console import Console
 from rich.table import Table
 
+from cluster.plan import Start
+
 
 @dataclass
 class Report:
@@ -17,6 +19,7 @@ class Report:
 
     + changes: by host, what it has changed
     + planned: by host, packages and programs that a dry run would have installed so far
+    + turns: by service, the hosts on which a dry run would have restarted it one after another
     + refused: whether it was ended before its end
     + next_command: what to type after it, given whether it failed
     """
@@ -24,6 +27,7 @@ class Report:
     began: float = field(default_factory=time.monotonic)
     changes: dict[str, list[str]] = field(default_factory=dict)
     planned: dict[str, set[str]] = field(default_factory=dict)
+    turns: dict[str, list[str]] = field(default_factory=dict)
     refused: bool = False
     next_command: Callable[[bool], str] | None = None
 
@@ -52,6 +56,13 @@ def arriving(host_name: str) -> frozenset[str]:
     return frozenset() if state.is_executing else frozenset(report.planned.get(host_name, ()))
 
 
+def take_turns(host: PyinfraHost, starts: Iterable[Start]) -> None:
+    """Remember of a dry run what hosts would take turns at."""
+    for start in starts:
+        if start.turn:
+            report.turns.setdefault(start.unit.name, []).append(host.name)
+
+
 def summarise_at_end(next_command: Callable[[bool], str]) -> None:
     """Have the closing summary printed when the process ends, with what to type next."""
     report.next_command = next_command
@@ -64,8 +75,19 @@ def cut_short() -> None:
     summarise()
 
 
+def _show_order() -> None:
+    """Print in which order a dry run would have restarted what hosts take turns at."""
+    console = Console(stderr=True)
+    for service, names in report.turns.items():
+        listed = [h.name for h in state.inventory if h.name in names]
+        if len(listed) > 1:
+            console.print(f"{service} is restarted host by host: {', '.join(listed)}", highlight=False, soft_wrap=True)
+
+
 def summarise() -> None:
     """Print the closing summary: hosts, what changed, what restarted, how long, and what to type next."""
+    if state.initialised and not state.is_executing and not report.refused:
+        _show_order()
     if not (state.initialised and state.is_executing) or (report.refused and not report.changes):
         return
     console = Console(stderr=True, width=None if Console(stderr=True).is_terminal else 120)

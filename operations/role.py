@@ -8,22 +8,24 @@ from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
-from pyinfra import host, state
+from pyinfra import host, logger, state
 from pyinfra.api import QuoteString, StringCommand
 
-from cluster.desired import ASIDE, File, Role, Step
+from cluster.desired import ASIDE, File, Role, Step, Turn
 from cluster.families import FamilyName
 from cluster.plan import Granting, Plan, Start, granting, plan, unmet
 from cluster.shell import program
 from facts.packages import Removals, specifications
 from facts.role import RoleState
 from facts.shell import DIRECT, FIND_PROGRAMS, words
+from operations import draining
 from operations.inventory import the_cluster
 from operations.packages import install
 from operations.preflight import distribution
 from operations.reading import answering, forget, held
 from operations.refusal import refuse
-from operations.report import announce, arriving
+from operations.report import announce, arriving, take_turns
+from operations.turns import await_turn
 
 _PATIENCE = 60  # seconds: after etcd was down, an API server has needed 30
 # What Kubernetes' programs print behind an error: every flag they know, or what every goroutine was doing.
@@ -46,14 +48,44 @@ def converge(role: Role) -> Iterator[StringCommand]:
     if unwanted:
         yield _refuse_removal(changes, unwanted)
         return
-    announce(host, changes.lines(), changes.installs())
     missing = unmet(role, found)
-    if not state.is_executing and (missing or any(f.content is None for f in changes.files)):
-        yield StringCommand("true")  # a plan counts that something is done, not what
+    if not state.is_executing:
+        announce(host, changes.lines(), changes.installs())
+        take_turns(host, changes.starts)
+        if missing or any(f.content is None for f in changes.files):
+            yield StringCommand("true")  # a plan counts that something is done, not what
+        else:
+            yield from _commands(role, changes, family)
     elif missing:
         yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
-        yield from _commands(role, changes, family)
+        yield from _in_turn(changes.starts, changes.lines(), _commands(role, changes, family))
+
+
+def _in_turn(starts: tuple[Start, ...], lines: list[str], commands: Iterator[StringCommand]) -> Iterator[StringCommand]:
+    """Carry out what interrupts something once it is this host's turn, and nothing where another has not come back."""
+    turns = [s.turn for s in starts if s.turn]
+    if turns and (failed := await_turn(min(t.at_once for t in turns))):
+        logger.warning(f"{host.print_prefix}left as it is, for {failed} failed")
+        host.noop(f"left as it is, for {failed} failed")
+        return
+    if alone := next((t.missing for t in turns if not _others_do(t)), None):
+        yield refuse(alone)
+        return
+    announce(host, lines)
+    drains = any(t.drains for t in turns)
+    staying = (yield from draining.away()) if drains else []
+    yield from commands
+    if drains:
+        yield from draining.back(staying)
+
+
+def _others_do(turn: Turn) -> bool:
+    """Whether the other hosts do without this one's service; they may be about to begin."""
+    if not turn.others:
+        return True
+    answers: dict[str, bool] = host.get_fact(RoleState, ready={"others": turn.others}, seconds=_PATIENCE)["ready"]
+    return answers.get("others", False)
 
 
 def restart(role: Role, name: str, reason: str) -> Iterator[StringCommand]:
@@ -64,8 +96,12 @@ def restart(role: Role, name: str, reason: str) -> Iterator[StringCommand]:
         return
     (unit,) = (u for u in role.units if u.name == name)
     start = Start(unit, "restart", reason, tuple(found["units"].get(name, {}).get("takes_along", ())))
-    announce(host, start.lines())
-    yield _start((start,))
+    if state.is_executing:
+        yield from _in_turn((start,), start.lines(), iter([_start((start,))]))
+    else:
+        announce(host, start.lines())
+        take_turns(host, (start,))
+        yield _start((start,))
 
 
 def _with_removals(changes: Plan, family: FamilyName) -> Plan:
@@ -192,6 +228,7 @@ def _start(starts: tuple[Start, ...]) -> StringCommand:
     waits = [
         f"ready() {{ {s.unit.ready}; }}\n"
         f'await {s.unit.name} {shlex.quote(s.unit.hint)} "${{deaths{n}:-0}}" "${{old{n}:-}}"'
+        + (f"\nsleep {s.unit.noticed}" if s.verb == "restart" and s.unit.noticed else "")
         for n, s in enumerate(starts)
     ]
     functions = program("start", PATIENCE=seconds, NOISE=_NOISE)

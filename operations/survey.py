@@ -1,6 +1,6 @@
 """The same question to all hosts at once, for decisions that need every answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -8,7 +8,6 @@ import gevent
 from pyinfra import host, state
 from pyinfra.api import FactBase
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, all_argument_meta
-from pyinfra.api.exceptions import ConnectError
 from pyinfra.context import ctx_host
 
 from cluster.topology import ROLES
@@ -56,35 +55,6 @@ def _by_itself(there: Any) -> dict[str, Any]:
     metas = {n: all_argument_meta[n] for n in CONNECTOR_ARGUMENT_KEYS}
     values = {n: there.data.get(n, meta.default(state.config)) for n, meta in metas.items()}
     return {n: meta.handler(state.config, values[n]) if meta.handler else values[n] for n, meta in metas.items()}
-
-
-def ask_one(names: Iterable[str], fact: type[FactBase[Any]], **arguments: Any) -> Any:
-    """Read a fact on the first of some hosts that can be reached, once in each phase, whatever --limit leaves out.
-
-    Args:
-        names: the hosts, any of which knows.
-        fact: the fact to read.
-        arguments: the fact's own.
-
-    Returns:
-        The answer; None where none of them can be reached.
-    """
-    arguments |= of_operation()
-    key = (fact, tuple(names), repr(sorted(arguments.items())), state.is_executing)
-    if key not in _answers:
-        _answers[key] = gevent.spawn(_read_one, tuple(names), fact, arguments)
-    return _answers[key].get()
-
-
-def _read_one(names: tuple[str, ...], fact: type[FactBase[Any]], arguments: dict[str, Any]) -> Any:
-    for name in names:
-        there = state.inventory.get_host(name)
-        try:
-            with ctx_host.use(there):
-                return there.get_fact(fact, **arguments)
-        except ConnectError:
-            continue
-    return None
 
 
 def _read(

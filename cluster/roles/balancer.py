@@ -29,6 +29,7 @@ _WANTED = f"{SYSTEMD}/multi-user.target.wants/{BALANCER}.service"
 # Seconds after which every balancer has heard that an API server is about to stop: each asks once in a second, and
 # waits as long for an answer.
 NOTICED = 5
+BACK = 3  # and that it is back
 
 _GLOBAL = f"""\
 global

@@ -13,7 +13,7 @@ from cluster.releases import CNI_PLUGINS
 from cluster.roles import LIBEXEC
 from cluster.roles.docker import FORWARD_SCRIPT, LIMITS, SOCKET, forward_script, forward_step
 from cluster.roles.images import image_steps
-from cluster.roles.lease import ENDS, LEASE_ENV, NETWORKS, off_lease, on_lease
+from cluster.roles.lease import ENDS, LEASE_ENV, NETWORKS, drained, off_lease, on_lease
 from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host, Settings
 
@@ -65,6 +65,7 @@ def containerd_role(cluster: Cluster, host: Host, distribution: Distribution) ->
                 f"{BRIDGE_SCRIPT} could not make cni0",
                 program=how.program("containerd"),
                 causes=(Cause("pods are not on flannel's lease", off_lease(settings), ends=ENDS),),
+                turn=drained(settings),
             ),
         ),
     )

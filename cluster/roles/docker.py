@@ -7,7 +7,7 @@ from cluster.formats import HEADER, arguments, environment_file, unit_file
 from cluster.installation import Installation, installation
 from cluster.roles import LIBEXEC
 from cluster.roles.images import image_steps
-from cluster.roles.lease import DOCKER_ENV, ENDS, off_lease, on_lease
+from cluster.roles.lease import DOCKER_ENV, ENDS, drained, off_lease, on_lease
 from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host, Settings
 
@@ -56,6 +56,7 @@ def docker_role(cluster: Cluster, host: Host, distribution: Distribution) -> Rol
                 program=program,
                 causes=(Cause("it is not on flannel's lease", off_lease(settings)),),
                 ends=ENDS,
+                turn=drained(settings),
             ),
         ),
     )

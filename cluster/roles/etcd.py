@@ -3,7 +3,7 @@
 import shlex
 
 from cluster.certificates import ETCD_ADMINISTRATOR, ETCD_API_SERVER, ETCD_FLANNEL, ETCD_PKI
-from cluster.desired import File, Grants, Role, Step, Unit, recorder
+from cluster.desired import File, Grants, Role, Step, Turn, Unit, recorder
 from cluster.distributions import Distribution
 from cluster.etcdctl import etcdctl
 from cluster.formats import compact_json, environment_file
@@ -50,7 +50,16 @@ def etcd_role(
         expects=tuple(f for f in certificates if f.path.startswith(ETCD_PKI)),
         steps=(*(() if how.packaged else (_account(),)), *((_flannel(cluster),) if first else ())),
         grants=(_grants(cluster),) if first else (),
-        units=(Unit("etcd", inputs, _ready(cluster, host, cluster_id), _hint(cluster), how.program("etcd")),),
+        units=(
+            Unit(
+                "etcd",
+                inputs,
+                _ready(cluster, host, cluster_id),
+                _hint(cluster),
+                how.program("etcd"),
+                turn=_turn(cluster, host),
+            ),
+        ),
     )
 
 
@@ -142,6 +151,21 @@ def _ready(cluster: Cluster, host: Host, cluster_id: str) -> str:
     members = sorted(f"{name} {url}" for name, url in peer_urls(cluster).items())
     url = f"https://{host.address}:{cluster.settings.etcd_client_port}"
     return etcdctl(program("etcd-ready", URL=url, MEMBERS="\n".join(members), CLUSTER=cluster_id))
+
+
+def _turn(cluster: Cluster, host: Host) -> Turn:
+    """One member after another, and only while the others are a quorum: of two, neither ever is."""
+    others = [m for m in cluster.etcd_members if m != host]
+    if not others:
+        return Turn()
+    urls = " ".join(f"https://{m.address}:{cluster.settings.etcd_client_port}" for m in others)
+    need = min(len(others), len(cluster.etcd_members) // 2 + 1)
+    return Turn(
+        others=program("etcd-others", PKI=ETCD_PKI, URLS=urls, NEED=need),
+        missing=f"etcd on {host.name} is to be restarted, and fewer than {need} of the other members "
+        f"({', '.join(m.name for m in others)}) are healthy: etcd would stand still. Mend them first "
+        "(journalctl -u etcd there), or take one that is lost out of the group etcd",
+    )
 
 
 def _hint(cluster: Cluster) -> str:

@@ -2,7 +2,7 @@
 
 from cluster import shell
 from cluster.certificates import FLANNEL_PKI
-from cluster.desired import Cause, File, Role, Unit, recorder
+from cluster.desired import Cause, File, Role, Turn, Unit, recorder
 from cluster.distributions import Distribution
 from cluster.formats import HEADER, arguments, environment_file
 from cluster.installation import Installation, installation
@@ -44,6 +44,7 @@ def flannel_role(cluster: Cluster, host: Host, distribution: Distribution, certi
                 f"or holds no network configuration below {settings.flannel_etcd_prefix} (deploys/etcd.py)",
                 program=how.program("flanneld"),
                 causes=(Cause(BROKEN_WAY, _missing(settings, record(cluster, host))),),
+                turn=Turn(settings.max_unavailable),
             ),
         ),
         followers=(follower(settings),) if host.is_node else (),

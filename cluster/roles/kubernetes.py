@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cluster.api import KUBECONFIG
 from cluster.certificates import KUBERNETES_PKI
-from cluster.desired import RECORD_DIRECTORY, File, Unit, recorder
+from cluster.desired import RECORD_DIRECTORY, File, Turn, Unit, recorder
 from cluster.formats import arguments, environment_file, kubeconfig
 from cluster.installation import Installation
 from cluster.releases import CURRENT, choose
@@ -100,6 +100,8 @@ def component(
     ready: str,
     hint: str,
     after: str,
+    turn: Turn,
+    noticed: int = 0,
     before: tuple[str, ...] = (),
     service: tuple[str, ...] = (),
 ) -> tuple[File, Unit]:
@@ -113,6 +115,7 @@ def component(
         read: the other files it reads when it starts; without a directory they are below /etc/kubernetes/ca.
         ready, hint: as in `Unit`.
         after: the service it starts after.
+        turn, noticed: as in `Unit`.
         before: lines of its unit's [Service] that let it start: what it reads is recorded once they have.
         service: further lines of its unit's [Service].
     """
@@ -132,7 +135,8 @@ def component(
             *service,
         ],
     )
-    return file, Unit(name=name, inputs=inputs, ready=ready, hint=hint, program=how.program(name))
+    unit = Unit(name, inputs, ready, hint, how.program(name), turn=turn, noticed=noticed)
+    return file, unit
 
 
 def pair(name: str) -> tuple[str, str]:

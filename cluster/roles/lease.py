@@ -1,7 +1,7 @@
 """What flannel hands the container runtime on a node: its lease; and whether pods are on it."""
 
 from cluster import shell
-from cluster.desired import Cause, Unit
+from cluster.desired import Cause, Turn, Unit
 from cluster.release_sets import Runtime
 from cluster.settings import Cluster, Host, Settings
 
@@ -50,6 +50,7 @@ def follower(settings: Settings) -> Unit:
             hint=f"dockerd does not take the options in {DOCKER_ENV}",
             causes=(Cause(MOVED, _moves(settings, DOCKER_ENV)),),
             ends=ENDS,
+            turn=drained(settings),
         )
     return Unit(
         name="containerd",
@@ -57,7 +58,13 @@ def follower(settings: Settings) -> Unit:
         ready=on_lease(settings),
         hint="cni0 could not be made anew on flannel's lease (journalctl -u containerd)",
         causes=(Cause(MOVES, _moves(settings, LEASE_ENV), ends=ENDS),),
+        turn=drained(settings),
     )
+
+
+def drained(settings: Settings) -> Turn:
+    """How nodes take turns to restart their runtime."""
+    return Turn(settings.max_unavailable, drains=settings.drain_timeout > 0)
 
 
 def on_lease(settings: Settings) -> str:

@@ -2,13 +2,13 @@
 
 from cluster.api import KUBECONFIG, api
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
-from cluster.desired import File, Grants, Role, Unit
+from cluster.desired import File, Grants, Role, Turn, Unit
 from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation, service_group
 from cluster.releases import CURRENT, choose
 from cluster.roles import hardening
-from cluster.roles.balancer import NOTICED, through_balancer
+from cluster.roles.balancer import BACK, NOTICED, through_balancer
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECTL_CACHE,
@@ -61,8 +61,7 @@ def master_role(cluster: Cluster, host: Host, distribution: Distribution, certif
     ):
         files += component_files
         units.append(component_unit)
-    first = host == cluster.masters[0]
-    forget, rewrite = stored.steps(cluster.settings, KUBECTL) if stored and first else ((), ())
+    forget, rewrite = stored.steps(cluster.settings, KUBECTL) if stored else ((), ())
     return Role(
         name="master",
         packages=how.packages,
@@ -73,7 +72,7 @@ def master_role(cluster: Cluster, host: Host, distribution: Distribution, certif
         expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
         # Where there are several, all of them must store Secrets so first: `rewriting`.
         steps=(*forget, *(rewrite if len(cluster.masters) == 1 else ())),
-        grants=(_kubelet_access(),) if first else (),
+        grants=(_kubelet_access(),),
         units=tuple(units),
     )
 
@@ -98,6 +97,21 @@ def api_server_ready(cluster: Cluster, host: Host) -> str:
     )
     own = f'[ "$({ask})" = {"200," * len(paths)} ]'
     return f"{own} && {through_balancer(cluster)}" if cluster.balanced else own
+
+
+def _turn(cluster: Cluster, host: Host) -> Turn:
+    """One master after another, and only while another's API server answers."""
+    others = [m for m in cluster.masters if m != host]
+    ask = (
+        f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
+        f"https://{{}}:{cluster.settings.api_server_port}/readyz"
+    )
+    return Turn(
+        others=" || ".join(ask.format(m.address) for m in others),
+        missing=f"the API server on {host.name} is to be restarted, and that of no other master answers: mend theirs "
+        f"first ({', '.join(m.name for m in others)}; journalctl -u {API_SERVER} there), or take a master that is lost "
+        "out of the group masters",
+    )
 
 
 def _pki(name: str) -> str:
@@ -146,6 +160,8 @@ def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest 
             *_logs(settings),
             *(stored.unit_lines() if stored else ()),
         ),
+        turn=_turn(cluster, host),
+        noticed=BACK if _takes_turns(cluster) else 0,
     )
     return [File(config, environment_file(variables)), *configured, service], unit
 
@@ -273,6 +289,7 @@ def _loop(
         hint="the API server does not answer, or not to this certificate, or an argument is not this release's",
         after=f"{API_SERVER}.service",
         before=(_once_ready(cluster, host, short),),
+        turn=Turn(),
     )
     return [*files, service], unit
 

@@ -2,7 +2,7 @@
 
 from cluster.api import KUBECONFIG
 from cluster.certificates import KUBERNETES_PKI
-from cluster.desired import File, Package, Role, Unit
+from cluster.desired import File, Package, Role, Turn, Unit
 from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation
 from cluster.machine import Machine
@@ -98,6 +98,7 @@ def _kubelet(
         ready="curl -sf --max-time 5 http://127.0.0.1:10248/healthz",
         hint=f"{runtime} does not run, its cgroup driver is another, or an argument is not this release's",
         after=f"{settings.container_runtime}.service",
+        turn=Turn(settings.max_unavailable),
     )
     return [*files, service], unit
 
@@ -128,6 +129,7 @@ def _proxy(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File],
         ready="curl -sf --max-time 5 http://127.0.0.1:10256/healthz",
         hint="the API server does not answer, or an argument is not this release's",
         after="flanneld.service",
+        turn=Turn(settings.max_unavailable),
     )
     return [File(config, environment_file({"KUBE_PROXY_ARGS": line})), *files, service], unit
 

@@ -45,3 +45,11 @@ pause_image = "docker.io/tianyebj/pod-infrastructure"
 
 nginx_version = "v1"  # of an image of yours: docker.io's nginx has no tag v1
 nginx_node_port = None  # the first of service_node_ports: 80
+
+# --- Changes to a cluster that serves ---------------------------------------------------------------------------
+
+# What others go by is restarted host by host, and the run stops at the first host that does not come back.
+max_unavailable = 1  # nodes at a time; etcd members and masters are always taken one by one
+# Before what interrupts a node's pods they go elsewhere, as their disruption budgets allow: seconds for which that may
+# make no progress before the run stops; 0: nodes are not drained.
+drain_timeout = 300

@@ -302,14 +302,14 @@ class Lab:
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The lab, up, with whatever its hosts hold."""
     flavour, line = request.config.getoption("--flavour"), line_of(request.config)
-    lifecycle.up(fresh=False, nodes=3, flavour=flavour, line=line)
+    lifecycle.up(fresh=False, nodes=3, masters=1, spares=0, flavour=flavour, line=line)
     yield Lab(flavour, line)
 
 
 @pytest.fixture(scope="module")
 def fresh(lab: Lab) -> Lab:
     """The lab with bare hosts."""
-    lifecycle.up(fresh=True, nodes=3)
+    lifecycle.up(fresh=True, nodes=3, masters=1, spares=0)
     return lab
 
 

@@ -4,6 +4,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatch
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,11 @@ class Run:
         self.answers: dict[tuple[str, type], Any] = {}
         self.asked: list[tuple[str, type, dict[str, Any]]] = []
         self.noops: dict[str, list[str]] = {}
+        self._operations = count()
         for host in self.inventory:
             self.state.activate_host(host)
             host.get_fact = self._answers_of(host.name)
+            host.connect = lambda **_: None
             host.noop = self.noops.setdefault(host.name, []).append
 
     def _answers_of(self, host: str) -> Callable[..., Any]:
@@ -149,7 +152,8 @@ class Run:
                 told = {kind: {k: v for k, v in answer[kind].items() if k in arguments.get(kind, ())} for kind in BARE}
                 patterns = arguments.get("owned", ())
                 matching = {p: f for p, f in answer["files"].items() if any(fnmatch(p, o) for o in patterns)}
-                return told | {"files": told["files"] | matching}
+                others = {name: True for name in arguments.get("ready", {}) if name == "others"}  # do without it
+                return told | {"files": told["files"] | matching, "ready": others | told["ready"]}
             return answer(**arguments) if callable(answer) else answer
 
         return get_fact
@@ -168,6 +172,7 @@ class Run:
         """
         self.state.is_executing = executing
         this = self.inventory.get_host(host)
+        this.executing_op_hash = f"operation {next(self._operations)}"
         commands = []
         with ctx_state.use(self.state), ctx_inventory.use(self.inventory), ctx_host.use(this):
             for command in getattr(operation, "_inner", operation)(*arguments):

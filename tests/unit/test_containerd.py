@@ -106,23 +106,25 @@ def test_a_restart_that_ends_no_pod_says_so(path: str) -> None:
     role = of(current())["containerd"]
     found = converged(role)
     found["units"]["containerd"]["started_with"][path] = "00" * 32
-    assert plan(role, found).lines() == [f"restart containerd ({path} changed)"]
+    assert plan(role, found).lines() == [f"restart containerd ({path} changed; drained first)"]
     found["steps"][OFF_LEASE] = True
-    assert plan(role, found).lines() == [f"restart containerd ({path} changed; ends {ENDS})"]
+    assert plan(role, found).lines() == [f"restart containerd ({path} changed; ends {ENDS}; drained first)"]
 
 
 def test_pods_that_are_off_the_lease_end() -> None:
     role = of(current())["containerd"]
     found = converged(role)
     found["steps"][OFF_LEASE] = True
-    assert plan(role, found).lines() == [f"restart containerd (pods are not on flannel's lease; ends {ENDS})"]
+    assert plan(role, found).lines() == [
+        f"restart containerd (pods are not on flannel's lease; ends {ENDS}; drained first)"
+    ]
 
 
 def test_a_lease_that_moves_is_announced_with_flannels_role() -> None:
     role = of(current())["flannel"]
     found = converged(role)
     found["steps"][f"containerd: {MOVES}"] = True
-    assert plan(role, found).lines()[-1] == f"restart containerd ({MOVES}; ends {ENDS})"
+    assert plan(role, found).lines()[-1] == f"restart containerd ({MOVES}; ends {ENDS}; drained first)"
 
 
 def test_a_master_has_a_lease_and_nothing_that_runs_pods() -> None:

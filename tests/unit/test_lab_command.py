@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab import state
+from lab import roles, state
 from lab.__main__ import main, parser
 from lab.process import LabError
 
@@ -72,7 +72,52 @@ def test_an_unknown_flavour_is_refused():
         state.hosts_for(1, "slack")
 
 
-@pytest.mark.parametrize("nodes", [0, -1, 101])
+def test_further_masters_and_hosts_without_a_role_move_no_other():
+    listed = {host.name: host.address for host in state.hosts_for(2, masters=3, spares=1)}
+    assert listed == {
+        "master": "10.1.10.101",
+        "master2": "10.1.10.191",
+        "master3": "10.1.10.192",
+        "node1": "10.1.10.102",
+        "node2": "10.1.10.103",
+        "spare1": "10.1.10.201",
+    }
+    every = state.hosts_for(state.MOST_NODES, masters=state.MOST_OTHERS, spares=state.MOST_OTHERS)
+    assert len({host.address for host in every}) == len(every)
+
+
+@pytest.mark.parametrize("numbers", [{"masters": 0}, {"masters": 10}, {"spares": -1}, {"spares": 10}])
+def test_an_impossible_number_of_others_is_refused(numbers):
+    with pytest.raises(LabError, match=r"must be [01] to 9"):
+        state.hosts_for(2, **numbers)
+
+
+NAMES = ("master", "master2", "node1", "node2", "spare1")
+
+
+def test_hosts_do_what_they_are_called():
+    assert roles.of(NAMES, "") == {
+        "masters": ["master", "master2"],
+        "nodes": ["node1", "node2"],
+        "etcd": ["master", "master2"],
+    }
+
+
+def test_hosts_do_what_is_said():
+    assert roles.of(NAMES, "etcd=spare1,master masters=master nodes=node2") == {
+        "masters": ["master"],
+        "nodes": ["node2"],
+        "etcd": ["spare1", "master"],
+    }
+
+
+@pytest.mark.parametrize("said", ["workers=node1", "nodes=node3"])
+def test_what_nobody_can_do_is_refused(said):
+    with pytest.raises(LabError, match="LAB_ROLES has"):
+        roles.of(NAMES, said)
+
+
+@pytest.mark.parametrize("nodes", [0, -1, 81])
 def test_an_impossible_number_of_nodes_is_refused(nodes):
     with pytest.raises(LabError, match=f"not {nodes}"):
         state.hosts_for(nodes)

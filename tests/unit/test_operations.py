@@ -59,6 +59,7 @@ OTHERS = {
     check.works,
     flannel._ways,
     kubernetes.rewrite_secrets,
+    kubernetes._uncordon,
     preflight.check,
 }
 # Those on workloads: tests/unit/test_workload_operations.py.
@@ -95,9 +96,12 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
             made.answers[member.name, RoleState] = BARE
             made.answers[member.name, Removals] = {}
             made.answers[member.name, Held] = {}
+            made.answers[member.name, Nodes] = {"elsewhere": {"ready": True}}  # and so no pods to drain a host of
         return made
 
-    monkeypatch.setattr("operations.survey._answers", {})
+    for module in ("survey", "elsewhere"):
+        monkeypatch.setattr(f"operations.{module}._answers", {})
+    monkeypatch.setattr("operations.turns._taken", {})
     monkeypatch.setattr("operations.preflight._told", set())
     monkeypatch.setattr("operations.preflight._judged", {})
     monkeypatch.setattr("operations.certificates._complete", {})
@@ -203,7 +207,8 @@ ON_SEVERAL = [(operation, "node1") for operation in CONVERGING]  # a master, etc
 @pytest.mark.parametrize("executing", [False, True], ids=["dry", "executing"])
 def test_nothing_on_a_converged_host(operation: Any, name: str, executing: bool, begin: Any, said: Any) -> None:
     this = begin()
-    role = all_roles(this, name)[CONVERGING[operation]]
+    listed = all_roles(this, name)
+    role = listed.get(CONVERGING[operation]) or listed["unbalanced"]  # of a cluster with one master
     this.answers[name, RoleState] = converged(role)
     assert this.perform(operation, name, executing=executing) == []
     assert this.noops[name] == [f"{role.name} is as configured"]
@@ -215,6 +220,20 @@ def test_nothing_on_a_converged_host_of_every_role(operation: Any, name: str, be
     this = begin(SEVERAL, api_server_address="api.example", flannel_version="0.15.1", flannel_etcd_api="v2")
     this.answers[name, RoleState] = converged(all_roles(this, name)[CONVERGING[operation]])
     assert this.perform(operation, name) == []
+
+
+def test_a_balancer_that_shall_go_elsewhere_is_told_and_not_restarted(begin: Any, said: Any) -> None:
+    """And asked whether it still listens; what it had goes on, so that no other start of it is waited for."""
+    this = begin(SEVERAL)
+    role = all_roles(this, "node2")["balancer"]
+    path, held = "/etc/kubernetes/api-balancer.cfg", converged(role)
+    held["files"][path]["sha256"] = held["units"]["api-balancer"]["started_with"][path] = "00" * 32
+    this.answers["node2", RoleState] = held
+    scripts = [script_of(command) for command in this.perform(balancer.balancer, "node2")]
+    assert this.lines(said.records, "node2") == [f"write {path}", f"reload api-balancer ({path} changed)"]
+    last = scripts[-1].splitlines()
+    assert f"reload api-balancer {shlex.quote(role.units[0].hint)}" in last
+    assert not [line for line in last if line.startswith(("systemctl", "old0="))]
 
 
 PREPARED = [

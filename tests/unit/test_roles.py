@@ -541,14 +541,69 @@ def test_everybody_calls_the_balancer_but_a_masters_own_loops(found: Cluster, ur
         assert variables(files(found, host.name)["/etc/kubernetes/config"])["KUBE_MASTER"] == ""
 
 
+BALANCER = "/etc/kubernetes/api-balancer.cfg"
+LEFT_OUT = "exclude=etcd&exclude=etcd-readiness"
+
+
+@pytest.mark.parametrize(
+    ("found", "asked"), [(CLUSTERS["balanced"], "exclude=etcd"), (CLUSTERS["current several"], LEFT_OUT)]
+)
+def test_a_balancer_asks_every_master_as_itself(found: Cluster, asked: str) -> None:
+    """Each by its name, which its certificate has: haproxy looks for no address there."""
+    for name in ("master", "node1", "node3"):
+        text = files(found, name)[BALANCER]
+        servers = [line.split() for line in text.splitlines() if line.startswith("    server ")]
+        assert [s[1:3] for s in servers] == [["master", "10.1.10.101:6443"], ["node1", "10.1.10.102:6443"]]
+        for line in servers:
+            assert line[3:8] == ["check-ssl", "verify", "required", "ca-file", "/etc/kubernetes/ca/ca.crt"]
+            assert line[-2:] == ["verifyhost", line[1]]
+        assert f" uri /readyz?{asked} " in text and "    bind 127.0.0.1:7443\n" in text
+        assert re.findall(r"http-check expect .*", text) == ["http-check expect status 200 error-status L7OKC"]
+
+
+def test_a_balancer_is_where_api_servers_are_called_from() -> None:
+    found = cluster({"masters": ["master"], "nodes": ["node1"], "etcd": ["node2"]}, api_server_balancer=True)
+    with_one = {h.name for h in found.hosts if BALANCER in files(found, h.name)}
+    assert with_one == {"master", "node1"}
+    for host in SHIPPED.hosts:
+        assert BALANCER not in files(SHIPPED, host.name) and "haproxy" not in str(on(SHIPPED, host.name))
+
+
+def test_a_balancer_is_reloaded_without_a_cut() -> None:
+    """Certificate and configuration are read, tried and recorded before the next process is asked for."""
+    lines = service(CLUSTERS["balanced"], "node3", "api-balancer").splitlines()
+    reload = [line.removeprefix("ExecReload=") for line in lines if line.startswith("ExecReload=")]
+    begun = [line.removeprefix("ExecStartPre=") for line in lines if line.startswith("ExecStartPre=")]
+    assert [reload[0], reload[2]] == begun
+    assert reload[1::2] == [f"/usr/sbin/haproxy -c -q -f {BALANCER}", "/bin/kill -USR2 $MAINPID"]
+
+
+def test_an_api_server_waits_for_balancers_only_where_another_goes_on() -> None:
+    for name, found in CLUSTERS.items():
+        turns = name in ("balanced", "current several")
+        given = arguments(command_line(found, "master", "kube-apiserver"))
+        assert given.get("shutdown-delay-duration") == ("5s" if turns else None)
+        assert ("goaway-chance" in given) is turns
+        assert f"TimeoutStopSec={8 if turns else 3}\n" in service(found, "master", "kube-apiserver")
+        (unit,) = [u for _, u in units_on(found, "master") if u.name == "kube-apiserver"]
+        assert bool(unit.noticed) is turns
+        assert ("https://127.0.0.1:7443/readyz" in unit.ready) is (turns or name == "one balanced")
+
+
 def test_advertised_is_a_masters_own_address() -> None:
     assert arguments(command_line(SEVERAL, "node1", "kube-apiserver"))["advertise-address"] == "10.1.10.102"
 
 
-def test_one_host_does_what_is_done_once() -> None:
-    for role in ("etcd", "master"):
-        listed = {h.name: on(SEVERAL, h.name).get(role) for h in SEVERAL.hosts}
-        assert [name for name, found in listed.items() if found and (*found.steps, *found.grants)] == ["master"]
+def test_one_member_does_what_is_done_once() -> None:
+    listed = {h.name: on(SEVERAL, h.name).get("etcd") for h in SEVERAL.hosts}
+    assert [name for name, found in listed.items() if found and (*found.steps, *found.grants)] == ["master"]
+
+
+def test_every_master_sees_to_what_masters_need() -> None:
+    """Whichever is left out by --limit, or is gone."""
+    for host in SEVERAL.masters:
+        grants = on(SEVERAL, host.name)["master"].grants
+        assert [g.name for g in grants] == ["let the API server call the kubelets"]
 
 
 def test_a_master_that_is_a_node_keeps_both_kubeconfigs_apart() -> None:
