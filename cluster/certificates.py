@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.desired import File
-from cluster.distributions import Distribution
+from cluster.distributions import TABLE, Distribution
 from cluster.installation import service_group
 from cluster.releases import CURRENT
 from cluster.settings import Cluster, Host, Settings
@@ -126,6 +126,12 @@ def certificate_files(
     group = service_group(cluster.settings, distribution)
     shared = {f"{KUBERNETES_PKI}/{name}.key" for name in _OF_SERVICES} if group and host.is_master else set()
     return tuple(replace(f, mode="640", owner=f"root:{group}") if f.path in shared else f for f in files)
+
+
+def certificate_paths(cluster: Cluster, host: Host) -> set[str]:
+    """Where a host keeps certificates, keys and authorities for its roles, whatever they hold."""
+    nowhere = Store(Path("/nonexistent"))
+    return {f.path for f in certificate_files(cluster, host, TABLE[0], nowhere, write=False)} | {SECRETS_KEY}
 
 
 def _etcd(host: Host) -> list[Placed]:

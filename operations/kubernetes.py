@@ -12,19 +12,20 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
-from cluster.roles.master import master_role, rewriting
+from cluster.roles.former import former_master as former_master_role
+from cluster.roles.master import API_SERVER, master_role, rewriting
 from cluster.roles.node import node_role
 from cluster.workloads.manifests import Source
 from cluster.workloads.objects import AWAITED, Labels, Manifest, Object
 from facts.kubernetes import Nodes
 from facts.shell import words
 from facts.workloads import Controllers, Present, kubectl
-from operations import draining, intent, objects, pods
+from operations import draining, intent, objects, pods, preflight
 from operations.certificates import issued
 from operations.elsewhere import ask_one, is_first
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution, this_machine
-from operations.reading import ask, early
+from operations.reading import ask, early, roles_here
 from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge
@@ -34,9 +35,49 @@ _PATIENCE = 60  # seconds: a kubelet that was just started has registered its no
 
 
 @operation()
+def former_master() -> Iterator[StringCommand]:
+    """End a master's services on a host that is a master no more."""
+    this = this_host(host.name)
+    if this.is_master or not _was_master(host.name):
+        host.noop("is a master, or was none")
+        return
+    kept = {f.path for role in roles_here() for f in (*role.files, *role.expects)}
+    yield from converge(former_master_role(the_cluster(), this, distribution(), kept))
+
+
+@operation()
 def master() -> Iterator[StringCommand]:
-    """Install, configure and start API server, controller manager and scheduler."""
-    yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
+    """Install, configure and start API server, controller manager and scheduler, unless they join another master's."""
+    if _joins():
+        host.noop("joins once the others expect it")
+    else:
+        yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
+
+
+@operation()
+def joining_master() -> Iterator[StringCommand]:
+    """The same where a master joins others: their control loops have begun to elect a leader by now."""
+    if not _joins():
+        host.noop("is a master already, or begins with the others")
+    elif away := [m.name for m in the_cluster().masters if m.name not in preflight.facts()]:
+        yield refuse(
+            f"{host.name} joins the masters, and {', '.join(away)} must know: run without --limit, or take a master "
+            "that is lost out of the group masters"
+        )
+    else:
+        yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
+
+
+def _joins() -> bool:
+    """Whether there is another master already, or may be where this run does not look, and none on the host at hand."""
+    others = [m.name for m in the_cluster().masters if m.name != host.name]
+    return not _was_master(host.name) and any(n not in preflight.facts() or _was_master(n) for n in others)
+
+
+def _was_master(name: str) -> bool:
+    """Whether a run has made a host a master before."""
+    ours: bool = preflight.facts()[name]["units"].get(API_SERVER, {}).get("ours", False)
+    return ours
 
 
 @operation()

@@ -51,7 +51,7 @@ def held(role: Role) -> dict[str, Any]:
     if not _changed():
         reading = _current(ctx_host.get())
         if not reading or _ROLES not in reading.questions:
-            reading = _read({_ROLES: (RoleState, asked(_roles(), family))})
+            reading = _read({_ROLES: (RoleState, asked(roles_here(), family))})
         found: dict[str, Any] = reading.answers[_ROLES]
         if not isinstance(found, Unread) and _covers(reading.questions[_ROLES][1], wanted):
             return found
@@ -138,7 +138,8 @@ def _changed() -> bool:
     return state.is_executing and any(op.operation_meta.executed for ops in state.ops.values() for op in ops.values())
 
 
-def _roles() -> list[Role]:
+def roles_here() -> list[Role]:
+    """Every role of the host at hand."""
     known = preflight.record()
     this = this_host(host.name)
     return all_roles(the_cluster(), this, preflight.this_machine(), issued(), known.cluster_id if known else "")

@@ -33,6 +33,7 @@ _LEADER_ELECTION = {
     "leader-elect-lease-duration": "30s",
     "leader-elect-renew-deadline": "25s",
 }
+_GIVEN_UP = 40  # seconds: longer than a lease lasts that nobody renews
 # The only one has nobody to wait for: after its restart it would stand idle until its own former lease has ended.
 _ALONE = {"leader-elect": "false"}
 _ENDED_PODS = "1000"  # as many that have ended are kept, for whoever asks why
@@ -111,6 +112,16 @@ def _turn(cluster: Cluster, host: Host) -> Turn:
         missing=f"the API server on {host.name} is to be restarted, and that of no other master answers: mend theirs "
         f"first ({', '.join(m.name for m in others)}; journalctl -u {API_SERVER} there), or take a master that is lost "
         "out of the group masters",
+    )
+
+
+def _alone(host: Host) -> Turn:
+    """The only master's go on without election: nobody else's must lead any more."""
+    names = f"{CONTROLLER_MANAGER} {SCHEDULER}"
+    return Turn(
+        others=api(program("leads", NAMES=names, SECONDS_LEFT=_GIVEN_UP)),
+        missing=f"{host.name} is the only master, and a former one's control loops lead: stop {names} there "
+        "(kubectl -n kube-system get leases says where), or put it back into the group masters",
     )
 
 
@@ -289,7 +300,7 @@ def _loop(
         hint="the API server does not answer, or not to this certificate, or an argument is not this release's",
         after=f"{API_SERVER}.service",
         before=(_once_ready(cluster, host, short),),
-        turn=Turn(),
+        turn=Turn() if len(cluster.masters) > 1 else _alone(host),
     )
     return [*files, service], unit
 

@@ -58,6 +58,8 @@ OTHERS = {
     check.nodes_answer,
     check.works,
     flannel._ways,
+    kubernetes.former_master,
+    kubernetes.joining_master,
     kubernetes.rewrite_secrets,
     kubernetes._uncordon,
     preflight.check,
@@ -190,6 +192,74 @@ def test_the_first_of_several_masters_has_secrets_rewritten_when_all_store_them_
     (command,) = this.perform(kubernetes.rewrite_secrets, "master")
     assert "rewrite migrated" in str(command)
     assert this.perform(kubernetes.rewrite_secrets, "node1") == []
+
+
+# --- Masters that come and go -----------------------------------------------------------------------------------
+
+DEPLOYED = {"kube-apiserver": {"pid": 1, "ours": True}}
+
+
+def test_a_master_joins_once_the_others_expect_it(begin: Any) -> None:
+    """Whose control loops went on without election until now."""
+    this = begin(SEVERAL, api_server_address="api.example")
+    placed = on_disk(*all_roles(this, "node1")["master"].expects)
+    this.answers["node1", RoleState] = BARE | {"files": placed}
+    this.answers["master", Preflight] |= {"units": DEPLOYED}
+    assert this.perform(kubernetes.master, "node1") == []
+    assert this.noops["node1"] == ["joins once the others expect it"]
+    assert "start kube-controller-manager" in " ".join(kinds(this.perform(kubernetes.joining_master, "node1")))
+    assert this.perform(kubernetes.joining_master, "master") == []
+
+
+@pytest.mark.parametrize("units", [{}, DEPLOYED], ids=["of a new cluster", "that are there"])
+def test_masters_begin_together(units: dict[str, Any], begin: Any) -> None:
+    this = begin(SEVERAL, api_server_address="api.example")
+    for name in ("master", "node1"):
+        certificates(this, name)
+        this.answers[name, Preflight] |= {"units": units}
+    for name in ("master", "node1"):
+        assert this.perform(kubernetes.master, name) != []
+        assert this.perform(kubernetes.joining_master, name) == []
+
+
+def test_a_master_does_not_join_one_that_does_not_hear_of_it(begin: Any) -> None:
+    this = begin(SEVERAL, api_server_address="api.example")
+    this.state.active_hosts.remove(this.inventory.get_host("master"))
+    message = refusal(this.perform(kubernetes.joining_master, "node1"))
+    assert message.startswith("node1 joins the masters, and master must know: run without --limit")
+
+
+def test_a_master_that_was_deployed_is_mended_alone(begin: Any) -> None:
+    this = begin(SEVERAL, api_server_address="api.example")
+    certificates(this, "node1")
+    this.state.active_hosts.remove(this.inventory.get_host("master"))
+    this.answers["node1", Preflight] |= {"units": DEPLOYED}
+    assert this.perform(kubernetes.master, "node1") != []
+
+
+def test_who_is_a_master_no_more_keeps_none_of_its_keys(begin: Any) -> None:
+    this = begin(settings=shipped)
+    this.answers["node1", Preflight] |= {"units": DEPLOYED}
+    files = {
+        "/etc/systemd/system/kube-apiserver.service": {"mode": "644", "owner": "root:root", "sha256": "", "ours": True}
+    }
+    this.answers["node1", RoleState] = BARE | {"files": files}
+    scripts = "\n".join(script_of(c) for c in this.perform(kubernetes.former_master, "node1"))
+    (gone,) = re.findall("^FILES='(.*)'$", scripts, re.M)[-1:]
+    keys = {"server.key", "sa.key", "signing-ca.key", "secrets.key", "controller-manager.key", "etcd-client.key"}
+    assert {f"/etc/kubernetes/ca/{name}" for name in keys} <= set(gone.split())
+    # A node's own stay, under whatever name.
+    assert not {"/etc/kubernetes/kubeconfig", "/etc/kubernetes/ca/client.key", "/etc/kubernetes/ca/ca.crt"} & set(
+        gone.split()
+    )
+    assert "rm -f /etc/systemd/system/kube-apiserver.service" in scripts
+
+
+@pytest.mark.parametrize("name", ["master", "node1"])
+def test_who_was_no_master_or_is_one_keeps_everything(name: str, begin: Any) -> None:
+    this = begin()
+    this.answers["master", Preflight] |= {"units": DEPLOYED}
+    assert this.perform(kubernetes.former_master, name) == []
 
 
 # --- Bringing a host to its roles -----------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def test_an_early_question_is_asked_once(this: Run) -> None:
 
 
 def test_it_is_asked_with_the_roles(this: Run) -> None:
-    reading.held(reading._roles()[0])
+    reading.held(reading.roles_here()[0])
     assert Nodes in asked(this) and asked(this).count(RoleState) == 1
     this.asked.clear()
     assert reading.ask(Nodes) == {"node1": {"ready": True}}
@@ -64,7 +64,7 @@ def test_whoever_asks_again_is_answered_anew(this: Run) -> None:
 
 @pytest.mark.parametrize("happens", ["changed", "forgotten"])
 def test_what_happens_meanwhile_makes_it_old(happens: str, this: Run) -> None:
-    reading.held(reading._roles()[0])
+    reading.held(reading.roles_here()[0])
     if happens == "changed":
         this.changed("node3")
     else:
@@ -76,7 +76,7 @@ def test_what_happens_meanwhile_makes_it_old(happens: str, this: Run) -> None:
 def test_a_plan_is_not_what_a_run_goes_by(this: Run) -> None:
     """A person may look at it for as long as they like."""
     this.state.is_executing = False
-    reading.held(reading._roles()[0])
+    reading.held(reading.roles_here()[0])
     this.state.is_executing = True
     this.answers["master", Nodes] = {}
     assert reading.ask(Nodes) == {}
@@ -102,11 +102,11 @@ def test_what_could_not_be_read_is_asked_by_itself(this: Run, monkeypatch: pytes
 
     monkeypatch.setattr(host, "get_fact", cut_off)
     assert reading.ask(Nodes) == {"node1": {"ready": True}}
-    assert reading.held(reading._roles()[0])["files"] == {}
+    assert reading.held(reading.roles_here()[0])["files"] == {}
 
 
 def test_another_host_is_told_of(this: Run) -> None:
-    reading.held(reading._roles()[0])
+    reading.held(reading.roles_here()[0])
     master, node = (this.inventory.get_host(name) for name in ("master", "node1"))
     with ctx_host.use(node):
         assert reading.told(master, Nodes) == {"node1": {"ready": True}}
@@ -114,7 +114,7 @@ def test_another_host_is_told_of(this: Run) -> None:
 
 
 def test_services_that_answered_are_not_asked_again(this: Run) -> None:
-    everything = reading._roles()
+    everything = reading.roles_here()
     ready = {unit.name: unit.ready for role in everything for unit in role.units}
     this.answers["master", RoleState] = BARE | {"ready": dict.fromkeys(ready, True)}
     assert not reading.answering(ready), "nobody was asked yet"
@@ -126,7 +126,7 @@ def test_services_that_answered_are_not_asked_again(this: Run) -> None:
 
 def test_questions_that_are_too_long_are_left_for_later(this: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_MOST", 100)
-    reading.held(reading._roles()[0])
+    reading.held(reading.roles_here()[0])
     assert Nodes not in asked(this)
 
 

@@ -1,0 +1,34 @@
+"""What is done on a host that was a master, and is none any more."""
+
+from collections.abc import Iterable
+
+from cluster.certificates import certificate_paths
+from cluster.desired import RECORD_DIRECTORY, SYSTEMD, Role, Step
+from cluster.distributions import Distribution
+from cluster.roles.master import API_SERVER, CONTROLLER_MANAGER, SCHEDULER, master_role
+from cluster.settings import Cluster, Host
+from cluster.shell import program
+from cluster.topology import MASTERS
+
+SERVICES = (SCHEDULER, CONTROLLER_MANAGER, API_SERVER)
+
+
+def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept: Iterable[str]) -> Role:
+    """A host that was a master: its services end, and what they alone read goes, keys among it.
+
+    Args:
+        kept: the paths of what the host's other roles have there.
+    """
+    then = host.model_copy(update={"groups": host.groups | {MASTERS}})
+    files = {f.path for f in master_role(cluster, then, distribution, ()).files} | certificate_paths(cluster, then)
+    units = {path for path in files if path.startswith(f"{SYSTEMD}/")}
+    values = {"UNITS": " ".join(SERVICES), "RECORDS": RECORD_DIRECTORY}
+    shell = program("former", **values, FILES=" ".join(sorted(files - units - set(kept))))
+    return Role(
+        name="former master",
+        gone=tuple(sorted(units)),
+        steps=(
+            Step(f"stop and disable {', '.join(SERVICES)}", f"{shell}ended", f"{shell}end"),
+            Step("remove what only a master reads, its keys among it", f"{shell}removed", f"{shell}remove"),
+        ),
+    )
