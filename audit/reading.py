@@ -82,7 +82,8 @@ def _read_host(there: Any, host: Host, cluster: Cluster, store: Store) -> Readin
 
 
 def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> None:
-    first: Questions = {"preflight": (Preflight, {"ports": tuple(p.number for p in tcp_ports(cluster.settings))})}
+    ports = tuple(dict.fromkeys(p.number for p in tcp_ports(cluster.settings, balanced=cluster.balanced)))
+    first: Questions = {"preflight": (Preflight, {"ports": ports})}
     reading.facts |= bundle.answers(first, _run(there, bundle.command(first)))
     facts = reading.fact("preflight")
     if not facts:

@@ -20,6 +20,7 @@ ETCD_ADMINISTRATOR = "root"
 ETCD_API_SERVER = "kube-apiserver"
 ETCD_FLANNEL = "flannel"
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
+BALANCER_CLIENT = "container-cloud:balancer"  # may ask what every known client may: whether an API server is well
 
 # Keys that a master's services read; the administrator's own is not among them.
 _OF_SERVICES = (
@@ -33,6 +34,7 @@ _OF_SERVICES = (
     "sa",
     "secrets",
 )
+BALANCER_PAIR = f"{KUBERNETES_PKI}/balancer"
 SECRETS_KEY = f"{KUBERNETES_PKI}/secrets.key"  # encrypts Secrets in etcd
 
 _BOTH = frozenset({"client", "server"})
@@ -95,6 +97,8 @@ def certificates(cluster: Cluster, host: Host) -> list[Placed]:
         placed += _master(cluster, host)
     if host.is_node:
         placed += _node(host, also_master=host.is_master)
+    if cluster.balanced and (host.is_master or host.is_node):
+        placed.append(Placed(BALANCER_PAIR, Request(f"{host.name}/balancer", "cluster", BALANCER_CLIENT)))
     if host in cluster.leased:
         placed.append(Placed(f"{FLANNEL_PKI}/client", Request(f"{host.name}/flannel", "etcd", ETCD_FLANNEL)))
     return placed

@@ -121,7 +121,9 @@ class Unit:
     that a run can tell what the running process was started with. `causes` are further reasons to restart it. `ready`
     is a shell condition that asks the service itself; `hint` is the likely cause when it stays false. `ends` is what
     any restart ends beside the service, for the announcement. `turn` is how hosts take turns to restart it; None: each
-    for itself.
+    for itself. One that `reloads` reads its inputs again when it is told to, and is not restarted over what is in them:
+    only its own unit file takes a restart. `noticed` are seconds from its answer after a restart
+    until others have noticed.
     """
 
     name: str
@@ -132,6 +134,8 @@ class Unit:
     causes: tuple[Cause, ...] = ()
     ends: str | None = None
     turn: Turn | None = None
+    reloads: bool = False
+    noticed: int = 0
 
     @property
     def conditions(self) -> dict[str, str]:
@@ -183,8 +187,8 @@ def software(roles: Iterable[Role]) -> Role:
     )
 
 
-def recorder(unit: str, inputs: Iterable[str]) -> str:
-    """The unit line that records what the service is started with.
+def recorder(unit: str, inputs: Iterable[str], *, at: str = "ExecStartPre") -> str:
+    """The unit line that records what the service is started with, or, at ExecReload, what it has read again.
 
     Written on every start, by whomever: line 1 is systemd's id of this start, the rest is `sha256sum` of the inputs.
     systemd has such ids since 232; before, the time at which the unit left its rest stands for it.
@@ -192,6 +196,6 @@ def recorder(unit: str, inputs: Iterable[str]) -> str:
     record = f"{RECORD_DIRECTORY}/{unit}.inputs"
     rested = f"systemctl show -p InactiveExitTimestampMonotonic {unit} | cut -d= -f2"
     return (
-        f"ExecStartPre=/bin/sh -c 'mkdir -p {RECORD_DIRECTORY} && "
+        f"{at}=/bin/sh -c 'mkdir -p {RECORD_DIRECTORY} && "
         f'{{ echo "$${{INVOCATION_ID:-$$({rested})}}"; sha256sum {" ".join(inputs)} 2>/dev/null; true; }} > {record}\''
     )

@@ -20,6 +20,7 @@ class Distribution:
     + components: packages by component; of one that is not here there are none, or none are known
     + dockerd: where the docker packages have it
     + docker_reads_options: whether their unit passes $OPTIONS and $DOCKER_NETWORK_OPTIONS on
+    + haproxy: the first version that has one from 2.2 on, for the way to the API servers; None: none is known
     + architecture: amd64 or arm64, which release files are chosen by
     """
 
@@ -32,6 +33,7 @@ class Distribution:
     components: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dockerd: str = "/usr/bin/dockerd"
     docker_reads_options: bool = False
+    haproxy: int | None = None
     architecture: str = AMD64
 
 
@@ -66,13 +68,14 @@ _EL9_NODE = ("conntrack-tools", "ethtool", "ipset", "socat", "util-linux")  # ip
 
 # name, family, IDs, versions, packages of every host, of every node, of components; then what is peculiar to Docker's.
 TABLE = (
-    Distribution("Debian", DEB, ("debian",), (), _DEB_HOST, _DEB_NODE, _DEB_COMPONENTS, dockerd="/usr/sbin/dockerd"),
-    Distribution("Ubuntu", DEB, ("ubuntu",), (), _DEB_HOST, _DEB_NODE, _DEB_COMPONENTS),
+    Distribution("Debian", DEB, ("debian",), (), _DEB_HOST, _DEB_NODE, _DEB_COMPONENTS, dockerd="/usr/sbin/dockerd",
+                 haproxy=11),
+    Distribution("Ubuntu", DEB, ("ubuntu",), (), _DEB_HOST, _DEB_NODE, _DEB_COMPONENTS, haproxy=22),
     Distribution("Deepin Server", RPM, ("deepin",), (), _RPM_HOST, _RPM_NODE, _GUIDE, docker_reads_options=True),
     Distribution("CentOS or RHEL 7", RPM, ("rhel", "centos"), ("7",), _RPM_HOST, _RPM_NODE, _EL7,
                  dockerd="/usr/bin/dockerd-current", docker_reads_options=True),
     Distribution("CentOS, RHEL, Rocky or AlmaLinux 8", RPM, _EL_IDS, ("8",), _RPM_HOST, _EL8_NODE),
-    Distribution("CentOS, RHEL, Rocky or AlmaLinux 9", RPM, _EL_IDS, ("9",), _EL9_HOST, _EL9_NODE),
+    Distribution("CentOS, RHEL, Rocky or AlmaLinux 9", RPM, _EL_IDS, ("9",), _EL9_HOST, _EL9_NODE, haproxy=9),
     Distribution("openEuler", RPM, ("openeuler",), (), _RPM_HOST, _RPM_NODE, _OPENEULER, docker_reads_options=True),
     Distribution("Anolis OS 7", RPM, ("anolis",), ("7",), _RPM_HOST, _RPM_NODE),
     Distribution("Anolis OS 8", RPM, ("anolis",), ("8",), _RPM_HOST, _EL8_NODE),

@@ -227,7 +227,13 @@ class Settings(BaseModel):
 
     api_server_port: int = _kubernetes(6443, "where the API server answers", unit="TCP port", ge=1, le=65535)
     api_server_address: fields.HostOrAddress | None = _kubernetes(
-        None, "what nodes call; None: the first master's address. Several masters: a balancer's"
+        None, "what people and, without the balancer, nodes call; None: the first master's address"
+    )
+    api_server_balancer: bool | None = _kubernetes(
+        None, "hosts reach the API servers through a haproxy of their own; None: where there are several masters"
+    )
+    api_server_balancer_port: int = _kubernetes(
+        7443, "where that haproxy answers, on 127.0.0.1", unit="TCP port", ge=1, le=65535
     )
     api_server_extra_names: list[str] = _kubernetes([], "further names and addresses in the API server's certificate")
     admission_plugins: list[str] = _kubernetes(

@@ -12,10 +12,10 @@ _OURS = {"ours": True}  # of a file that is not there
 
 @dataclass(frozen=True)
 class Start:
-    """A unit to start or restart, and why; with a restart, the other services that systemd restarts, and what ends."""
+    """A unit to start, restart or reload, and why; with a restart, what systemd restarts with it, and what ends."""
 
     unit: Unit
-    verb: str  # start, restart, or wait (it runs, but does not answer yet)
+    verb: str  # start, restart, reload, or wait (it runs, but does not answer yet)
     reason: str
     along: tuple[str, ...] = ()
     ends: str | None = None
@@ -199,11 +199,19 @@ def _start(unit: Unit, role: Role, found: Mapping[str, Any], replaced: bool) -> 
     if state.get("active") != "active":
         return Start(unit, "start", f"it is {state.get('active') or 'not there'}")
     reason = _restart_reason(unit, role, found, state, replaced)
+    if reason and unit.reloads and _reads_again(unit, reason, state):
+        return Start(unit, "reload", reason)
     if reason:
         return _restart(unit, role, found, reason)
     if not found["ready"].get(unit.name, False):
         return Start(unit, "wait", "it does not answer yet")
     return None
+
+
+def _reads_again(unit: Unit, reason: str, state: Mapping[str, Any]) -> bool:
+    """Whether what changed is what the unit reads, or its program, and not the unit itself."""
+    own = {f"{path} changed" for path in unit.inputs if path.startswith(f"{SYSTEMD}/")}
+    return state.get("started_with") is not None and reason not in own | {c.reason for c in unit.causes}
 
 
 def _follow(unit: Unit, role: Role, found: Mapping[str, Any]) -> Start | None:

@@ -24,6 +24,8 @@ class Port:
 
 
 KUBELET_PORT = 10250
+BALANCER = "api-balancer"  # its unit
+_CALLERS = (MASTERS, NODES)
 FIXED_PORTS = (
     Port(10248, "the kubelet's health", NODES, "kubelet"),
     Port(10249, "kube-proxy's metrics", NODES, "kube-proxy"),
@@ -34,9 +36,11 @@ FIXED_PORTS = (
 )
 
 
-def tcp_ports(settings: Settings) -> tuple[Port, ...]:
-    """The TCP ports."""
+def tcp_ports(settings: Settings, *, balanced: bool = False) -> tuple[Port, ...]:
+    """The TCP ports; a balanced cluster's balancer has one on two kinds of hosts."""
+    balancer = (Port(settings.api_server_balancer_port, "the API servers' balancer", g, BALANCER) for g in _CALLERS)
     return (
+        *(balancer if balanced else ()),
         Port(settings.etcd_client_port, "etcd's clients", ETCD, "etcd"),
         Port(settings.etcd_peer_port, "etcd's members", ETCD, "etcd"),
         Port(settings.api_server_port, "the API server", MASTERS, "kube-apiserver"),

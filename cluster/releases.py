@@ -194,6 +194,7 @@ FLAGS: dict[str, dict[str, Releases]] = {
         "audit-log-maxsize": CURRENT,
         "service-account-extend-token-expiration": CURRENT,
         "allow-privileged": CURRENT,
+        "shutdown-watch-termination-grace-period": CURRENT,
         "feature-gates": CURRENT,
         **_CURRENT,
     },

@@ -36,6 +36,11 @@ class Host(BaseModel):
         return ETCD in self.groups
 
 
+def is_balanced(settings: Settings, masters: int) -> bool:
+    """Whether a cluster of so many masters has balancers."""
+    return masters > 1 if settings.api_server_balancer is None else settings.api_server_balancer
+
+
 class Cluster(BaseModel):
     """Checked settings and the hosts that have a role, masters first, else in the inventory's order."""
 
@@ -78,10 +83,28 @@ class Cluster(BaseModel):
         raise KeyError(name)
 
     @property
+    def balanced(self) -> bool:
+        """Whether hosts reach the API servers through a balancer of their own."""
+        return is_balanced(self.settings, len(self.masters))
+
+    @property
     def api_server_url(self) -> str:
-        """What nodes and kubeconfigs call."""
+        """What is called from the cluster's hosts: by nodes, and by kubeconfigs that lie there."""
+        if self.balanced:
+            return f"https://127.0.0.1:{self.settings.api_server_balancer_port}"
+        return self.outer_api_server_url
+
+    @property
+    def outer_api_server_url(self) -> str:
+        """What is called from elsewhere."""
         address = self.settings.api_server_address or self.masters[0].address
         return f"https://{address}:{self.settings.api_server_port}"
+
+    def own_api_server_url(self, master: Host) -> str:
+        """The API server on a master itself, for what runs beside it; one alone that nothing balances is the outer."""
+        if self.balanced or len(self.masters) > 1:
+            return f"https://{master.address}:{self.settings.api_server_port}"
+        return self.outer_api_server_url
 
     @property
     def etcd_client_urls(self) -> list[str]:

@@ -140,7 +140,9 @@ docker_options = []  # further dockerd options, as typed: ["--log-opt", "max-siz
 # --- Kubernetes -------------------------------------------------------------------------------------------------
 
 api_server_port = 6443
-api_server_address = None  # what nodes call; None: the first master's address (several masters: a balancer's)
+api_server_address = None  # what people and, without the balancer, nodes call; None: the first master's address
+api_server_balancer = None  # True: hosts reach the API servers through a haproxy of their own; None: several masters
+api_server_balancer_port = 7443  # where that haproxy answers, on 127.0.0.1
 api_server_extra_names = []  # further names and addresses in the API server's certificate
 admission_plugins = None  # to enable beside the release's own; None: NodeRestriction
 kube_proxy_mode = "iptables"  # iptables, nftables (Kubernetes from 1.33, kernel from 5.13), or ipvs, which is leaving

@@ -36,6 +36,7 @@ PACKAGES = [
     "docker-registry",
     "iptables",
     "nftables",
+    "haproxy",
     "ebtables",
     "ethtool",
     "ipset",

@@ -114,8 +114,9 @@ def facts() -> dict[str, Any]:
 
 @cache
 def _questions() -> dict[str, Any]:
-    settings = the_cluster().settings
-    ports = tuple(sorted(port.number for port in tcp_ports(settings)))
+    cluster = the_cluster()
+    settings = cluster.settings
+    ports = tuple(sorted({port.number for port in tcp_ports(settings, balanced=cluster.balanced)}))
     return {"ports": ports, "units": UNITS, "known": versions_by_digest(settings)}
 
 

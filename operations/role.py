@@ -223,11 +223,12 @@ def _reload(role: Role, changes: Plan) -> Iterator[str]:
 
 
 def _start(starts: tuple[Start, ...]) -> StringCommand:
-    """Start or restart units together, in systemd's order, then wait until each service itself answers."""
+    """Start, restart or reload units together, in systemd's order, then wait until each service itself answers."""
     seconds = the_cluster().settings.start_timeout
     waits = [
         f"ready() {{ {s.unit.ready}; }}\n"
         f'await {s.unit.name} {shlex.quote(s.unit.hint)} "${{deaths{n}:-0}}" "${{old{n}:-}}"'
+        + (f"\nsleep {s.unit.noticed}" if s.verb == "restart" and s.unit.noticed else "")
         for n, s in enumerate(starts)
     ]
     functions = program("start", PATIENCE=seconds, NOISE=_NOISE)
@@ -240,9 +241,12 @@ def _act(starts: tuple[Start, ...]) -> Iterator[str]:
         # A new process's count begins anew; until then, those of before are not its own.
         yield f"deaths{number}=$(deaths {name})"
         # Until systemd has begun a new one, it is the old process that would answer.
-        if start.verb != "wait":
+        if start.verb in ("start", "restart"):
             yield f"old{number}=$(invocation {name})"
     for verb in ("start", "restart"):
         if names := " ".join(s.unit.name for s in starts if s.verb == verb):
             reset = f"again {names}; systemctl reset-failed {names} 2>/dev/null; " if verb == "start" else ""
             yield f"{reset}systemctl {verb} --no-block {names} || exit 1"
+    for start in starts:
+        if start.verb == "reload":
+            yield f"reload {start.unit.name} {shlex.quote(start.unit.hint)}"

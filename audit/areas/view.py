@@ -7,12 +7,15 @@ from typing import Any
 
 from audit.answers import Reading
 from cluster.desired import Role, Unit
+from cluster.ports import BALANCER
 from cluster.settings import Cluster, Host, Settings
 
 DEPLOYS = {
     "host": "deploys/host.py",
     "pki": "deploys/pki.py",
     "etcd": "deploys/etcd.py",
+    "balancer": "deploys/balancer.py",
+    "unbalanced": "deploys/unbalanced.py",
     "flannel": "deploys/flannel.py",
     "runtime": "deploys/runtime.py",
     "docker": "deploys/runtime.py",
@@ -106,7 +109,11 @@ class View:
         """Whether what a service needs to answer is there."""
         if unit.name == "etcd":
             return not reading.knows("health")  # which says more
-        if unit.name in ("kube-apiserver", "flanneld"):
+        if unit.name == BALANCER:
+            return True
+        if unit.name == "kube-apiserver":  # asked through the balancer, too
+            return self.etcd_answers and (not self.cluster.balanced or self.runs(reading, BALANCER))
+        if unit.name == "flanneld":
             return self.etcd_answers
         if unit.name in ("kubelet",) and not self.runs_containers(reading):
             return False

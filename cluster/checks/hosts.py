@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cluster.checks.registry import Draft, check
 from cluster.fields import is_domain
 from cluster.problems import Problem, nearest, show
-from cluster.topology import ETCD, MASTERS, NODE_USER, NODES, ROLES
+from cluster.topology import ETCD, MASTERS, NODE_USER, NODES, ROLES, is_balanced
 from pki import LONGEST_NAME
 
 _SYNONYMS = {"workers": NODES, "worker": NODES, "minions": NODES, "control_plane": MASTERS, "controllers": MASTERS}
@@ -132,12 +132,13 @@ def addresses_are_unique(draft: Draft) -> Iterator[Problem]:
         owners.setdefault(host.address, host.name)
 
 
-@check("api_server_address")
-def several_masters_share_an_address(draft: Draft) -> Iterator[Problem]:
+@check("api_server_address", "api_server_balancer")
+def several_masters_are_reached(draft: Draft) -> Iterator[Problem]:
     masters = draft.members(MASTERS)
-    if len(masters) > 1 and draft.settings.api_server_address is None:
+    balanced = is_balanced(draft.settings, len(masters))
+    if len(masters) > 1 and not balanced and draft.settings.api_server_address is None:
         advice = (
-            f"the masters {', '.join(masters)} need one address that reaches them all; "
-            "write a balancer's, or keep one master"
+            f"the masters {', '.join(masters)} then need one address that reaches them all: write a balancer's into "
+            "api_server_address, or api_server_balancer = None, and each host has a balancer of its own"
         )
-        yield Problem("api_server_address", None, advice)
+        yield Problem("api_server_balancer", False, advice)

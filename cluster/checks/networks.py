@@ -8,10 +8,17 @@ from cluster.addresses import lease_at, lease_lengths, span
 from cluster.checks.registry import Draft, check
 from cluster.ports import FIXED_PORTS, tcp_ports
 from cluster.problems import Problem, show
-from cluster.topology import NODES
+from cluster.topology import MASTERS, NODES, is_balanced
 from pki import is_address
 
 _LEASES = ("pod_network", "pod_subnet_length", "pod_subnet_min", "pod_subnet_max")
+_PORTS = (
+    "etcd_client_port",
+    "etcd_peer_port",
+    "api_server_port",
+    "api_server_balancer",
+    "api_server_balancer_port",
+)
 _SERVICE_PREFIX = range(12, 29)  # the API server's limit is /12; below /28 there is no room for services
 
 
@@ -143,23 +150,28 @@ def _between(value: object, lowest: int | None, highest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and (lowest or 0) <= value <= highest
 
 
-@check("etcd_client_port", "etcd_peer_port", "api_server_port")
+@check(*_PORTS)
 def ports_differ(draft: Draft) -> Iterator[Problem]:
-    """The three ports one may set must not be taken by each other or by a fixed one. UDP ports do not collide."""
+    """The ports one may set must not be taken by each other or by a fixed one. UDP ports do not collide."""
     settings = draft.settings
     taken = {port.number: port.what for port in FIXED_PORTS}
-    for name in ("etcd_client_port", "etcd_peer_port", "api_server_port"):
+    names = ("api_server_balancer_port",) if _is_balanced(draft) else ()
+    for name in ("etcd_client_port", "etcd_peer_port", "api_server_port", *names):
         port = getattr(settings, name)
         if port in taken:
             yield Problem(name, port, f"is the port of {taken[port]} too; write another")
         taken.setdefault(port, name)
 
 
-@check("service_node_ports", "nginx_node_port", "etcd_client_port", "etcd_peer_port", "api_server_port")
+def _is_balanced(draft: Draft) -> bool:
+    return is_balanced(draft.settings, len(draft.members(MASTERS)))
+
+
+@check("service_node_ports", "nginx_node_port", *_PORTS)
 def nginx_port_can_be_had(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
     port, ports = settings.nginx_port, settings.node_ports
-    own = {port.number: port.what for port in tcp_ports(settings)}
+    own = {port.number: port.what for port in tcp_ports(settings, balanced=_is_balanced(draft))}
     if not ports.holds(port):
         advice = f"lies outside service_node_ports; write a port from {ports.first} to {ports.last}, or None"
         yield Problem("nginx_node_port", port, advice)

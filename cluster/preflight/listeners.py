@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.ports import tcp_ports
+from cluster.ports import BALANCER, tcp_ports
 from cluster.preflight.remarks import Remark, refusal
 from cluster.settings import Cluster, Host
 
@@ -11,11 +11,14 @@ from cluster.settings import Cluster, Host
 def remarks(cluster: Cluster, host: Host, facts: Mapping[str, Any]) -> Iterator[Remark]:
     """Ports of the host's roles that somebody else holds: known by the service's main process, not by a name."""
     units = {unit["pid"]: name for name, unit in facts["units"].items() if unit["pid"]}
-    for port in tcp_ports(cluster.settings):
+    listed = (p for p in tcp_ports(cluster.settings, balanced=cluster.balanced) if p.group in host.groups)
+    for port in {p.number: p for p in listed}.values():
         listener = facts["listeners"].get(port.number)
-        if port.group not in host.groups or listener is None:
+        if listener is None:
             continue
         unit = units.get(listener["pid"])
+        if unit is None and port.program == BALANCER and listener["unit"] == f"{BALANCER}.service":
+            unit = BALANCER  # its main process has a worker listen
         if unit != port.program:
             yield refusal(
                 host.name, f"port {port.number} is taken by {_who(listener)}; {port.program} needs it: stop it"

@@ -43,6 +43,7 @@ def remarks(cluster: Cluster, host: Host, machine: Machine, facts: Mapping[str, 
     """Packages and digests that are not there, and files of others that the services would read."""
     missing = [*_packages(cluster, host, machine.distribution), *_digests(cluster, host, machine.distribution)]
     yield from missing
+    yield from _balancer(cluster, host, machine.distribution, facts)
     yield from _time_service(cluster, host, machine.distribution)
     if not missing:  # else the roles cannot be told
         yield from _drop_ins(services(cluster, host, machine), host, facts["drop_ins"])
@@ -64,6 +65,20 @@ def _packages(cluster: Cluster, host: Host, distribution: Distribution) -> Itera
                 f'install_methods[{show(setting)}] = "packages": {distribution.name} has none known to do; write '
                 f'"release files", or name them in package_names[{show(component)}][{show(family.name)}]',
             )
+
+
+def _balancer(cluster: Cluster, host: Host, distribution: Distribution, facts: Mapping[str, Any]) -> Iterator[Remark]:
+    """A haproxy that cannot ask API servers what the balancer must know of them, or none."""
+    if not cluster.balanced or not (host.is_master or host.is_node):
+        return
+    first, version = distribution.haproxy, str(facts["version"]).partition(".")[0]
+    own = str(facts["distribution"]).lower() in distribution.ids  # a relative counts its versions otherwise
+    if first is None or (own and version.isdigit() and int(version) < first):
+        what = f"{distribution.name}{f' {version}' if first else ''} has no haproxy from 2.2 on known to do"
+        instead = "write api_server_balancer = False, and an address that reaches all masters into api_server_address"
+        if len(cluster.masters) == 1:
+            instead = "write api_server_balancer = None"
+        yield refusal(host.name, f"{what}, which the API servers' balancer is: {instead}")
 
 
 def _digests(cluster: Cluster, host: Host, distribution: Distribution) -> Iterator[Remark]:

@@ -5,6 +5,7 @@ UNITS = (
     "flanneld",
     "docker",
     "containerd",
+    "api-balancer",
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",

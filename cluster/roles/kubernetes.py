@@ -34,9 +34,11 @@ def common_file(cluster: Cluster, how: Installation) -> File:
     common = choose(
         "kube-apiserver", settings.kubernetes_version, {"logtostderr": "true", "v": str(settings.log_level)}
     )
+    # It would have a master's control loops call what nodes call: where that is another, kubeconfigs alone say it.
+    one_way = not cluster.balanced and len(cluster.masters) == 1
     master = choose("kube-proxy", settings.kubernetes_version, {"master": cluster.api_server_url})
     variables = {
-        "KUBE_MASTER": arguments(master),
+        "KUBE_MASTER": arguments(master) if one_way else "",
         "KUBE_CONFIG": f"--kubeconfig={KUBECONFIG}",
         "KUBE_COMMON_ARGS": arguments(common),
     }
@@ -68,11 +70,17 @@ def guide_kubeconfig(cluster: Cluster, certificate: str) -> File:
     return kubeconfig_file(cluster, KUBECONFIG, user="default-admin", certificate=certificate, context="default-system")
 
 
-def kubeconfig_file(cluster: Cluster, path: str, *, user: str, certificate: str, context: str = "default") -> File:
-    """A kubeconfig for the certificate `NAME.crt`, `NAME.key` below /etc/kubernetes/ca."""
+def kubeconfig_file(
+    cluster: Cluster, path: str, *, user: str, certificate: str, context: str = "default", master: Host | None = None
+) -> File:
+    """A kubeconfig for the certificate `NAME.crt`, `NAME.key` below /etc/kubernetes/ca.
+
+    Args:
+        master: whose API server it is for; None: whichever answers.
+    """
     text = kubeconfig(
         cluster=cluster.settings.cluster_name,
-        server=cluster.api_server_url,
+        server=cluster.own_api_server_url(master) if master else cluster.api_server_url,
         authority=f"{KUBERNETES_PKI}/ca.crt",
         user=user,
         certificate=f"{KUBERNETES_PKI}/{certificate}.crt",
@@ -93,6 +101,7 @@ def component(
     hint: str,
     after: str,
     turn: Turn,
+    noticed: int = 0,
     before: tuple[str, ...] = (),
     service: tuple[str, ...] = (),
 ) -> tuple[File, Unit]:
@@ -106,7 +115,7 @@ def component(
         read: the other files it reads when it starts; without a directory they are below /etc/kubernetes/ca.
         ready, hint: as in `Unit`.
         after: the service it starts after.
-        turn: as in `Unit`.
+        turn, noticed: as in `Unit`.
         before: lines of its unit's [Service] that let it start: what it reads is recorded once they have.
         service: further lines of its unit's [Service].
     """
@@ -126,7 +135,8 @@ def component(
             *service,
         ],
     )
-    return file, Unit(name=name, inputs=inputs, ready=ready, hint=hint, program=how.program(name), turn=turn)
+    unit = Unit(name, inputs, ready, hint, how.program(name), turn=turn, noticed=noticed)
+    return file, unit
 
 
 def pair(name: str) -> tuple[str, str]:

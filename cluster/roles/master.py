@@ -8,6 +8,7 @@ from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation, service_group
 from cluster.releases import CURRENT, choose
 from cluster.roles import hardening
+from cluster.roles.balancer import BACK, NOTICED, through_balancer
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECTL_CACHE,
@@ -88,13 +89,15 @@ def api_server_ready(cluster: Cluster, host: Host) -> str:
 
     The API server has a connection to etcd for each kind of object and one for its own check. After etcd was down, each
     is tried again in its own time: up to half a minute passes in which /readyz, or one kind, does not answer.
+    What comes next asks through the balancer, which has to have noticed.
     """
     paths = ["readyz", *(f"{kind}?limit=1" for kind in KINDS)]
     ask = (  # over one connection
         f"timeout 5 curl -s -o /dev/null -w '%{{http_code}},' --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} "
         f"--key {_pki('client.key')} 'https://{host.address}:{cluster.settings.api_server_port}/{{{','.join(paths)}}}'"
     )
-    return f'[ "$({ask})" = {"200," * len(paths)} ]'
+    own = f'[ "$({ask})" = {"200," * len(paths)} ]'
+    return f"{own} && {through_balancer(cluster)}" if cluster.balanced else own
 
 
 def _turn(cluster: Cluster, host: Host) -> Turn:
@@ -161,15 +164,15 @@ def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest 
         ready=api_server_ready(cluster, host),
         hint=hint,
         after="etcd.service",
-        # Told to stop, it waits a minute for watchers that never leave; nothing is lost when it does not.
         service=(
             "Type=notify",
             "TimeoutStartSec=0",
-            "TimeoutStopSec=3",
+            f"TimeoutStopSec={_STOPS + (NOTICED if _takes_turns(cluster) else 0)}",
             *_logs(settings),
             *(stored.unit_lines() if stored else ()),
         ),
         turn=_turn(cluster, host),
+        noticed=BACK if _takes_turns(cluster) else 0,
     )
     return [File(config, environment_file(variables)), *configured, service], unit
 
@@ -214,8 +217,26 @@ def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
         # Which pods may be is up to their namespace's pod security; what brings storage or networks often must.
         "allow-privileged": "true",
         **(_COMPACTED_BY_ETCD if settings.etcd_compacts else {}),
+        **(_TURNS if _takes_turns(cluster) else {}),
         **hardening.api_server_arguments(cluster),
     }
+
+
+# Told to stop, it waits a minute for watchers that never leave; nothing is lost when it does not.
+_STOPS = 3
+# Told to stop, it goes on until balancers have heard of it from /readyz, and then ends watches itself.
+# Connections last for as long as both ends live: now and then one is given up, and made anew where its turn is, or one
+# API server would stand idle after its restart.
+_TURNS = {
+    "shutdown-delay-duration": f"{NOTICED}s",
+    "shutdown-watch-termination-grace-period": "2s",
+    "goaway-chance": "0.001",
+}
+
+
+def _takes_turns(cluster: Cluster) -> bool:
+    """Whether another API server does what one that stops would have done."""
+    return cluster.balanced and len(cluster.masters) > 1
 
 
 # Where etcd's members compact, the API server hears nothing of it, and would answer the rest of a list from what it
@@ -267,7 +288,7 @@ def _loop(
     line = flags(cluster, host, name, {"kubeconfig": path, **election, **own, **asks, **hardening.tls()})
     files = [
         File(config, environment_file({variable: line})),
-        kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short),
+        kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short, master=host),
     ]
     service, unit = component(
         name,

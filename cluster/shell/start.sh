@@ -24,6 +24,15 @@ again() {  # UNIT...: those that systemd has started itself meanwhile, perhaps w
     done
 }
 
+reload() {  # UNIT HINT
+    systemctl reload "$1" || {
+        echo "$1 does not reload, and goes on as it was. Its last log lines:"
+        journalctl -u "$1" -n 15 --no-pager -o cat | cut -c1-400
+        echo "Likely cause: $2"
+        exit 1
+    } >&2
+}
+
 # Each may take PATIENCE seconds; one that dies five times meanwhile does not need them all to be called broken.
 # The message has the unit's last log lines, what it says of its readiness, and the likely cause.
 await() {  # UNIT HINT DEATHS BEFORE: how often it had died, and the invocation that shall have ended

@@ -68,8 +68,8 @@ def current(in_groups: Mapping[str, list[str]] | None = None, **changes: Any) ->
 
 
 def several(**changes: Any) -> Cluster:
-    """Two masters, one of them a node too, behind a balancer; three etcd members."""
-    return cluster(SEVERAL, api_server_address="api.example", **changes)
+    """Two masters, one of them a node too, behind somebody's balancer; three etcd members."""
+    return cluster(SEVERAL, api_server_address="api.example", api_server_balancer=False, **changes)
 
 
 def expected(cluster: Cluster, host: Host, on: Distribution = DEBIAN) -> tuple[File, ...]:

@@ -195,6 +195,55 @@ def test_a_service_that_is_down_is_said_and_not_what_follows(name: str, found: d
     assert only(found).repair == repair
 
 
+# --- A balancer -----------------------------------------------------------------------------------------------------
+
+BALANCED = cluster(api_server_balancer=True)
+BALANCER = "/etc/kubernetes/api-balancer.cfg"
+
+
+@pytest.fixture
+def balanced(store: Store) -> dict[str, Reading]:
+    return {h.name: _good(BALANCED, h.name, store) for h in BALANCED.hosts}
+
+
+def test_nothing_of_a_balancer_as_it_shall_be(balanced: dict[str, Reading]) -> None:
+    assert troubles(balanced, BALANCED) == []
+
+
+def test_a_balancer_that_is_down_is_said_and_not_what_asks_through_it(balanced: dict[str, Reading]) -> None:
+    stop("api-balancer")(held(balanced, "master"))
+    held(balanced, "master")["ready"]["kube-apiserver"] = False
+    assert troubles(balanced, BALANCED) == [("master", "units", "drift", "api-balancer")]
+    assert only(balanced, BALANCED).repair == "deploys/balancer.py"
+
+
+def test_a_balancer_that_points_elsewhere(balanced: dict[str, Reading]) -> None:
+    """By its file, whether it has read that or not; or by what it still has in mind while its file is right."""
+    host = held(balanced, "node1")
+    host["files"][BALANCER]["sha256"] = "00" * 32
+    assert troubles(balanced, BALANCED) == [("node1", "files", "drift", BALANCER)]
+    host["units"]["api-balancer"]["started_with"][BALANCER] = "00" * 32
+    assert troubles(balanced, BALANCED) == [("node1", "files", "drift", BALANCER)]
+    host["files"][BALANCER] = copy.deepcopy(held(balanced, "node2")["files"][BALANCER])
+    assert troubles(balanced, BALANCED) == [("node1", "units", "drift", "api-balancer")]
+
+
+def test_a_host_that_goes_past_its_balancer(balanced: dict[str, Reading]) -> None:
+    held(balanced, "node1")["files"]["/etc/kubernetes/kubeconfig"]["sha256"] = "00" * 32
+    assert troubles(balanced, BALANCED) == [("node1", "files", "drift", "/etc/kubernetes/kubeconfig")]
+
+
+def test_a_balancer_that_was_left_behind(found: dict[str, Reading]) -> None:
+    step = "stop the API servers' balancer"
+    host = held(found, "node1")
+    host["files"][BALANCER] = {"mode": "600", "owner": "root:root", "sha256": "00" * 32, "ours": True}
+    host["steps"][step] = False
+    assert troubles(found) == [
+        ("node1", "files", "drift", BALANCER), ("node1", "kubernetes", "drift", step),
+    ]  # fmt: skip
+    assert {f.repair for f in report(found).findings if f.status != "ok"} == {"deploys/unbalanced.py"}
+
+
 ASKED = [
     (host.name, fact)
     for host in (CLUSTER.host("master"), CLUSTER.host("node1"))

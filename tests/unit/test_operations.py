@@ -34,7 +34,7 @@ from facts.kubernetes import Nodes
 from facts.network import Answers, Place, Reach, Reached, Ways
 from facts.packages import Removals
 from facts.role import RoleState
-from operations import addons, audit, check, etcd, flannel, host, kubernetes, members, pki, preflight, runtime
+from operations import addons, audit, balancer, check, etcd, flannel, host, kubernetes, members, pki, preflight, runtime
 from operations.inventory import store, the_cluster
 from operations.report import Report
 from operations.role import write_files
@@ -47,6 +47,7 @@ CONVERGING = {
     host.prepare: "prepared",
     pki._distribute: "pki",
     etcd.member: "etcd",
+    balancer.balancer: "balancer",
     flannel.lease: "flannel",
     runtime.engine: "docker",
     kubernetes.master: "master",
@@ -278,7 +279,8 @@ ON_SEVERAL = [(operation, "node1") for operation in CONVERGING]  # a master, etc
 @pytest.mark.parametrize("executing", [False, True], ids=["dry", "executing"])
 def test_nothing_on_a_converged_host(operation: Any, name: str, executing: bool, begin: Any, said: Any) -> None:
     this = begin()
-    role = all_roles(this, name)[CONVERGING[operation]]
+    listed = all_roles(this, name)
+    role = listed.get(CONVERGING[operation]) or listed["unbalanced"]  # of a cluster with one master
     this.answers[name, RoleState] = converged(role)
     assert this.perform(operation, name, executing=executing) == []
     assert this.noops[name] == [f"{role.name} is as configured"]
@@ -290,6 +292,20 @@ def test_nothing_on_a_converged_host_of_every_role(operation: Any, name: str, be
     this = begin(SEVERAL, api_server_address="api.example", flannel_version="0.15.1", flannel_etcd_api="v2")
     this.answers[name, RoleState] = converged(all_roles(this, name)[CONVERGING[operation]])
     assert this.perform(operation, name) == []
+
+
+def test_a_balancer_that_shall_go_elsewhere_is_told_and_not_restarted(begin: Any, said: Any) -> None:
+    """And asked whether it still listens; what it had goes on, so that no other start of it is waited for."""
+    this = begin(SEVERAL)
+    role = all_roles(this, "node2")["balancer"]
+    path, held = "/etc/kubernetes/api-balancer.cfg", converged(role)
+    held["files"][path]["sha256"] = held["units"]["api-balancer"]["started_with"][path] = "00" * 32
+    this.answers["node2", RoleState] = held
+    scripts = [script_of(command) for command in this.perform(balancer.balancer, "node2")]
+    assert this.lines(said.records, "node2") == [f"write {path}", f"reload api-balancer ({path} changed)"]
+    last = scripts[-1].splitlines()
+    assert f"reload api-balancer {shlex.quote(role.units[0].hint)}" in last
+    assert not [line for line in last if line.startswith(("systemctl", "old0="))]
 
 
 PREPARED = [

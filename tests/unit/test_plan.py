@@ -119,6 +119,37 @@ def test_a_setting_changes_its_file_and_restarts_its_service() -> None:
     assert plan(changed, converged()).lines() == ["write /etc/x/x.conf", "restart x (/etc/x/x.conf changed)"]
 
 
+RELOADS = replace(UNIT, inputs=("/etc/systemd/system/x.service", *UNIT.inputs), reloads=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"started_with": {"/etc/x/x.conf": "00" * 32}}, "reload x (/etc/x/x.conf changed)"),
+        ({"replaced": True}, "reload x (/usr/local/bin/x was replaced)"),
+        ({"started_with": {"/etc/systemd/system/x.service": "00" * 32}},
+         "restart x (/etc/systemd/system/x.service changed)"),
+        ({"started_with": None}, "restart x (it was started without its present unit)"),
+        ({"active": "failed", "replaced": True}, "start x (it is failed)"),
+    ],
+)  # fmt: skip
+def test_what_reads_again_is_told_to_unless_its_unit_is_another(change: dict[str, Any], line: str) -> None:
+    found = converged()
+    unit = {"mode": "644", "owner": "root:root", "sha256": "12" * 32, "ours": True}
+    found["files"]["/etc/systemd/system/x.service"] = unit
+    started = {**found["units"]["x"]["started_with"], "/etc/systemd/system/x.service": "12" * 32}
+    changed = {**change, "started_with": change.get("started_with", {}) and {**started, **change["started_with"]}}
+    found["units"]["x"] |= {"started_with": started, **({**changed} if "started_with" in change else change)}
+    assert plan(replace(ROLE, units=(RELOADS,)), found).lines() == [line]
+
+
+def test_a_cause_restarts_also_what_reads_again() -> None:
+    unit, found = replace(RELOADS, causes=(Cause("its way is gone", "false"),)), converged()
+    found["units"]["x"]["started_with"]["/etc/systemd/system/x.service"] = ""
+    found["steps"]["x: its way is gone"] = True
+    assert plan(replace(ROLE, units=(unit,)), found).lines() == ["restart x (its way is gone)"]
+
+
 def test_a_certificate_about_to_be_issued_announces_the_restart() -> None:
     waiting = Role(name="x", expects=(File("/etc/x/x.conf", None),), units=(UNIT,))
     assert plan(waiting, converged()).lines() == ["restart x (/etc/x/x.conf changed)"]

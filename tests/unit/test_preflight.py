@@ -260,6 +260,51 @@ def test_a_component_the_distribution_has_no_package_of() -> None:
     assert problems(cluster(install_methods={"docker": {"rpm": "release files"}}), found) == []
 
 
+@pytest.mark.parametrize(
+    ("system", "named"),
+    [
+        ({"distribution": "debian", "version": "11"}, None),
+        ({"distribution": "debian", "version": "10"}, "Debian 10 has no haproxy from 2.2 on"),
+        ({"distribution": "debian", "version": ""}, None),  # the one to come
+        ({"distribution": "ubuntu", "version": "22.04"}, None),
+        ({"distribution": "ubuntu", "version": "20.04"}, "Ubuntu 20 has no haproxy from 2.2 on"),
+        ({"distribution": "mint", "like": "ubuntu debian", "version": "21"}, None),  # counts otherwise
+        ({"distribution": "rocky", "version": "9.4", "managers": ["dnf"]}, None),
+        ({"distribution": "rocky", "version": "8.9", "managers": ["dnf"]}, "AlmaLinux 8 has no haproxy from 2.2 on"),
+        ({"distribution": "openeuler", "version": "22.03", "managers": ["dnf"]}, "openEuler has no haproxy"),
+    ],
+)
+def test_a_balancer_needs_a_haproxy_that_can_ask_api_servers(system: dict[str, Any], named: str | None) -> None:
+    """Whatever the distribution is called; a host with neither API server nor pods has none."""
+    for more, instead in (
+        ({"masters": ["master", "node1"]}, "api_server_balancer = False, and an address that reaches all masters"),
+        ({}, "api_server_balancer = None"),
+    ):
+        of = current(more, api_server_balancer=None if more else True)
+        found = {h.name: good(h, number) for number, h in enumerate(of.hosts)}
+        found["node2"] |= system
+        said = [line for line in problems(of, found) if "haproxy" in line]
+        assert len(said) == (named is not None)
+        assert all(line.startswith("node2: ") and str(named) in line and instead in line for line in said)
+
+
+def test_without_a_balancer_no_haproxy_is_needed() -> None:
+    found = good_hosts()
+    found["node2"] |= {"distribution": "debian", "version": "10"}
+    assert not [line for line in problems(SHIPPED, found) if "haproxy" in line]
+
+
+def test_the_balancers_listener_is_a_child_of_its_units_process() -> None:
+    of = current(api_server_balancer=True)
+    found = {h.name: good(h, number) for number, h in enumerate(of.hosts)}
+    own = {"name": "haproxy", "pid": 71, "program": "/usr/sbin/haproxy", "unit": "api-balancer.service"}
+    found["node1"] |= {"listeners": {7443: own}, "units": {"api-balancer": {"pid": 70, "ours": True}}}
+    assert problems(of, found) == []
+    found["node1"]["listeners"][7443] = own | {"unit": "haproxy.service"}
+    (line,) = problems(of, found)
+    assert line.startswith("node1: port 7443 is taken by haproxy (/usr/sbin/haproxy, haproxy.service)")
+
+
 def test_packages_are_asked_of_hosts_that_need_them() -> None:
     lines = problems(cluster(install_methods=PACKAGES), good_hosts())
     settings = {(line.split(":")[0], line.split("[")[1].split("]")[0]) for line in lines}

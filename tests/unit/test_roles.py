@@ -41,9 +41,11 @@ CLUSTERS = {
     "release files": several(install_methods=RELEASE_FILES),
     "rpm packages": several(install_methods=PACKAGES),
     "rpm release files": several(install_methods=RELEASE_FILES),
+    "balanced": cluster(example.SEVERAL),
     "current": current(),
     "1.36": current(kubernetes_version="1.36.3"),
-    "current several": current(example.SEVERAL, api_server_address="api.example", accept_cgroup_v1=True),
+    "current several": current(example.SEVERAL, accept_cgroup_v1=True),
+    "one balanced": current(api_server_balancer=True),
 }  # fmt: skip
 # What units of the rpm family's packages run, as CentOS 7 has them; a variable that nobody sets is empty there.
 PACKAGED_UNITS = {
@@ -517,11 +519,78 @@ def test_clients_of_etcd_know_all_members() -> None:
         assert arguments(command_line(SEVERAL, name, "kube-apiserver"))["etcd-servers"] == urls
 
 
-def test_everybody_calls_the_balancer() -> None:
-    for host in SEVERAL.hosts:
-        for path, text in files(SEVERAL, host.name).items():
+LOOPS = ("controller-manager.kubeconfig", "scheduler.kubeconfig")
+
+
+@pytest.mark.parametrize(
+    ("found", "url"),
+    [
+        (SEVERAL, "https://api.example:6443"),
+        (CLUSTERS["balanced"], "https://127.0.0.1:7443"),
+        (CLUSTERS["current several"], "https://127.0.0.1:7443"),
+        (CLUSTERS["one balanced"], "https://127.0.0.1:7443"),
+    ],
+)
+def test_everybody_calls_the_balancer_but_a_masters_own_loops(found: Cluster, url: str) -> None:
+    for host in found.hosts:
+        for path, text in files(found, host.name).items():
             if path.endswith("kubeconfig"):
-                assert "server: https://api.example:6443\n" in text, path
+                own = f"https://{host.address}:6443" if path.endswith(LOOPS) else url
+                assert f"server: {own}\n" in text, path
+        # An argument would win over the kubeconfigs.
+        assert variables(files(found, host.name)["/etc/kubernetes/config"])["KUBE_MASTER"] == ""
+
+
+BALANCER = "/etc/kubernetes/api-balancer.cfg"
+LEFT_OUT = "exclude=etcd&exclude=etcd-readiness"
+
+
+@pytest.mark.parametrize(
+    ("found", "asked"), [(CLUSTERS["balanced"], "exclude=etcd"), (CLUSTERS["current several"], LEFT_OUT)]
+)
+def test_a_balancer_asks_every_master_as_itself(found: Cluster, asked: str) -> None:
+    """Each by its name, which its certificate has: haproxy looks for no address there."""
+    for name in ("master", "node1", "node3"):
+        text = files(found, name)[BALANCER]
+        servers = [line.split() for line in text.splitlines() if line.startswith("    server ")]
+        assert [s[1:3] for s in servers] == [["master", "10.1.10.101:6443"], ["node1", "10.1.10.102:6443"]]
+        for line in servers:
+            assert line[3:8] == ["check-ssl", "verify", "required", "ca-file", "/etc/kubernetes/ca/ca.crt"]
+            assert line[-2:] == ["verifyhost", line[1]]
+        assert f" uri /readyz?{asked} " in text and "    bind 127.0.0.1:7443\n" in text
+        assert re.findall(r"http-check expect .*", text) == ["http-check expect status 200 error-status L7OKC"]
+
+
+def test_a_balancer_is_where_api_servers_are_called_from() -> None:
+    found = cluster({"masters": ["master"], "nodes": ["node1"], "etcd": ["node2"]}, api_server_balancer=True)
+    with_one = {h.name for h in found.hosts if BALANCER in files(found, h.name)}
+    assert with_one == {"master", "node1"}
+    for host in SHIPPED.hosts:
+        assert BALANCER not in files(SHIPPED, host.name) and "haproxy" not in str(on(SHIPPED, host.name))
+
+
+def test_a_balancer_is_reloaded_without_a_cut() -> None:
+    """Certificate and configuration are read, tried and recorded before the next process is asked for."""
+    lines = service(CLUSTERS["balanced"], "node3", "api-balancer").splitlines()
+    reload = [line.removeprefix("ExecReload=") for line in lines if line.startswith("ExecReload=")]
+    begun = [line.removeprefix("ExecStartPre=") for line in lines if line.startswith("ExecStartPre=")]
+    assert [reload[0], reload[2]] == begun
+    assert reload[1::2] == [f"/usr/sbin/haproxy -c -q -f {BALANCER}", "/bin/kill -USR2 $MAINPID"]
+
+
+def test_an_api_server_waits_for_balancers_only_where_another_goes_on() -> None:
+    for name, found in CLUSTERS.items():
+        turns = name in ("balanced", "current several")
+        given = arguments(command_line(found, "master", "kube-apiserver"))
+        assert given.get("shutdown-delay-duration") == ("5s" if turns else None)
+        assert ("goaway-chance" in given) is turns
+        assert f"TimeoutStopSec={8 if turns else 3}\n" in service(found, "master", "kube-apiserver")
+        (unit,) = [u for _, u in units_on(found, "master") if u.name == "kube-apiserver"]
+        assert bool(unit.noticed) is turns
+        assert ("https://127.0.0.1:7443/readyz" in unit.ready) is (turns or name == "one balanced")
+
+
+def test_advertised_is_a_masters_own_address() -> None:
     assert arguments(command_line(SEVERAL, "node1", "kube-apiserver"))["advertise-address"] == "10.1.10.102"
 
 
@@ -559,7 +628,7 @@ def version(found: Cluster, component: str) -> str:
 def test_no_flag_is_passed_that_the_release_does_not_know(found: Cluster, name: str) -> None:
     for _, unit in units_on(found, name):
         component = {"docker": "dockerd"}.get(unit.name, unit.name)
-        if component == "containerd":  # takes none
+        if component in ("containerd", "api-balancer"):  # takes none
             continue
         if component == "etcd":
             names = variables(files(found, name)["/etc/etcd/etcd.conf"])
@@ -619,6 +688,8 @@ COPIES = {
     "/run/etcd/peer.key": "/etc/etcd/pki/peer.key",
     "/run/kube-apiserver/encryption.yaml": "/etc/kubernetes/encryption.yaml",
     "/run/kube-apiserver": "/etc/kubernetes/encryption.yaml",
+    "/run/api-balancer/pair.pem": "/etc/kubernetes/ca/balancer.key",
+    "/run/api-balancer/pair.pem.new": "/etc/kubernetes/ca/balancer.key",
 }
 
 
@@ -649,7 +720,9 @@ def read_at_start(found: Cluster, name: str, unit: Unit) -> set[str]:
     for path in [p for p in paths if p.endswith(("kubeconfig", ".yaml"))]:
         named = paths_in(re.sub(r"^#.*$", "", on_host[path], flags=re.M))
         paths |= {p for p in named if p.startswith("/etc/")}  # others are paths at the API server
-    programs = {unit.program, "/usr/bin/install", "/bin/sh", "/dev/null"}
+    if unit.name == "api-balancer":
+        paths |= {p for p in paths_in(on_host["/etc/kubernetes/api-balancer.cfg"]) if p.startswith("/etc/")}
+    programs = {unit.program, "/usr/bin/install", "/bin/sh", "/bin/kill", "/dev/null"}
     return {path for path in paths if path not in programs and not path.endswith("/")}
 
 
@@ -713,7 +786,7 @@ def test_expected_files_are_certificates_of_that_host(found: Cluster, name: str)
     placed = {f.path for f in expected(found, host, distribution(found))}
     for role in on(found, name).values():
         assert {f.path for f in role.expects} <= placed
-        assert bool(role.expects) == (role.name in ("etcd", "flannel", "master", "node"))
+        assert bool(role.expects) == (role.name in ("etcd", "flannel", "master", "node")) or role.name == "balancer"
 
 
 def test_programs_are_release_files_with_their_checksums() -> None:

@@ -146,7 +146,7 @@ def test_urls_come_from_the_inventory(cluster):
 def test_a_balancer_stands_before_several_masters():
     everywhere = groups(masters=["node1", "master"], etcd=["master", "node1", "node2"])
     found, _ = load(data(api_server_address="api.example"), everywhere)
-    assert found.api_server_url == "https://api.example:6443"
+    assert (found.api_server_url, found.outer_api_server_url) == ("https://127.0.0.1:7443", "https://api.example:6443")
     assert [host.name for host in found.masters] == ["node1", "master"]
     assert found.etcd_initial_cluster.count("=https://") == 3
 

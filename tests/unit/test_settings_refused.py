@@ -370,13 +370,40 @@ def test_bad_types_in_a_hosts_arguments_keep_the_name_of_its_data():
         ({"etcd": []}, ["etcd = []", "needs an etcd member", "etcd = masters"]),
         ({"nodes": ["node1", "node1", "node2", "node3"]}, ['nodes = "node1"', "2 times"]),
         ({"nodes": ["node1", "node2", "node3", "noed3"]}, ['nodes = "noed3"', "no host", '"node3"']),
-        ({"masters": ["master", "node1"]}, ["api_server_address = None", "master, node1", "balancer"]),
     ],
 )
 def test_bad_groups(changed, words):
     (problem,) = refused(data(), groups(**changed))
     for word in words:
         assert word in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("masters", "changed", "words"),
+    [
+        (2, {"api_server_balancer": False}, ["api_server_balancer = False", "master, node1", "api_server_address"]),
+        (2, {"api_server_balancer_port": 6443}, ["api_server_balancer_port = 6443", "api_server_port"]),
+        (1, {"api_server_balancer": True, "api_server_balancer_port": 10250}, ["port of the kubelet"]),
+        (1, {"api_server_balancer": "yes"}, ["api_server_balancer", "True or False"]),
+    ],
+)
+def test_bad_ways_to_the_api_servers(masters, changed, words):
+    (problem,) = refused(data(**changed), groups(masters=["master", "node1"][:masters]))
+    for word in words:
+        assert word in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("masters", "changed"),
+    [
+        (1, {"api_server_balancer_port": 6443}),  # nobody listens there
+        (2, {}),
+        (2, {"api_server_balancer": False, "api_server_address": "api.example"}),
+        (2, {"api_server_balancer": True, "api_server_address": "api.example"}),
+    ],
+)
+def test_good_ways_to_the_api_servers(masters, changed):
+    load(data(**changed), groups(masters=["master", "node1"][:masters]))
 
 
 def warnings(hosts, in_groups=None):
