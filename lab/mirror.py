@@ -50,6 +50,7 @@ PACKAGES = [
     "busybox-static",
     "netcat-openbsd",
     "tcpdump",
+    "haproxy",
 ]
 GUIDES_PACKAGES = [
     "etcd-server",
