@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     for name, action, text in (
         ("reboot", lifecycle.reboot, "power hosts off and on again"),
         ("stop", lifecycle.stop, "power hosts off"),
+        ("unplug", lifecycle.unplug, "take hosts' power away: nothing in them is told"),
         ("start", lifecycle.start, "power hosts on"),
         ("cut", lifecycle.cut, "pull hosts' network cables"),
         ("heal", lifecycle.heal, "plug them in again"),

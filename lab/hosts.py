@@ -103,6 +103,16 @@ def stop(host: Host) -> None:
     cleanup.clear_host(host)
 
 
+def unplug(host: Host) -> None:
+    """Take a host's power away: its cable first, or the kernel would still close a dead process's connections.
+
+    What it wrote is on the disk all the same, synced or not: that is this machine's memory, which stays.
+    """
+    if network.is_connected(host):
+        network.cut(host)
+    cleanup.clear_host(host)
+
+
 def each(action: Callable[[Host], object], hosts: list[Host]) -> None:
     """Do the same to several hosts at once.
 

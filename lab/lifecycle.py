@@ -142,6 +142,12 @@ def stop(chosen: list[Host]) -> None:
         hosts.each(hosts.stop, chosen)
 
 
+def unplug(chosen: list[Host]) -> None:
+    """Take hosts' power away: nothing in them is told, and nobody outside."""
+    with state.lock(), step(f"unplugging {_names(chosen)}"):
+        hosts.each(hosts.unplug, chosen)
+
+
 def start(chosen: list[Host]) -> None:
     """Power on those hosts that are off."""
     with state.lock(), step(f"starting {_names(chosen)}"):

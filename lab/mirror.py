@@ -51,6 +51,7 @@ PACKAGES = [
     "busybox-static",
     "netcat-openbsd",
     "tcpdump",
+    "haproxy",
 ]
 GUIDES_PACKAGES = [
     "etcd-server",

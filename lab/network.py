@@ -15,7 +15,7 @@ from lab.state import GATEWAY, NAME, PREFIX_LENGTH, Host
 NAMESPACE = NAME
 BRIDGE = "lab0"
 NAMED = Path("/run/netns")
-_OURS = re.compile(rf"{NAMESPACE}(-master|-node\d+)?")
+_OURS = re.compile(rf"{NAMESPACE}(-(master|node|spare)\d*)?")
 
 
 def enter() -> list[str]:

@@ -1,115 +1,124 @@
-"""What a probe has lived through, judged: which requests failed, how long nothing went, whether anything was lost."""
+"""What a probe recorded, judged: which requests failed, and whether anything acknowledged was lost or told out of turn.
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+A history is a list of records, in the order in which they were made. Each has "kind" and "at" (seconds). By kind:
+
+began, ended  the time in which requests were made; "endpoints": their names
+write, read   "endpoint", "name", "n", "took" (seconds), "outcome", and of an acknowledged write its "version"
+event         what a watch delivered: "endpoint", "type", "name", "version"
+list          what a watch begins from: "endpoint", "version", "names"
+watch         how a watch ended: "endpoint", "outcome"
+service       a request to a service: "endpoint", "took", "outcome"
+final         all there is at the end: "names", each with its version
+
+An outcome is "ok", "refused", "lost" (the connection, with the request under way), "timeout", "unreachable", or an HTTP
+status. Only a write with "ok" is acknowledged: any other may have been done, or not.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-Note = Mapping[str, Any]
+Record = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Verdict:
-    """A history, judged.
+    """What a history says. `failures` and `gaps` are what a client puts up with; every other list must be empty.
 
-    + written: acknowledged writes
-    + failed: requests that did not succeed, in words, of each way to the API servers
-    + gap: the longest time between two successes on one way, in seconds
-    + unanswered: of the asked URLs, in words; asked: how many there were
-    + untrue: what must never be, in words: an acknowledged write that is missing, out of order, or there twice
+    + requests: how many requests each endpoint was asked
+    + failures: how many failed there, by outcome
+    + gaps: the longest time, in seconds, between two answers there, or without one at the beginning or the end
+    + missing: acknowledged writes that are not there at the end, or are there as another version
+    + unread: acknowledged writes that the same endpoint, asked for them right away, did not have
+    + disorder: versions that did not rise, and lists that went back
+    + duplicates: events that a watch delivered twice
+    + undelivered: acknowledged writes that a watch never told of
+    + unexpected: events that nobody caused
     """
 
-    written: int
-    failed: dict[str, list[str]]
-    gap: float
-    asked: int
-    unanswered: list[str]
-    untrue: list[str]
+    requests: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, Counter[str]] = field(default_factory=dict)
+    gaps: dict[str, float] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    disorder: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+    undelivered: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
 
     @property
-    def failures(self) -> int:
-        """How many requests failed, on all ways."""
-        return sum(map(len, self.failed.values()))
+    def faults(self) -> list[str]:
+        """Everything that no client may see, whatever failed in between."""
+        parts = ("missing", "unread", "disorder", "duplicates", "undelivered", "unexpected")
+        return [f"{part}: {each}" for part in parts for each in getattr(self, part)]
 
 
-def judge(history: Mapping[str, list[Note]]) -> Verdict:
-    """What tests/lab/probe.py printed."""
-    requests = history["requests"]
-    failed: dict[str, list[str]] = defaultdict(list)
-    for each in requests:
-        if not each["ok"]:
-            failed[each["way"]].append(f"{each['at']:.1f} s: {each['what']} {each['number']}: {each['error']}")
-    return Verdict(
-        written=sum(r["what"] == "write" and r["ok"] for r in requests),
-        failed=dict(failed),
-        gap=max((_gap(requests, way) for way in {r["way"] for r in requests}), default=0.0),
-        asked=len(history["asked"]),
-        unanswered=[f"{a['at']:.1f} s: {a['url']}: {a['error']}" for a in history["asked"] if not a["ok"]],
-        untrue=[*_lost(history), *_disordered(requests), *_misheard(history)],
-    )
+def check(history: Iterable[Record]) -> Verdict:
+    """Judge a whole history.
+
+    Raises:
+        ValueError: it does not say when it began and ended, and what was there then: nothing could be judged.
+    """
+    records = list(history)
+    ends = {kind: [each for each in records if each["kind"] == kind] for kind in ("began", "ended", "final")}
+    if lacking := [kind for kind, found in ends.items() if len(found) != 1]:
+        raise ValueError(f"the history must have each of these once: {', '.join(lacking)}")
+    (began,), (ended,), (final,) = ends.values()
+    verdict = Verdict()
+    for endpoint in began["endpoints"]:
+        asked = [r for r in records if r["kind"] in ("write", "read", "service") and r["endpoint"] == endpoint]
+        _count(verdict, endpoint, asked, began["at"], ended["at"])
+    written = {r["name"]: r for r in records if r["kind"] == "write" and r["outcome"] == "ok"}
+    _check_writes(verdict, records, written, final["names"])
+    for endpoint in dict.fromkeys(r["endpoint"] for r in records if r["kind"] in ("event", "list", "watch")):
+        told = [r for r in records if r["kind"] in ("event", "list") and r["endpoint"] == endpoint]
+        _check_watch(verdict, endpoint, told, written)
+    return verdict
 
 
-def _gap(requests: Iterable[Note], way: str) -> float:
-    """The longest time between the ends of two requests that succeeded."""
-    ends = [r["at"] + r["took"] for r in requests if r["way"] == way and r["ok"]]
-    return max((later - earlier for earlier, later in pairwise(ends)), default=0.0)
+def _count(verdict: Verdict, endpoint: str, asked: list[Record], began: float, ended: float) -> None:
+    answered = sorted(r["at"] + r["took"] for r in asked if r["outcome"] == "ok")
+    verdict.requests[endpoint] = len(asked)
+    verdict.failures[endpoint] = Counter(str(r["outcome"]) for r in asked if r["outcome"] != "ok")
+    verdict.gaps[endpoint] = max(after - before for before, after in pairwise([began, *answered, max(ended, began)]))
 
 
-def _acknowledged(requests: Iterable[Note]) -> dict[str, list[Note]]:
-    """Writes that were answered with success, in their order, by way."""
-    found: dict[str, list[Note]] = defaultdict(list)
-    for each in requests:
-        if each["what"] == "write" and each["ok"]:
-            found[each["way"]].append(each)
-    return found
+def _check_writes(verdict: Verdict, records: list[Record], written: dict[str, Record], there: dict[str, int]) -> None:
+    for name, record in written.items():
+        if there.get(name) != record["version"]:
+            verdict.missing.append(f"{name}: written as {record['version']}, at the end {there.get(name)}")
+    for record in records:
+        if record["kind"] == "read" and record["name"] in written and record["outcome"] in ("404", "other"):
+            verdict.unread.append(f"{record['name']}: {record['endpoint']} answered {record['outcome']}")
+    for endpoint in dict.fromkeys(r["endpoint"] for r in written.values()):
+        own = sorted((r for r in written.values() if r["endpoint"] == endpoint), key=lambda r: r["n"])
+        for one, other in pairwise(own):
+            if other["version"] <= one["version"]:
+                verdict.disorder.append(f"{other['name']}: {other['version']} after {one['name']}: {one['version']}")
 
 
-def _number(name: str) -> tuple[str, int]:
-    """The way and the number of a write, of its object's name."""
-    _, way, number = name.split("-")
-    return way, int(number)
-
-
-def _lost(history: Mapping[str, list[Note]]) -> list[str]:
-    kept = Counter(_number(k["name"]) for k in history["kept"])
-    other = [k["name"] for k in history["kept"] if str(_number(k["name"])[1]) != k["number"]]
-    missing = [(way, w["number"]) for way, ws in _acknowledged(history["requests"]).items() for w in ws]
-    lost = [f"write {number} of {way} was acknowledged and is gone" for way, number in missing if not kept[way, number]]
-    tried = {(r["way"], r["number"]) for r in history["requests"] if r["what"] == "write"}
-    strange = [
-        f"write {number} of {way} is there, and nobody wrote it" for way, number in kept if (way, number) not in tried
-    ]
-    return [*lost, *strange, *(f"{name} holds another number" for name in other)]
-
-
-def _disordered(requests: Iterable[Note]) -> list[str]:
-    """A later write has a later revision: else there were two histories."""
-    told = []
-    for way, writes in _acknowledged(requests).items():
-        for earlier, later in pairwise(writes):
-            if int(later["version"]) <= int(earlier["version"]):
-                told.append(f"write {later['number']} of {way} is older than {earlier['number']}, by their revisions")
-    return told
-
-
-def _misheard(history: Mapping[str, list[Note]]) -> list[str]:
-    """A watch tells of every write once, in the order of revisions, however often it is taken up anew."""
-    told = []
-    for way in {e["way"] for e in history["events"]}:
-        events = [e for e in history["events"] if e["way"] == way]
-        told += [f"the watch of {way}: {e['error']}" for e in events if e["type"] == "forgotten"]
-        heard = [e for e in events if e["type"] == "ADDED"]
-        told += [
-            f"the watch of {way} tells of {n} {c} times" for n, c in Counter(e["name"] for e in heard).items() if c > 1
-        ]
-        versions = [int(e["version"]) for e in heard]
-        if versions != sorted(versions):
-            told.append(f"the watch of {way} tells of writes in another order than that of their revisions")
-        names = {_number(e["name"]) for e in heard}
-        for writer, writes in _acknowledged(history["requests"]).items():
-            told += [
-                f"the watch of {way} does not tell of write {w['number']} of {writer}"
-                for w in writes if (writer, w["number"]) not in names
-            ]  # fmt: skip
-    return told
+def _check_watch(verdict: Verdict, endpoint: str, told: list[Record], written: dict[str, Record]) -> None:
+    seen: set[str] = set()
+    last = 0
+    for record in told:
+        version = record["version"]
+        if record["kind"] == "list":
+            if version < last or seen - set(record["names"]):
+                verdict.disorder.append(f"{endpoint}: a list of {version} went back behind {last}")
+            seen |= set(record["names"])
+            last = max(last, version)
+            continue
+        event = f"{endpoint}: {record['type']} {record['name']} {version}"
+        if record["type"] != "ADDED":
+            verdict.unexpected.append(event)
+        elif record["name"] in seen:
+            verdict.duplicates.append(event)
+        elif version <= last:
+            verdict.disorder.append(f"{event} after {last}")
+        elif record["name"] in written and written[record["name"]]["version"] != version:
+            verdict.disorder.append(f"{event}, written as {written[record['name']]['version']}")
+        seen.add(record["name"])
+        last = max(last, version)
+    verdict.undelivered += [f"{endpoint}: {name}" for name in written if name not in seen]

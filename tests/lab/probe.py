@@ -1,173 +1,230 @@
-"""Somebody who uses the cluster all the while: `python probe.py` with what to do as JSON on standard input, a line.
+"""Writers, readers and watches of a cluster's API: `python probe.py SETTINGS HISTORY` until its standard input ends.
 
-Through each way to the API servers it writes numbered ConfigMaps, reads each back, and keeps a watch on them; and it
-asks URLs. It goes on until standard input ends, then prints what came of everything as a line of JSON:
-{"requests": […], "events": […], "asked": […], "kept": […]}. `tests/lab/history.py` judges it.
+SETTINGS is a JSON file: {"run": "a name", "endpoints": {name: {"url":, "ca":, "certificate":}}, "services": [url, …],
+"final": {an endpoint, asked for what is there at the end}}. Each endpoint has one writer, which makes a ConfigMap and
+reads it back, ten requests a second, never twice under one name; and one watch. HISTORY gets a line of JSON for each
+record that history.py describes, at once: what a killed probe has seen is there.
 """
 
+import contextlib
 import http.client
-import itertools
 import json
 import ssl
 import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+import urllib.parse
+from pathlib import Path
 from typing import Any
 
-PATIENCE = 5  # seconds an answer may take
-EACH = 0.1  # seconds from one write to the next, and from one asked URL to the next
-LONGEST = 900  # seconds it goes on at most, whatever happens to who began it
+PAUSE = 0.1  # seconds from one request to the next
+TIMEOUT = 5  # seconds a request may take
+SILENCE = 10  # seconds until a watch that says nothing is begun anew
+LONGEST = 1800  # seconds it goes on at most, whatever happens to who began it
+SETTLE = 20  # seconds the watches have at the end to tell of the last writes
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-class Api:
-    """One way to the API servers, on a connection that is kept, as clients do."""
+class History:
+    """The records, written as they come."""
 
-    def __init__(self, url: str, authority: str, pair: str) -> None:
-        self.host = url.removeprefix("https://")
-        self._context = ssl.create_default_context(cafile=authority)
-        self._context.load_cert_chain(pair)
-        self._kept: http.client.HTTPSConnection | None = None
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", buffering=1)
+        self._lock = threading.Lock()
 
-    def connect(self, seconds: float) -> http.client.HTTPSConnection:
-        """A connection of its own."""
-        return http.client.HTTPSConnection(self.host, timeout=seconds, context=self._context)
+    def add(self, kind: str, at: float | None = None, **values: Any) -> None:
+        """Write one record; `at` is when the request began (default: now)."""
+        with self._lock:
+            self._file.write(json.dumps({"kind": kind, "at": time.time() if at is None else at, **values}) + "\n")
 
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Status and answer. What keeps it from answering is raised, and the connection given up."""
-        self._kept = self._kept or self.connect(PATIENCE)
+
+class Client:
+    """One kept connection to an API server, made anew when it is lost."""
+
+    def __init__(self, url: str, ca: str = "", certificate: str = "", timeout: float = TIMEOUT) -> None:
+        parts = urllib.parse.urlsplit(url)
+        self._where = parts.hostname or "", parts.port
+        self._timeout = timeout
+        self._context = None
+        if parts.scheme == "https":
+            self._context = ssl.create_default_context(cafile=ca)
+            self._context.load_cert_chain(certificate)
+        self._connection: http.client.HTTPConnection | None = None
+
+    def open(self, method: str, path: str, body: Any = None) -> http.client.HTTPResponse:
+        """Ask, and return the answer with its body still to be read."""
+        if self._connection is None:
+            if self._context:
+                self._connection = http.client.HTTPSConnection(
+                    *self._where, timeout=self._timeout, context=self._context
+                )
+            else:
+                self._connection = http.client.HTTPConnection(*self._where, timeout=self._timeout)
+        text = None if body is None else json.dumps(body)
+        self._connection.request(method, path, text, {"Content-Type": "application/json"} if text else {})
+        return self._connection.getresponse()
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[str, bytes]:
+        """What came of a request, as history.py names it, and the answer."""
         try:
-            text = None if body is None else json.dumps(body)
-            self._kept.request(method, path, text, {"Content-Type": "application/json"})
-            answer = self._kept.getresponse()
-            return answer.status, json.loads(answer.read() or b"null")
-        except BaseException:
-            self._kept.close()
-            self._kept = None
-            raise
+            response = self.open(method, path, body)
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            return outcome_of(error), b""
+        return ("ok" if response.status < 300 else str(response.status)), answer
+
+    def close(self) -> None:
+        """Begin the next request on a new connection."""
+        if self._connection:
+            self._connection.close()
+        self._connection = None
 
 
-class Probe:
-    """Everything it does, and what came of it."""
+def outcome_of(error: Exception) -> str:
+    """What history.py calls a request that got no answer."""
+    if isinstance(error, ConnectionRefusedError):
+        return "refused"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, (ConnectionError, http.client.HTTPException, ssl.SSLError)):
+        return "lost"
+    return "unreachable"
 
-    def __init__(self, run: str, ways: dict[str, str], urls: list[str], authority: str, pair: str) -> None:
-        self.run, self.ways, self.urls, self.authority, self.pair = run, ways, urls, authority, pair
-        self.began, self.ended = time.time(), threading.Event()
-        self.requests: list[dict[str, Any]] = []
-        self.events: list[dict[str, Any]] = []
-        self.asked: list[dict[str, Any]] = []
 
-    def go(self) -> dict[str, Any]:
-        """Until standard input ends."""
-        threads = [threading.Thread(target=self._ask_urls)] if self.urls else []
-        for way in self.ways:
-            threads += [threading.Thread(target=do, args=(way,), daemon=True) for do in (self._write, self._watch)]
-        for thread in threads:
-            thread.start()
-        threading.Timer(LONGEST, self.ended.set).start()
-        sys.stdin.read()
-        time.sleep(2)  # what was written last is heard of
-        self.ended.set()
-        for thread in threads:
-            thread.join(2 * PATIENCE)
-        return {"requests": self.requests, "events": self.events, "asked": self.asked, "kept": self._kept()}
+def write(name: str, client: Client, run: str, history: History, ended: threading.Event) -> None:
+    """Make ConfigMaps one after the other and read each back."""
+    number = 0
+    while not ended.is_set():
+        number += 1
+        called = f"{run}-{name}-{number}"
+        new = {"metadata": {"name": called, "labels": {"probe": run}}, "data": {"n": str(number)}}
+        at = time.time()
+        outcome, answer = client.ask("POST", MAPS, new)
+        version = int(json.loads(answer)["metadata"]["resourceVersion"]) if outcome == "ok" else None
+        about = {"endpoint": name, "name": called, "n": number}
+        history.add("write", at, took=time.time() - at, outcome=outcome, version=version, **about)
+        ended.wait(max(0, at + PAUSE - time.time()))
+        at = time.time()
+        outcome, answer = client.ask("GET", f"{MAPS}/{called}")
+        took = time.time() - at
+        if outcome == "ok" and json.loads(answer)["data"] != new["data"]:
+            outcome = "other"
+        history.add("read", at, took=took, outcome=outcome, **about)
+        ended.wait(max(0, at + PAUSE - time.time()))
 
-    def _api(self, way: str) -> Api:
-        return Api(self.ways[way], self.authority, self.pair)
 
-    def _note(self, notes: list[dict[str, Any]], do: Callable[[], dict[str, Any]], **known: Any) -> dict[str, Any]:
-        """Note what came of something: what it returns, or what kept it from answering."""
-        begin = time.time()
+def listed(client: Client, run: str) -> tuple[str, int, dict[str, int]]:
+    """What there is: the outcome, the list's version, and each object's."""
+    outcome, answer = client.ask("GET", f"{MAPS}?labelSelector=probe%3D{run}")
+    if outcome != "ok":
+        return outcome, 0, {}
+    found = json.loads(answer)
+    names = {each["metadata"]["name"]: int(each["metadata"]["resourceVersion"]) for each in found["items"]}
+    return outcome, int(found["metadata"]["resourceVersion"]), names
+
+
+class Watch:
+    """A watch that goes on from where it stood whenever it ends, and lists again only when it is told to."""
+
+    def __init__(self, name: str, client: Client, run: str, history: History) -> None:
+        self._name, self._client, self._run, self._history = name, client, run, history
+        self._version = 0  # 0: list first
+        self.seen: set[str] = set()
+
+    def follow(self, ended: threading.Event) -> None:
+        """Watch until the end."""
+        while not ended.is_set():
+            outcome = self._watch(ended) if self._version else self._list()
+            if outcome != "ok":
+                self._history.add("watch", endpoint=self._name, outcome=outcome)
+                self._client.close()
+                ended.wait(0.2)
+
+    def _list(self) -> str:
+        outcome, version, names = listed(self._client, self._run)
+        if outcome == "ok":
+            self._history.add("list", endpoint=self._name, version=version, names=sorted(names))
+            self._version = version
+            self.seen |= set(names)
+        return outcome
+
+    def _watch(self, ended: threading.Event) -> str:
+        asked = f"watch=1&allowWatchBookmarks=true&resourceVersion={self._version}&labelSelector=probe%3D{self._run}"
         try:
-            outcome = do()
-        except Exception as error:
-            outcome = {"ok": False, "error": f"{type(error).__name__}: {error}"[:200]}
-        noted = {**known, "at": round(begin - self.began, 3), "took": round(time.time() - begin, 3), **outcome}
-        notes.append(noted)
-        return noted
+            response = self._client.open("GET", f"{MAPS}?{asked}")
+            if response.status != 200:
+                self._version = 0 if response.status == 410 else self._version
+                return str(response.status)
+            while not ended.is_set():
+                line = response.readline()
+                if not line.endswith(b"\n"):
+                    return "closed"
+                if (outcome := self._take(json.loads(line))) != "ok":
+                    return outcome
+        except (OSError, http.client.HTTPException) as error:
+            return outcome_of(error)
+        return "ok"
 
-    def _ticks(self) -> Iterator[int]:
-        begin = time.monotonic()
-        for number in itertools.count():
-            if self.ended.wait(max(0, begin + number * EACH - time.monotonic())):
-                return
-            yield number
+    def _take(self, event: Any) -> str:
+        thing = event["object"]
+        if event["type"] == "ERROR":
+            self._version = 0 if thing.get("code") == 410 else self._version
+            return str(thing.get("code"))
+        self._version = int(thing["metadata"]["resourceVersion"])
+        if event["type"] != "BOOKMARK":
+            name = thing["metadata"]["name"]
+            self._history.add("event", endpoint=self._name, type=event["type"], name=name, version=self._version)
+            self.seen.add(name)
+        return "ok"
 
-    def _write(self, way: str) -> None:
-        api = self._api(way)
 
-        def create(number: int) -> dict[str, Any]:
-            name = f"{self.run}-{way}-{number}"
-            body = {"metadata": {"name": name, "labels": {"probe": self.run}}, "data": {"number": str(number)}}
-            status, answer = api.ask("POST", MAPS, body)
-            version = answer["metadata"].get("resourceVersion") if status == 201 else None
-            return {"ok": status == 201, "error": "" if status == 201 else f"status {status}", "version": version}
+def visit(url: str, history: History, ended: threading.Event) -> None:
+    """Ask a service five times a second, each time on a connection of its own."""
+    path = urllib.parse.urlsplit(url).path or "/"
+    while not ended.is_set():
+        at = time.time()
+        client = Client(url)
+        outcome, _ = client.ask("GET", path)
+        client.close()
+        history.add("service", at, endpoint=url, took=time.time() - at, outcome=outcome)
+        ended.wait(max(0, at + 2 * PAUSE - time.time()))
 
-        def read(number: int) -> dict[str, Any]:
-            status, answer = api.ask("GET", f"{MAPS}/{self.run}-{way}-{number}")
-            good = status == 200 and answer["data"] == {"number": str(number)}
-            return {"ok": good, "error": "" if good else f"status {status}"}
 
-        for number in self._ticks():
-            noted = self._note(self.requests, lambda n=number: create(n), way=way, what="write", number=number)
-            if noted["ok"]:
-                self._note(self.requests, lambda n=number: read(n), way=way, what="read", number=number)
+def finish(final: Client, run: str, history: History, watches: list[Watch]) -> None:
+    """Record what is there, once it can be read, and let the watches tell of it."""
+    deadline = time.monotonic() + SETTLE
+    while (outcome := listed(final, run))[0] != "ok":
+        if time.monotonic() > deadline:
+            raise SystemExit(f"probe: no final list: {outcome[0]}")
+        time.sleep(0.2)
+    names = outcome[2]
+    while time.monotonic() < deadline and not all(watch.seen >= set(names) for watch in watches):
+        time.sleep(0.1)
+    history.add("final", names=names)
 
-    def _watch(self, way: str) -> None:
-        """From where it broke off, as clients do."""
-        seen = [""]
-        while not self.ended.is_set():
-            try:
-                if not seen[0]:
-                    _, answer = self._api(way).ask("GET", f"{MAPS}?limit=1&labelSelector=probe%3D{self.run}")
-                    seen[0] = answer["metadata"]["resourceVersion"]
-                self._watch_from(way, seen)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.events.append({"way": way, "type": "broken", "error": f"{type(error).__name__}: {error}"[:200]})
-                self.ended.wait(0.2)
 
-    def _watch_from(self, way: str, seen: list[str]) -> None:
-        connection = self._api(way).connect(3 * PATIENCE)
-        try:
-            selector = f"labelSelector=probe%3D{self.run}"
-            connection.request("GET", f"{MAPS}?watch=1&allowWatchBookmarks=true&{selector}&resourceVersion={seen[0]}")
-            answer = connection.getresponse()
-            while not self.ended.is_set() and (line := answer.readline()):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    self.events.append({"way": way, "type": "forgotten", "error": str(event["object"].get("message"))})
-                    seen[0] = ""
-                    return
-                seen[0] = event["object"]["metadata"]["resourceVersion"]
-                if event["type"] != "BOOKMARK":
-                    name = event["object"]["metadata"]["name"]
-                    self.events.append({"way": way, "type": event["type"], "name": name, "version": seen[0]})
-        finally:
-            connection.close()
-
-    def _ask_urls(self) -> None:
-        for number in self._ticks():
-            url = self.urls[number % len(self.urls)]
-
-            def get(url: str = url) -> dict[str, Any]:
-                asked = urllib.request.Request(url, headers={"Connection": "close"})
-                with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
-                    return {"ok": bool(answer.read()), "error": ""}
-
-            self._note(self.asked, get, url=url)
-
-    def _kept(self) -> list[dict[str, str]]:
-        """What there is in the end, asked until somebody answers."""
-        for way in itertools.cycle(self.ways):
-            try:
-                _, answer = self._api(way).ask("GET", f"{MAPS}?labelSelector=probe%3D{self.run}")
-                return [{"name": m["metadata"]["name"], "number": m["data"]["number"]} for m in answer["items"]]
-            except OSError:
-                time.sleep(1)
-        raise AssertionError("no way")
+def main(settings: dict[str, Any], path: Path) -> None:
+    history, run = History(path), settings["run"]
+    over, all_told = threading.Event(), threading.Event()
+    endpoints: dict[str, dict[str, str]] = settings["endpoints"]
+    watches = [Watch(n, Client(**e, timeout=SILENCE), run, history) for n, e in endpoints.items()]
+    following = [threading.Thread(target=w.follow, args=(all_told,), daemon=True) for w in watches]
+    asking = [threading.Thread(target=write, args=(n, Client(**e), run, history, over)) for n, e in endpoints.items()]
+    asking += [threading.Thread(target=visit, args=(url, history, over)) for url in settings["services"]]
+    history.add("began", endpoints=[*endpoints, *settings["services"]])
+    for thread in [*following, *asking]:
+        thread.start()
+    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    over.wait(LONGEST)
+    over.set()
+    for thread in asking:
+        thread.join()
+    history.add("ended")
+    finish(Client(**settings["final"]), run, history, watches)
+    all_told.set()
 
 
 if __name__ == "__main__":
-    print(json.dumps(Probe(**json.loads(sys.stdin.readline())).go()))
+    with contextlib.suppress(KeyboardInterrupt):
+        main(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab import roles, state
+from lab import network, roles, state
 from lab.__main__ import main, parser
 from lab.process import LabError
 
@@ -22,7 +22,7 @@ def test_ssh_takes_a_host_and_a_command():
     assert (arguments.host, arguments.command) == ("node1", ["ls", "-l"])
 
 
-@pytest.mark.parametrize("command", ["reboot", "stop", "start", "cut", "heal"])
+@pytest.mark.parametrize("command", ["reboot", "stop", "unplug", "start", "cut", "heal"])
 def test_several_hosts_at_once(command):
     assert parser().parse_args([command, "node1", "node2"]).hosts == ["node1", "node2"]
     assert parser().parse_args([command, "--all"]).all
@@ -84,6 +84,14 @@ def test_further_masters_and_hosts_without_a_role_move_no_other():
     }
     every = state.hosts_for(state.MOST_NODES, masters=state.MOST_OTHERS, spares=state.MOST_OTHERS)
     assert len({host.address for host in every}) == len(every)
+
+
+def test_every_hosts_namespace_is_known_as_the_labs_and_no_other(monkeypatch, tmp_path):
+    every = [host.namespace for host in state.hosts_for(2, masters=3, spares=1)]
+    for name in (*every, state.NAME, f"{state.NAME}2-master", f"{state.NAME}-masterly", "else"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(network, "NAMED", tmp_path)
+    assert sorted(network.namespaces()) == sorted([*every, state.NAME])
 
 
 @pytest.mark.parametrize("numbers", [{"masters": 0}, {"masters": 10}, {"spares": -1}, {"spares": 10}])
