@@ -52,12 +52,15 @@ ORDER = (
     "test_reboot",
     "test_backends",
     "test_roles_alone",
+    "test_masters",
+    "test_outages",
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which hosts to test on."""
     parser.addoption("--flavour", choices=state.FLAVOURS, default="deb", help="the lab's hosts: see docs/lab.md")
+    parser.addoption("--several", action="store_true", help="three masters, each with etcd, and two nodes")
     parser.addoption("--kubernetes", choices=list(sets.LINES), help="what they are for (default: the flavour's own)")
 
 
@@ -65,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Marks of tests that are not for every flavour and line, and what is different between lines."""
     config.addinivalue_line("markers", "flavours(*names): only on these flavours of the lab's hosts")
     config.addinivalue_line("markers", "runtimes(*names): only where this runs the containers: docker, containerd")
+    config.addinivalue_line("markers", "several: only where there are three masters; all others where there is one")
     config.addinivalue_line("markers", "named: only when its file is named, for what `make test-all` alone runs")
     UNITS.update(units_of(line_of(config)))
 
@@ -90,6 +94,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     named = {Path(argument.partition("::")[0]).name for argument in config.args}
 
     def wanted(item: pytest.Item) -> bool:
+        if bool(item.get_closest_marker("several")) != config.getoption("--several"):
+            return False
         if item.get_closest_marker("named") and item.path.name not in named:
             return False
         marks = {name: item.get_closest_marker(name) for name in known}
@@ -303,7 +309,9 @@ class Lab:
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The lab, up, with whatever its hosts hold."""
     flavour, line = request.config.getoption("--flavour"), line_of(request.config)
-    lifecycle.up(fresh=False, nodes=3, masters=1, spares=0, flavour=flavour, line=line)
+    nodes, masters = (2, 3) if request.config.getoption("--several") else (3, 1)
+    other = int(state.load().get("masters", masters)) != masters  # whose etcd would have lost most of its members
+    lifecycle.up(fresh=other, nodes=nodes, masters=masters, spares=0, flavour=flavour, line=line)
     yield Lab(flavour, line)
 
 

@@ -1,0 +1,110 @@
+"""Three masters: whatever is changed, host by host, nobody who uses the cluster notices; no one of them is needed."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import lifecycle, state
+from tests.lab.conftest import Lab
+from tests.lab.faults import frozen, kill
+from tests.lab.several import IN_FLIGHT, LONGEST_GAP, MASTERS, NODES, changed, starts, unsettled, used
+from tests.lab.test_audit import audit
+
+pytestmark = [pytest.mark.several, pytest.mark.usefixtures("workload")]
+
+
+@pytest.fixture(scope="module")
+def workload(cluster: Lab) -> Lab:
+    """The cluster with nginx on it."""
+    cluster.deploy("workload")
+    return cluster
+
+
+@pytest.fixture
+def as_before(cluster: Lab) -> Iterator[None]:
+    """What a test has set is taken back."""
+    yield
+    cluster.deploy()
+
+
+def test_a_second_run_changes_nothing_and_the_audit_is_clean(cluster: Lab) -> None:
+    before = {unit: starts(cluster, MASTERS, unit) for unit in ("etcd", "kube-apiserver", "api-balancer")}
+    again = cluster.pyinfra("-y", "--json", "lab/inventory.py", "deploys/cluster.py")
+    assert again.code == 0 and again.totals["success"] == 0, again.err[-4000:]
+    assert before == {unit: starts(cluster, MASTERS, unit) for unit in before}
+    assert audit().findings == []
+
+
+@pytest.mark.usefixtures("as_before")
+def test_etcd_and_api_servers_are_restarted_one_by_one_and_nobody_notices(cluster: Lab, tmp_path: Path) -> None:
+    arguments = {"etcd": {"snapshot-count": "20000"}, "kube-apiserver": {"max-requests-inflight": "500"}}
+    with used(tmp_path) as verdict:
+        done = changed(cluster, extra_args=arguments)
+    assert {h: len(lines) for h, lines in done.changes.items()} == dict.fromkeys(MASTERS, 4)
+    for unit in ("etcd", "kube-apiserver"):
+        began = [starts(cluster, MASTERS, unit)[host] for host in MASTERS]
+        assert began == sorted(began) and began[2] - began[0] > 1, (unit, began)
+    assert (verdict.faults, {e: dict(f) for e, f in verdict.failures.items() if f}) == ([], {})
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_node_is_drained_before_its_runtime_restarts_and_nobody_notices(cluster: Lab, tmp_path: Path) -> None:
+    with used(tmp_path) as verdict:
+        done = changed(cluster, pull_proxy="http://10.1.10.1:3999")
+    told = re.findall(r"\[(node\d)\] +(cordoned|uncordoned) ", done.err)
+    assert told == [(node, what) for node in NODES for what in ("cordoned", "uncordoned")]
+    assert (verdict.faults, {e: dict(f) for e, f in verdict.failures.items() if f}) == ([], {})
+    assert unsettled(cluster) == []
+
+
+@pytest.mark.usefixtures("as_before")
+def test_a_change_stops_at_the_first_that_does_not_come_back(cluster: Lab) -> None:
+    before = starts(cluster, MASTERS, "kube-apiserver")
+    arguments = {"kube-apiserver": {"max-requests-inflight": "nonsense"}}
+    done = changed(cluster, may_fail=True, extra_args=arguments)
+    assert done.code != 0
+    assert 'invalid argument "nonsense" for "--max-requests-inflight"' in done.err
+    assert set(done.changes) == {"master"}
+    for host in MASTERS[1:]:
+        assert re.search(rf"\[{host}\] +left as it is, for master failed", done.err)
+        assert starts(cluster, (host,), "kube-apiserver")[host] == before[host]
+    assert unsettled(cluster) == []
+
+
+def test_an_api_server_that_is_killed_costs_what_is_under_way(cluster: Lab, tmp_path: Path) -> None:
+    with used(tmp_path) as verdict:
+        kill("master", "kube-apiserver")
+        cluster.ssh("master", "sleep 8")
+    assert verdict.faults == []
+    assert all(f.total() <= IN_FLIGHT for f in verdict.failures.values()), verdict.failures
+
+
+def test_an_api_server_that_hangs_is_left_out(cluster: Lab, tmp_path: Path) -> None:
+    with used(tmp_path) as verdict, frozen("master2", "kube-apiserver"):
+        cluster.ssh("master", "sleep 15")
+    assert verdict.faults == []
+    assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+    assert unsettled(cluster) == []
+
+
+def test_without_the_first_master_the_others_serve_are_audited_and_are_changed(cluster: Lab, tmp_path: Path) -> None:
+    """Powered off, with its etcd member."""
+    gone = [state.host("master")]
+    try:
+        with used(tmp_path) as verdict:
+            lifecycle.unplug(gone)
+            cluster.ssh("master2", "sleep 10")
+        assert verdict.faults == []
+        assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+        assert unsettled(cluster) == []
+        found = audit()
+        assert {host for host, *_ in found.findings} == {"master"}, found.findings
+        rest = ",".join((*MASTERS[1:], *NODES))
+        done = cluster.pyinfra("-y", "--limit", rest, "lab/inventory.py", "deploys/cluster.py")
+        assert done.code == 0, done.err[-4000:]
+        assert done.changes == {}
+    finally:
+        lifecycle.start(gone)
+    cluster.deploy()

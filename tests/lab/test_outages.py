@@ -1,0 +1,98 @@
+"""Three masters, each struck in every way: what it costs those who use the cluster, and that nothing is lost."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import lifecycle, state
+from tests.lab.conftest import Lab
+from tests.lab.faults import cut_off, frozen, kill
+from tests.lab.several import IN_FLIGHT, LONGEST_GAP, MASTERS, NODES, unsettled, used
+from tests.lab.test_audit import audit
+from tests.lab.test_masters import as_before, workload  # noqa: F401 fixtures
+
+pytestmark = [pytest.mark.several, pytest.mark.named, pytest.mark.usefixtures("workload")]
+
+
+@pytest.fixture(autouse=True)
+def whole(cluster: Lab) -> None:
+    """Each begins with all three."""
+    await_clean(120)
+
+
+def await_clean(seconds: int) -> None:
+    """Wait until an audit finds nothing."""
+    end = time.monotonic() + seconds
+    while found := audit().findings:
+        assert time.monotonic() < end, found
+        time.sleep(3)
+
+
+@pytest.mark.parametrize("master", MASTERS)
+def test_an_api_server_that_is_stopped_in_order_costs_nothing(master: str, cluster: Lab, tmp_path: Path) -> None:
+    with used(tmp_path) as verdict:
+        cluster.ssh(master, "systemctl stop kube-apiserver; sleep 5; systemctl start kube-apiserver; sleep 5")
+    assert (verdict.faults, {e: dict(f) for e, f in verdict.failures.items() if f}) == ([], {})
+
+
+@pytest.mark.parametrize("unit", ["kube-apiserver", "etcd"])
+@pytest.mark.parametrize("master", MASTERS)
+def test_what_is_killed_costs_what_is_under_way(master: str, unit: str, cluster: Lab, tmp_path: Path) -> None:
+    with used(tmp_path) as verdict:
+        kill(master, unit)
+        cluster.ssh(master, "sleep 10")
+    assert verdict.faults == []
+    assert all(f.total() <= IN_FLIGHT for f in verdict.failures.values()), verdict.failures
+    assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+
+
+@pytest.mark.parametrize("master", MASTERS)
+def test_an_api_server_that_hangs_is_left_out(master: str, cluster: Lab, tmp_path: Path) -> None:
+    with used(tmp_path) as verdict, frozen(master, "kube-apiserver"):
+        time.sleep(20)
+    assert verdict.faults == []
+    assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+    assert unsettled(cluster) == []
+
+
+@pytest.mark.parametrize("master", MASTERS)
+def test_a_master_that_is_cut_off_is_left_out(master: str, cluster: Lab, tmp_path: Path) -> None:
+    with used(tmp_path) as verdict:
+        with cut_off(master):
+            time.sleep(20)
+        time.sleep(10)
+    assert verdict.faults == []
+    assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+    assert unsettled(cluster) == []
+
+
+@pytest.mark.parametrize("master", MASTERS)
+def test_a_master_without_power_is_left_out(master: str, cluster: Lab, tmp_path: Path) -> None:
+    gone = [state.host(master)]
+    with used(tmp_path) as verdict:
+        lifecycle.unplug(gone)
+        time.sleep(20)
+        lifecycle.start(gone)
+        time.sleep(10)
+    assert verdict.faults == []
+    assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+
+
+def test_with_one_member_of_three_nothing_is_accepted_and_nothing_lost(cluster: Lab, tmp_path: Path) -> None:
+    gone = [state.host(name) for name in MASTERS[1:]]
+    with used(tmp_path) as verdict:
+        lifecycle.unplug(gone)
+        time.sleep(30)
+        lifecycle.start(gone)
+        time.sleep(60)
+    assert verdict.faults == []
+    assert min(verdict.gaps[way] for way in verdict.gaps if way in NODES) > 20, "nothing was accepted meanwhile"
+
+
+def test_after_a_power_cut_of_everything_it_is_back_without_a_run(cluster: Lab) -> None:
+    every = state.hosts()
+    lifecycle.unplug(every)
+    lifecycle.start(every)
+    await_clean(240)
+    assert unsettled(cluster) == []
