@@ -21,6 +21,9 @@ ETCD_API_SERVER = "kube-apiserver"
 ETCD_FLANNEL = "flannel"
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 
+# The person at the controlling machine: on no host, and by another name than a master's own administrator.
+ADMINISTRATOR = Request("administrator", "cluster", "administrator", ("system:masters",))
+
 # Keys that a master's services read; the administrator's own is not among them.
 _OF_SERVICES = (
     "server",

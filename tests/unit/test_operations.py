@@ -34,7 +34,7 @@ from facts.kubernetes import Nodes
 from facts.network import Answers, Place, Reach, Reached, Ways
 from facts.packages import Removals
 from facts.role import RoleState
-from operations import addons, audit, check, etcd, flannel, host, kubernetes, pki, preflight, runtime
+from operations import addons, audit, check, etcd, flannel, host, kubeconfig, kubernetes, pki, preflight, runtime
 from operations.inventory import store, the_cluster
 from operations.report import Report
 from operations.role import write_files
@@ -57,6 +57,7 @@ OTHERS = {
     check.nodes_answer,
     check.works,
     flannel._ways,
+    kubeconfig.administrators,
     kubernetes.rewrite_secrets,
     kubernetes._uncordon,
     preflight.check,
