@@ -22,6 +22,9 @@ ETCD_FLANNEL = "flannel"
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 BALANCER_CLIENT = "container-cloud:balancer"  # may ask what every known client may: whether an API server is well
 
+# The person at the controlling machine: on no host, and by another name than a master's own administrator.
+ADMINISTRATOR = Request("administrator", "cluster", "administrator", ("system:masters",))
+
 # Keys that a master's services read; the administrator's own is not among them.
 _OF_SERVICES = (
     "server",

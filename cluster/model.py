@@ -300,6 +300,11 @@ class Settings(BaseModel):
         None,
         "a file, on this machine, that only its owner can read; its first line encrypts every key in pki_directory",
     )
+    kubeconfig: fields.ControllerPath | None = _certificates(
+        None,
+        "on this machine: what deploys/kubeconfig.py writes for you, with a key in the clear; None: kubeconfig in "
+        "pki_directory",
+    )
     pki_key_type: Literal["rsa-2048", "ecdsa-p256"] = _certificates("rsa-2048", "the kind of keys made from now on")
     pki_authority_days: int = _certificates(3650, "life of an authority", unit="days", ge=1, le=36500)
     pki_certificate_days: int = _certificates(365, "life of a certificate", unit="days", ge=1, le=36500)
@@ -386,6 +391,11 @@ class Settings(BaseModel):
     def pki_path(self) -> Path:
         """`pki_directory` with the home directory filled in."""
         return Path(os.path.expanduser(self.pki_directory))
+
+    @property
+    def kubeconfig_path(self) -> Path:
+        """`kubeconfig` with the home directory, or its default, filled in."""
+        return Path(os.path.expanduser(self.kubeconfig)) if self.kubeconfig else self.pki_path / "kubeconfig"
 
     @property
     def etcd_compacts(self) -> bool:

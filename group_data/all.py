@@ -187,6 +187,7 @@ nginx_update_period = 10  # seconds between one old pod's going and the next new
 
 pki_directory = "~/.container-cloud/pki"  # on this machine: authorities, their keys, every certificate. Back it up
 pki_passphrase_file = None  # a file, on this machine, mode 0600, whose first line encrypts every key in pki_directory
+kubeconfig = None  # on this machine: what deploys/kubeconfig.py writes for you; None: kubeconfig in pki_directory
 pki_key_type = "rsa-2048"  # rsa-2048 or ecdsa-p256, for keys made from now on
 pki_authority_days = 3650  # life of an authority, in days
 pki_certificate_days = 365  # life of a certificate, in days

@@ -1,6 +1,6 @@
 """Asking and telling another host than the one at hand: a master, of what the cluster knows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import gevent
@@ -31,6 +31,11 @@ def is_first(hosts: Iterable[Host]) -> bool:
     """Whether the host at hand is the first of some hosts that this run is about."""
     first = first_of(hosts)
     return first is not None and first.name == host.name
+
+
+def first_to_call(hosts: Sequence[Host]) -> Host:
+    """The first of some hosts that this run is about, else the first that it has not tried in vain to reach."""
+    return first_of(hosts) or next((h for h in hosts if h.name not in _unreachable), hosts[0])
 
 
 def reached(hosts: Iterable[Host]) -> Iterator[PyinfraHost]:

@@ -16,7 +16,7 @@ from cluster.families import FamilyName
 from cluster.installation import PROGRAMS
 from cluster.settings import Settings
 from operations.command_line import CommandLine
-from operations.elsewhere import first_of
+from operations.elsewhere import first_to_call
 from operations.inventory import the_cluster
 
 _DEPLOYS = Path(__file__).resolve().parents[1] / "deploys"
@@ -47,10 +47,12 @@ def next_command(this: CommandLine, failed: bool) -> str:
     shipped = deploy.stem if deploy.resolve().parent == _DEPLOYS else ""
     if shipped in _PARTS:
         return this.on_all_hosts(str(deploy.with_name("cluster.py")))
+    if shipped == "kubeconfig":
+        return shlex.join(["kubectl", "--kubeconfig", str(the_cluster().settings.kubeconfig_path), "get", "nodes"])
     if shipped == "audit":
         return shlex.join(["python", "-m", "audit", "--inventory", str(this.inventory)])
     shows = "get nodes" if shipped in ("cluster", "check") else "get pods -o wide"
-    master = first_of(the_cluster().masters) or the_cluster().masters[0]
+    master = first_to_call(the_cluster().masters)
     return _on_host(master.name, f"{_kubectl(the_cluster().settings)} {shows}")
 
 

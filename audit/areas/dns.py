@@ -15,7 +15,7 @@ _HINT = "kubectl -n kube-system logs -l k8s-app=kube-dns; deploys/check.py asks 
 
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
-    """The first master's word on the pods, and each node's on the names."""
+    """The word on the pods of the first master that is ready, and each node's on the names."""
     if not view.settings.cluster_dns:
         return
     if reading is view.master:

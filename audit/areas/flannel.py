@@ -15,15 +15,15 @@ RESTART = "systemctl restart flanneld there: it leases and routes anew"
 
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
-    """A host's lease and its ways to the others'; on the first etcd member, leases that nobody has."""
+    """A host's lease and its ways to the others'; on the etcd member that tells them, leases that nobody has."""
     host = reading.host
-    if host == view.first_etcd and view.knows_leases:
+    if reading is view.tells_leases:
         yield from _stale(view, reading)
     if host not in view.cluster.leased or not view.runs(reading, "flanneld"):
         return
-    if view.knows_leases and reading.knows("lease"):
+    if view.tells_leases and reading.knows("lease"):
         yield from _lease(view, reading)
-    if view.knows_leases and reading.knows("ways"):
+    if view.tells_leases and reading.knows("ways"):
         yield from _ways(view, reading)
 
 

@@ -14,8 +14,11 @@ from cluster.settings import Host
 
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
-    """A host's services' command lines; on the first master, the nodes."""
+    """A host's services' command lines; on the first master that is ready, the nodes."""
     yield from _command_lines(reading)
+    asked = view.etcd_answers and view.runs(reading, "kube-apiserver")
+    if asked and (version := reading.fact("api").get("version")):
+        yield _version(view, reading, "kube-apiserver", version)
     master = view.master
     if master is not None and reading is master:
         known = master.fact("nodes")
@@ -24,8 +27,6 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
         for name in sorted(set(known) - {n.name for n in view.cluster.nodes}):
             found, repair = "a node that the inventory does not have", f"kubectl delete node {name}"
             yield Finding(reading.host.name, "kubernetes", "drift", f"node {name}", "not there", found, repair)
-        if version := master.fact("api").get("version"):
-            yield _version(view, reading, "kube-apiserver", version)
 
 
 def _node(view: View, node: Host, known: dict[str, Any] | None) -> Iterator[Finding]:

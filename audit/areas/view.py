@@ -1,6 +1,6 @@
 """All hosts' answers together, and which of them something else already explains."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,11 +60,14 @@ class View:
         return self.runs(reading, unit) and reading.fact("roles")["ready"].get(unit, False)
 
     @cached_property
+    def members(self) -> list[Reading]:
+        """Readings of the etcd members that run."""
+        return self._running(self.cluster.etcd_members, "etcd")
+
+    @cached_property
     def etcd_answers(self) -> bool:
-        """Whether every etcd member was read and runs: without one, etcd itself says least."""
-        return all(
-            m.name in self.by_name and self.runs(self.by_name[m.name], "etcd") for m in self.cluster.etcd_members
-        )
+        """Whether more than half of etcd's members were read and run: with fewer, etcd itself says least."""
+        return 2 * len(self.members) > len(self.cluster.etcd_members)
 
     @cached_property
     def first_etcd(self) -> Host:
@@ -76,9 +79,14 @@ class View:
 
     @cached_property
     def master(self) -> Reading | None:
-        """The first master, if its API server runs and etcd with it."""
-        reading = self.by_name.get(self.cluster.masters[0].name)
-        return reading if reading and self.etcd_answers and self.runs(reading, "kube-apiserver") else None
+        """The first master whose API server is ready, else the first where it runs; None where etcd does not answer."""
+        running = self._running(self.cluster.masters, "kube-apiserver") if self.etcd_answers else []
+        ready = (r for r in running if self.answers(r, "kube-apiserver") and r.knows("nodes"))
+        return next(ready, running[0] if running else None)
+
+    def _running(self, hosts: Iterable[Host], unit: str) -> list[Reading]:
+        read = [self.by_name[h.name] for h in hosts if h.name in self.by_name]
+        return [r for r in read if self.runs(r, unit)]
 
     @cached_property
     def nodes(self) -> list[tuple[Host, Reading]]:
@@ -86,14 +94,15 @@ class View:
         return [(n, self.by_name[n.name]) for n in self.cluster.nodes if n.name in self.by_name]
 
     @cached_property
-    def knows_leases(self) -> bool:
-        """Whether flannel's keys in etcd could be read."""
-        return self.etcd_answers and any(r.knows("keys") for r in self.readings)
+    def tells_leases(self) -> Reading | None:
+        """The first etcd member that tells flannel's keys, else the first that told there are none."""
+        told = [r for r in self.members if r.knows("keys")] if self.etcd_answers else []
+        return next((r for r in told if r.fact("keys")), told[0] if told else None)
 
     @cached_property
     def leases(self) -> dict[str, dict[str, Any]]:
         """Leases in etcd by subnet: "192.168.13.0/24"."""
-        keys: dict[str, Any] = next((r.fact("keys") for r in self.readings if r.fact("keys")), {})
+        keys: dict[str, Any] = self.tells_leases.fact("keys") if self.tells_leases else {}
         return {k.removeprefix("subnets/").replace("-", "/"): v for k, v in keys.items() if k.startswith("subnets/")}
 
     def lease_of(self, host: Host) -> str | None:

@@ -35,6 +35,21 @@ def keys_stay_out_of_the_repository(draft: Draft) -> Iterator[Problem]:
         yield Problem("pki_directory", draft.settings.pki_directory, advice, severity="warning")
 
 
+@check("kubeconfig", "pki_directory")
+def kubeconfig_is_a_file_of_its_own(draft: Draft) -> Iterator[Problem]:
+    settings, example = draft.settings, 'for example "~/.kube/k8s-cluster"'
+    if settings.kubeconfig is None:
+        return
+    path = settings.kubeconfig_path
+    if path.is_dir():
+        yield Problem("kubeconfig", settings.kubeconfig, f"is a directory; write a file's path, {example}")
+    elif path.is_relative_to(settings.pki_path) and path != settings.pki_path / "kubeconfig":
+        yield Problem("kubeconfig", settings.kubeconfig, f"is among the store's own files; write another, {example}")
+    elif path.resolve().is_relative_to(_REPOSITORY):
+        advice = f"is inside this repository: its key ends in its history; write another, {example}"
+        yield Problem("kubeconfig", settings.kubeconfig, advice, severity="warning")
+
+
 @check("pki_passphrase_file")
 def passphrase_file_is_ones_own(draft: Draft) -> Iterator[Problem]:
     written = draft.settings.pki_passphrase_file

@@ -1,11 +1,13 @@
 """Who is let in, and what never leaks."""
 
 import base64
+import json
 import re
 import threading
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import state
 from tests.lab.conftest import HOSTS, NODES, Lab
@@ -238,6 +240,27 @@ def test_the_store_is_the_owners_alone() -> None:
     store = Path(state.DIRECTORY / "pki")
     assert store.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in store.rglob("*.pem"))
+
+
+def test_a_person_at_this_machine_gets_a_kubeconfig_that_works_from_there(lab: Lab, tmp_path: Path) -> None:
+    path = state.PKI / "kubeconfig"
+    path.unlink(missing_ok=True)
+    done = lab.deploy("kubeconfig")
+    assert done.changes == {"master": [f"write {path} on this machine (for kubectl on this machine)"]}
+    assert done.following == f"kubectl --kubeconfig {path} get nodes"
+    assert path.stat().st_mode & 0o777 == 0o600
+    content = yaml.safe_load(path.read_text())
+    (server,), (user,) = content["clusters"], content["users"]
+    held = server["cluster"] | user["user"]
+    _absent(done.out + done.err)
+    for name, data in (("ca", "certificate-authority"), ("crt", "client-certificate"), ("key", "client-key")):
+        (tmp_path / name).write_bytes(base64.b64decode(held[f"{data}-data"]))
+    ask = f"curl -sS --max-time 10 --cacert {tmp_path}/ca --cert {tmp_path}/crt --key {tmp_path}/key"
+    listed = json.loads(lab.here(f"{ask} {held['server']}/api/v1/nodes"))
+    assert [node["metadata"]["name"] for node in listed["items"]] == list(NODES)
+    before = path.stat()
+    again = lab.pyinfra("-y", "--json", "lab/inventory.py", "deploys/kubeconfig.py")
+    assert again.code == 0 and again.changes == {} and path.stat() == before
 
 
 def test_no_key_material_in_output(lab: Lab, tmp_path: Path) -> None:

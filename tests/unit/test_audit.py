@@ -22,7 +22,7 @@ from facts.flannel import SubnetEnv
 from facts.host import Preflight
 from facts.network import Ways
 from pki import Store
-from tests.unit.example import DEBIAN, KINDS, cluster, converged, roles
+from tests.unit.example import DEBIAN, KINDS, SEVERAL, cluster, converged, roles
 
 CLUSTER = cluster()
 BEGAN = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -752,3 +752,98 @@ def test_a_dns_pods_node_that_is_off_is_said_alone(named: dict[str, Reading]) ->
     named["node3"].facts["pods"]["names"] |= {"inside": ""}
     named["node2"] = Reading(CLUSTER.host("node2"), trouble="no answer")
     assert {(f.host, f.area) for f in report(named, NAMED).findings if f.status != "ok" and f.area != "host"} == set()
+
+
+# --- Several masters and members, of which the first is gone -------------------------------------------------------
+
+MANY = cluster(SEVERAL, api_server_address="10.1.10.102")
+
+
+@pytest.fixture(scope="module")
+def all_many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reading]:
+    made = Store(tmp_path_factory.mktemp("several"), key_type="ecdsa-p256")
+    return {h.name: _many(h.name, made) for h in MANY.hosts}
+
+
+@pytest.fixture
+def many(all_many: dict[str, Reading]) -> dict[str, Reading]:
+    return {
+        name: Reading(r.host, "", r.distribution, list(r.roles), copy.deepcopy(r.facts)) for name, r in all_many.items()
+    }
+
+
+def _many(name: str, store: Store) -> Reading:
+    reading = _good(MANY, name, store)
+    if reading.host.is_etcd:
+        urls = {m.name: [f"https://{m.address}:2379"] for m in MANY.etcd_members}
+        reading.facts["members"] = {
+            n: {"id": n, "peer_urls": [], "client_urls": each, "learner": False} for n, each in urls.items()
+        }
+    return reading
+
+
+def gone(reading: Reading) -> Reading:
+    return Reading(reading.host, f"connect to {reading.host.address} timed out")
+
+
+def test_several_converged_masters(many: dict[str, Reading]) -> None:
+    assert troubles(many, MANY) == []
+
+
+def test_a_first_master_that_is_off_keeps_nobody_else_from_being_judged(many: dict[str, Reading]) -> None:
+    many["master"] = gone(many["master"])
+    assert troubles(many, MANY) == [("master", "host", "error", "the host")]
+    many["node1"].facts["nodes"]["node2"] |= {"ready": False, "message": "its network is not ready"}
+    many["node1"].facts["nodes"]["node9"] = _node("10.1.10.109")
+    many["node1"].facts["keys"]["subnets/192.168.99.0-24"] = {"PublicIP": "10.1.10.199"}
+    many["node1"].facts["api"]["version"] = "v1.19.1"
+    del many["node3"].facts["ways"]["routes"]["192.168.13.0/24"]
+    assert set(troubles(many, MANY)) == {
+        ("master", "host", "error", "the host"),
+        ("node1", "flannel", "drift", "lease 192.168.99.0/24"),
+        ("node1", "kubernetes", "drift", "kube-apiserver as it runs"),
+        ("node1", "kubernetes", "drift", "node node9"),
+        ("node2", "kubernetes", "drift", "the node"),
+        ("node3", "flannel", "drift", "way to node1"),
+    }
+
+
+@pytest.mark.parametrize("how", ["stopped", "silent"])
+def test_a_first_api_server_without_an_answer_leaves_the_nodes_to_another(how: str, many: dict[str, Reading]) -> None:
+    if how == "stopped":
+        stop("kube-apiserver")(held(many, "master"))
+    held(many, "master")["ready"]["kube-apiserver"] = False
+    silent = Unread("kube-apiserver does not answer", "kube-apiserver")
+    many["master"].facts |= {"nodes": silent, "api": {"ready": False, "failing": [], "version": ""}}
+    many["node1"].facts["nodes"]["node2"] |= {"ready": False, "message": "its network is not ready"}
+    assert troubles(many, MANY) == [
+        ("master", "units", "drift", "kube-apiserver"),
+        ("node2", "kubernetes", "drift", "the node"),
+    ]
+
+
+def test_one_stopped_member_of_three_is_said_and_the_rest_judged(many: dict[str, Reading]) -> None:
+    stop("etcd")(held(many, "master"))
+    many["master"].facts |= {"health": {"healthy": False}, "members": NO_ETCD, "keys": NO_ETCD}
+    many["node1"].facts["keys"]["subnets/192.168.99.0-24"] = {"PublicIP": "10.1.10.199"}
+    assert troubles(many, MANY) == [
+        ("master", "units", "drift", "etcd"),
+        ("node1", "flannel", "drift", "lease 192.168.99.0/24"),
+    ]
+
+
+def test_two_members_gone_of_three_explain_what_does_not_answer(many: dict[str, Reading]) -> None:
+    many["master"] = gone(many["master"])
+    stop("etcd")(held(many, "node1"))
+    many["node1"].facts |= {"health": {"healthy": False}, "members": NO_ETCD, "keys": NO_ETCD}
+    many["node2"].facts |= {"health": {"healthy": False, "led": False}, "members": NO_ETCD, "keys": NO_ETCD}
+    held(many, "node2")["ready"]["etcd"] = False
+    for unit in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        held(many, "node1")["ready"][unit] = False
+    silent = Unread("kube-apiserver does not answer", "kube-apiserver")
+    many["node1"].facts |= {"nodes": silent, "api": {"ready": False, "failing": [], "version": ""}}
+    assert troubles(many, MANY) == [
+        ("master", "host", "error", "the host"),
+        ("node1", "units", "drift", "etcd"),
+        ("node2", "etcd", "drift", "leader"),
+    ]

@@ -9,9 +9,10 @@ import pytest
 from pyinfra.context import ctx_inventory, ctx_state
 
 from operations.command_line import typed as typed_command
+from operations.elsewhere import first_to_call
 from operations.inventory import the_cluster
 from operations.next_command import next_command
-from tests.unit.example import Run
+from tests.unit.example import SEVERAL, Run, cluster
 
 KUBECTL = "/usr/local/bin/kubectl --kubeconfig=/etc/kubernetes/kubeconfig"
 
@@ -81,6 +82,7 @@ def test_kubectl_is_where_it_was_installed(methods: Any, kubectl: str, after: An
         ("-y inventory.py deploys/etcd.py", "bin/pyinfra -y inventory.py deploys/cluster.py"),
         ("-y inventory.py deploys/host.py deploys/pki.py", "bin/pyinfra -y inventory.py deploys/cluster.py"),
         ("--limit etcd -y my.py deploys/etcd.py --exclude=a", "bin/pyinfra -y my.py deploys/cluster.py"),
+        ("my.py deploys/kubeconfig.py", "kubectl --kubeconfig '/my keys/config' get nodes"),
         ("my.py deploys/audit.py", "python -m audit --inventory my.py"),
         ("inventory.py deploys/workload.py", f"ssh 10.1.10.101 {KUBECTL} get pods -o wide"),
         ("inventory.py shop.py", f"ssh 10.1.10.101 {KUBECTL} get pods -o wide"),
@@ -88,7 +90,20 @@ def test_kubectl_is_where_it_was_installed(methods: Any, kubectl: str, after: An
     ],
 )
 def test_what_follows_fits_the_deploy(typed: str, follows: str, after: Any) -> None:
-    assert after(*typed.split()) == follows
+    assert after(*typed.split(), settings={"kubeconfig": "/my keys/config"}) == follows
+
+
+def test_a_master_that_was_tried_in_vain_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = cluster(SEVERAL, api_server_address="api.example").masters
+    this = Run(SEVERAL, api_server_address="api.example")
+    with ctx_state.use(this.state), ctx_inventory.use(this.inventory):
+        assert first_to_call((first, second)) == first
+        this.state.active_hosts = {this.inventory.get_host("node3")}
+        assert first_to_call((first, second)) == first
+        monkeypatch.setattr("operations.elsewhere._unreachable", {first.name})
+        assert first_to_call((first, second)) == second
+        monkeypatch.setattr("operations.elsewhere._unreachable", {first.name, second.name})
+        assert first_to_call((first, second)) == first
 
 
 def test_a_failed_run_is_to_be_repeated_as_it_was(after: Any) -> None:

@@ -34,7 +34,21 @@ from facts.kubernetes import Nodes
 from facts.network import Answers, Place, Reach, Reached, Ways
 from facts.packages import Removals
 from facts.role import RoleState
-from operations import addons, audit, balancer, check, etcd, flannel, host, kubernetes, members, pki, preflight, runtime
+from operations import (
+    addons,
+    audit,
+    balancer,
+    check,
+    etcd,
+    flannel,
+    host,
+    kubeconfig,
+    kubernetes,
+    members,
+    pki,
+    preflight,
+    runtime,
+)
 from operations.inventory import store, the_cluster
 from operations.report import Report
 from operations.role import write_files
@@ -60,6 +74,7 @@ OTHERS = {
     flannel._ways,
     kubernetes.former_master,
     kubernetes.joining_master,
+    kubeconfig.administrators,
     kubernetes.rewrite_secrets,
     kubernetes._uncordon,
     members.join,

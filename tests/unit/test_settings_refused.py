@@ -222,6 +222,9 @@ BAD = [
     ("nginx_update_period", -1, ["0 or more"]),
     ("pki_directory", "pki", ["relative path", '"~/pki"']),
     ("pki_passphrase_file", "/no/such/file", ["no file on this machine", "None"]),
+    ("kubeconfig", "kubeconfig", ["relative path", '"~/kubeconfig"']),
+    ("kubeconfig", "/tmp", ["is a directory", "write a file's path"]),
+    ("kubeconfig", "~/.container-cloud/pki/certificates/mine.pem", ["among the store's own files"]),
     ("pki_key_type", "rsa-4096", ['"rsa-2048" or "ecdsa-p256"']),
     ("pki_certificate_days", 9000, ["longer than the authority lives", "3650"]),
     ("pki_renew_days", 365, ["pki_renew_days = 365", "less than pki_certificate_days"]),
@@ -575,6 +578,11 @@ def test_hosts_in_the_pod_network_outside_its_leases_are_a_warning():
 def test_keys_in_the_repository_are_a_warning():
     (warning,) = warnings(data(pki_directory=__file__ + "/pki"))
     assert "inside this repository" in warning
+
+
+def test_a_kubeconfig_in_the_repository_is_a_warning():
+    (warning,) = warnings(data(kubeconfig=__file__ + "/kubeconfig"))
+    assert warning.startswith("kubeconfig = ") and "inside this repository" in warning
 
 
 def test_an_argument_unknown_to_a_program_of_unknown_version_is_a_warning():
