@@ -101,8 +101,8 @@ def test_without_the_first_master_the_others_serve_are_audited_and_are_changed(c
         assert unsettled(cluster) == []
         found = audit()
         assert {host for host, *_ in found.findings} == {"master"}, found.findings
-        rest = ",".join((*MASTERS[1:], *NODES))
-        done = cluster.pyinfra("-y", "--limit", rest, "lab/inventory.py", "deploys/cluster.py")
+        rest = [part for host in (*MASTERS[1:], *NODES) for part in ("--limit", host)]
+        done = cluster.pyinfra("-y", *rest, "lab/inventory.py", "deploys/cluster.py")
         assert done.code == 0, done.err[-4000:]
         assert done.changes == {}
     finally:
