@@ -226,9 +226,8 @@ def first(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> str:
 def knows_strangers(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> bool | None:
     """Whether a member that answers lists others than the group's; None where none does."""
     wanted = set(peer_urls(cluster).values())
-    lists = [
-        set(held["members"].values()) for name, held in found.items() if held.get("members") and _is(cluster, name)
-    ]
+    ours = (held for name, held in found.items() if _is(cluster, name) or held.get("lived"))
+    lists = [set(held["members"].values()) for held in ours if held.get("members")]
     return any(listed - wanted for listed in lists) if lists else None
 
 

@@ -78,6 +78,7 @@ def problems(
     directory: Path,
     *,
     begins: bool = True,
+    read: bool = True,
 ) -> list[str]:
     """Every reason not to let etcd start or change, one line each, saying what was found and what to do.
 
@@ -86,8 +87,9 @@ def problems(
         record: the store's.
         directory: the store's.
         begins: whether etcd is to be started, so that hosts that were not asked matter.
+        read: whether all of the run's deploys have been read, so that `begins` is known.
     """
-    state = _State(cluster, found, record, directory, begins)
+    state = _State(cluster, found, record, directory, begins, read)
     # Each explains what would be said after it.
     checks = (_divided, _moved, _lost, _unlisted, _too_few, _all_new)
     return next((said for said in (list(check(state)) for check in checks) if said), [])
@@ -127,6 +129,7 @@ class _State:
     record: Record | None
     directory: Path
     begins: bool
+    read: bool = True
 
     @property
     def members(self) -> Iterator[tuple[Host, Mapping[str, Any]]]:
@@ -342,7 +345,7 @@ def _all_new(state: _State) -> Iterator[str]:
             "of these answers on a host of this run. Keep one of them in the group etcd for this run, or its host in "
             "another group, with etcd running there; or run without --limit"
         )
-    elif not (state.begins and any(True for _ in state.members)):
+    elif state.read and not (state.begins and any(True for _ in state.members)):
         yield (
             f"etcd = {', '.join(wanted)} in the inventory, and none of them is a member yet: API servers and flannel "
             "would be told of members that do not answer. Run deploys/cluster.py, without --limit"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from pyinfra import host, logger
+from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
 
 from cluster import members, membership
@@ -72,7 +72,9 @@ def etcd_may_start() -> None:
 
 
 def _lost() -> list[str]:
-    return membership.problems(the_cluster(), etcd_held(), record(), store().directory, begins=bool(_starts_etcd))
+    starts, read = bool(_starts_etcd), state.is_executing
+    known, directory = record(), store().directory
+    return membership.problems(the_cluster(), etcd_held(), known, directory, begins=starts, read=read)
 
 
 def etcd_held() -> dict[str, Any]:

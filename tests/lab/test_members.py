@@ -119,14 +119,25 @@ class Members:
         program = str(Path(sys.executable).with_name("pyinfra"))
         command = [*network.enter(), program, "-y", self.inventory(group), "deploys/cluster.py"]
         env = {**os.environ, "PYINFRA_PROGRESS": "off"}
-        with subprocess.Popen(
-            command, cwd=REPOSITORY, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        ) as running:  # fmt: skip
-            self.lab.ssh(
-                on, etcdctl(f"end=$(($(date +%s) + 240)); until {until}; do [ $(date +%s) -lt $end ] || exit 1; done")
-            )
-            os.killpg(running.pid, signal.SIGKILL)
+        said = self.directory / "killed.log"
+        with (
+            said.open("w") as log,
+            subprocess.Popen(
+                command,
+                cwd=REPOSITORY,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            ) as running,
+        ):
+            asked = f"n=0; until {until}; do n=$((n+1)); [ $n -lt 2000 ] || exit 1; sleep 0.1; done"
+            try:
+                found = self.lab.attempt(on, etcdctl(f"{{ {asked}; }} 2>/dev/null"))
+            finally:
+                os.killpg(running.pid, signal.SIGKILL)
+        assert found.returncode == 0, said.read_text()[-4000:]
         time.sleep(3)  # what a host was told to do, it does to its end
         return self.listed(on)
 
