@@ -36,13 +36,14 @@ test-today: $(VENV)/ready
 	$(BIN)/pytest tests/lab
 
 # Today's of release files on rpm hosts, and the line before, whether it is a cluster; the guide's from packages on rpm
-# hosts, and on a deb master with rpm nodes: what may differ there.
+# hosts, and on a deb master with rpm nodes: what may differ there. Today's with three masters, while it is used.
 test-others: export CONTAINER_CLOUD_LAB := others
 test-others: $(VENV)/ready
 	$(BIN)/pytest $(call lab_tests,cluster) --kubernetes 1.36
 	$(BIN)/pytest $(call lab_tests,cluster) --flavour rpm --kubernetes 1.37
 	$(BIN)/pytest $(call lab_tests,cluster packages security audit reboot) --flavour rpm
 	$(BIN)/pytest $(call lab_tests,cluster packages) --flavour mixed
+	$(BIN)/pytest $(call lab_tests,masters) --several
 	$(LAB) down
 
 # And what is the same there, and how long it all takes.
@@ -51,6 +52,8 @@ test-all: lint test
 	$(BIN)/pytest $(call lab_tests,lab converge workload preflight backends roles_alone) --flavour rpm
 	$(BIN)/pytest tests/lab --kubernetes 1.20
 	$(BIN)/pytest $(call lab_tests,reboot) --flavour mixed
+	$(BIN)/pytest $(call lab_tests,members)
+	$(BIN)/pytest $(call lab_tests,outages) --several
 	$(MAKE) conformance
 	$(BIN)/pytest $(call lab_tests,cis)
 	$(MAKE) bench

@@ -9,6 +9,7 @@ record that history.py describes, at once: what a killed probe has seen is there
 import contextlib
 import http.client
 import json
+import select
 import ssl
 import sys
 import threading
@@ -39,7 +40,7 @@ class History:
 
 
 class Client:
-    """One kept connection to an API server, made anew when it is lost."""
+    """One kept connection to an API server, made anew when it is lost, or was closed while nothing was asked."""
 
     def __init__(self, url: str, ca: str = "", certificate: str = "", timeout: float = TIMEOUT) -> None:
         parts = urllib.parse.urlsplit(url)
@@ -53,6 +54,8 @@ class Client:
 
     def open(self, method: str, path: str, body: Any = None) -> http.client.HTTPResponse:
         """Ask, and return the answer with its body still to be read."""
+        if self._connection and self._is_closed():
+            self.close()
         if self._connection is None:
             if self._context:
                 self._connection = http.client.HTTPSConnection(
@@ -73,6 +76,11 @@ class Client:
             self.close()
             return outcome_of(error), b""
         return ("ok" if response.status < 300 else str(response.status)), answer
+
+    def _is_closed(self) -> bool:
+        """Whether the server has closed the kept connection: clients look before they ask on it again."""
+        kept = self._connection.sock if self._connection else None
+        return kept is not None and bool(select.select([kept], [], [], 0)[0])
 
     def close(self) -> None:
         """Begin the next request on a new connection."""
@@ -105,6 +113,8 @@ def write(name: str, client: Client, run: str, history: History, ended: threadin
         about = {"endpoint": name, "name": called, "n": number}
         history.add("write", at, took=time.time() - at, outcome=outcome, version=version, **about)
         ended.wait(max(0, at + PAUSE - time.time()))
+        if outcome != "ok":  # it may be there or not
+            continue
         at = time.time()
         outcome, answer = client.ask("GET", f"{MAPS}/{called}")
         took = time.time() - at
