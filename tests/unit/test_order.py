@@ -8,7 +8,6 @@ import pytest
 from pyinfra.api import Config
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_config, ctx_inventory, ctx_state
-from pyinfra_cli.util import load_deploy_file
 
 from tests.unit.test_operations import begin, stores  # noqa: F401 fixtures
 
@@ -50,6 +49,10 @@ NO_WAY = {"No balancer": {"Kubernetes master", "Kubernetes node"}}
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_nothing_comes_before_what_it_needs(layout: str, begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     members, on_pod_network = LAYOUTS[layout]
+    # The command line would have the tests' own threads wait as greenlets do.
+    monkeypatch.setattr("gevent.monkey.patch_all", lambda: None)
+    from pyinfra_cli.util import load_deploy_file
+
     run = begin(members, masters_on_pod_network=on_pod_network, cluster_dns=True)
     monkeypatch.setattr(pyinfra, "is_cli", True)
     run.state.cwd = str(ROOT)
