@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand
+from pyinfra.context import ctx_host
 
 from cluster.api import api
 from cluster.roles.master import KUBECTL
@@ -22,6 +23,9 @@ from operations.inventory import the_cluster
 from operations.pods import Patience, progress
 from operations.refusal import refuse
 
+# Seconds after an API server's start in which control loops beside it may not have come back to it: they try again in
+# their own time, 30 seconds apart at most. Until they have, an evicted pod may be sent requests when it has ended.
+_HEARD = 40
 _STEADY = 3  # seconds in which the kubelet has noticed that pods were ended
 
 Staying = list[str]  # pods, by namespace and name
@@ -67,6 +71,7 @@ def _drain(node: dict[str, Any]) -> Iterator[StringCommand]:
             yield refuse(f"{name} could not be cordoned: no API server takes that (kubectl cordon {name} says why)")
             return
         progress(f"cordoned {name}")
+    _await_control_loops()
     patience, wanted = Patience(settings.drain_timeout), dict[str, int]()
     while True:
         found = _on_node(name, wanted)
@@ -79,6 +84,15 @@ def _drain(node: dict[str, Any]) -> Iterator[StringCommand]:
         if patience.is_over((sorted((n, p["ending"]) for n, p in leaving(pods).items()), waiting)):
             yield _undone(node, obstacles(pods, waiting, wanted, refused) or ["no API server answers"])
             return
+
+
+def _await_control_loops() -> None:
+    """Wait until those that replace pods, and tell services of them, have heard of all that has happened."""
+    since = "$(systemctl show -p ActiveEnterTimestampMonotonic kube-apiserver | cut -d= -f2)"
+    heard = f"[ $(($(cut -d. -f1 /proc/uptime) - {since} / 1000000)) -ge {_HEARD} ]"
+    for there in reached(the_cluster().masters):
+        with ctx_host.use(there):
+            there.get_fact(RoleState, ready={"heard": heard}, seconds=_HEARD)
 
 
 def _on_node(name: str, wanted: dict[str, int]) -> dict[str, Any]:

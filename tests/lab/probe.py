@@ -72,6 +72,13 @@ class Client:
         try:
             response = self.open(method, path, body)
             answer = response.read()
+            # As Kubernetes' own clients do where they are asked to: nothing was done yet.
+            for _ in range(10):
+                if response.status not in (429, 503) or not response.getheader("Retry-After"):
+                    break
+                time.sleep(int(response.getheader("Retry-After", "1")))
+                response = self.open(method, path, body)
+                answer = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
             return outcome_of(error), b""

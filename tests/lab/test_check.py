@@ -184,8 +184,8 @@ def test_a_runtime_beside_its_lease_is_restarted_on_it(lab: Lab) -> None:
 
 
 BESIDE = {
-    "docker": "restart docker (it is not on flannel's lease; ends every pod of the node)",
-    "containerd": "restart containerd (pods are not on flannel's lease; ends every pod of the node)",
+    "docker": "restart docker (it is not on flannel's lease; ends every pod of the node; drained first)",
+    "containerd": "restart containerd (pods are not on flannel's lease; ends every pod of the node; drained first)",
 }
 MOVED = {"docker": "/run/flannel/docker.env changed", "containerd": "flannel's lease or its MTU changes"}
 SETTINGS = {"MTU": 'flannel_backend_options={"MTU": 1400}', "length": "pod_subnet_length=25"}
@@ -199,7 +199,7 @@ def test_the_runtime_follows_the_lease_as_announced(lab: Lab, name: str) -> None
         dry = lab.pyinfra("--dry", *data, "lab/inventory.py", "deploys/etcd.py", "deploys/flannel.py")
         done = lab.pyinfra("-y", *data, "lab/inventory.py", "deploys/etcd.py", "deploys/flannel.py")
         assert done.code == 0 and done.changes == dry.changes, done.err
-        follows = f"restart {lab.runtime} ({MOVED[lab.runtime]}; ends every pod of the node)"
+        follows = f"restart {lab.runtime} ({MOVED[lab.runtime]}; ends every pod of the node; drained first)"
         assert all(done.changes[node][-1] == follows for node in NODES)
         own = lab.leases()
         for node, (address, mtu) in lab.bridges().items():

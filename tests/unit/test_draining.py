@@ -96,6 +96,7 @@ class Api:
         self.available, self.refuses, self.done = {WEB: 3}, "", list[str]()
         this.answers["master", Nodes] = lambda **_: self.nodes
         this.answers["master", OnNode] = self._on_node
+        this.answers["master", RoleState] = BARE
         this.answers["node1", RoleState] = BARE | {"units": {"kubelet": {"active": "active"}}}
         monkeypatch.setattr(draining, "tell", self._tell)
         monkeypatch.setattr("gevent.sleep", lambda _: None)
