@@ -69,8 +69,15 @@ class Client:
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[str, bytes]:
         """What came of a request, as history.py names it, and the answer."""
+        kept = self._connection is not None
         try:
-            response = self.open(method, path, body)
+            try:
+                response = self.open(method, path, body)
+            except (ConnectionError, http.client.HTTPException):
+                if not kept or method != "GET":
+                    raise
+                self.close()  # it was closed just then: clients ask again what changes nothing
+                response = self.open(method, path, body)
             answer = response.read()
             # As Kubernetes' own clients do where they are asked to: nothing was done yet.
             for _ in range(10):

@@ -9,8 +9,9 @@ from lab import lifecycle, state
 from tests.lab.conftest import Lab
 from tests.lab.faults import cut_off, frozen, kill
 from tests.lab.several import IN_FLIGHT, LONGEST_GAP, LONGEST_WITHOUT_MEMBER, MASTERS, NODES, unsettled, used
-from tests.lab.test_audit import audit
-from tests.lab.test_masters import as_before, workload  # noqa: F401 fixtures
+from tests.lab.test_masters import as_before, await_findings_of, workload  # noqa: F401 fixtures
+
+LEFT = {"LAB_ROLES": "masters=master etcd=master nodes=node1,node2,master2,master3"}
 
 pytestmark = [pytest.mark.several, pytest.mark.named, pytest.mark.usefixtures("workload")]
 
@@ -18,15 +19,7 @@ pytestmark = [pytest.mark.several, pytest.mark.named, pytest.mark.usefixtures("w
 @pytest.fixture(autouse=True)
 def whole(cluster: Lab) -> None:
     """Each begins with all three."""
-    await_clean(120)
-
-
-def await_clean(seconds: int) -> None:
-    """Wait until an audit finds nothing."""
-    end = time.monotonic() + seconds
-    while found := audit("--json").findings:
-        assert time.monotonic() < end, found
-        time.sleep(3)
+    await_findings_of(set(), 150)
 
 
 @pytest.mark.parametrize("master", MASTERS)
@@ -90,9 +83,21 @@ def test_with_one_member_of_three_nothing_is_accepted_and_nothing_lost(cluster: 
     assert min(verdict.gaps[way] for way in verdict.gaps if way in NODES) > 20, "nothing was accepted meanwhile"
 
 
+def test_two_masters_leave_and_the_first_goes_on_alone(cluster: Lab, tmp_path: Path) -> None:
+    try:
+        with used(tmp_path) as verdict:
+            cluster.deploy(environment=LEFT)
+        assert verdict.faults == []
+        assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+        again = cluster.pyinfra("-y", "--json", "lab/inventory.py", "deploys/cluster.py", environment=LEFT)
+        assert again.code == 0 and again.totals["success"] == 0, again.err[-4000:]
+    finally:
+        cluster.deploy()
+
+
 def test_after_a_power_cut_of_everything_it_is_back_without_a_run(cluster: Lab) -> None:
     every = state.hosts()
     lifecycle.unplug(every)
     lifecycle.start(every)
-    await_clean(240)
+    await_findings_of(set(), 240)
     assert unsettled(cluster) == []
