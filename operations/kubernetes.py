@@ -51,7 +51,8 @@ def master() -> Iterator[StringCommand]:
     if _joins():
         host.noop("joins once the others expect it")
     else:
-        yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
+        there = [m.name for m in the_cluster().masters if m.name not in preflight.facts() or _was_master(m.name)]
+        yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued(), there))
 
 
 @operation()

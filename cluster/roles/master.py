@@ -1,5 +1,7 @@
 """A master: API server, controller manager and scheduler."""
 
+from collections.abc import Container
+
 from cluster.api import KUBECONFIG, api
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
 from cluster.desired import File, Grants, Role, Turn, Unit
@@ -49,14 +51,25 @@ KINDS = (
 KUBELET_BINDING = "container-cloud:kube-apiserver-to-kubelets"
 
 
-def master_role(cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]) -> Role:
-    """The Kubernetes master's services on one host."""
+def master_role(
+    cluster: Cluster,
+    host: Host,
+    distribution: Distribution,
+    certificates: tuple[File, ...],
+    beside: Container[str] | None = None,
+) -> Role:
+    """The Kubernetes master's services on one host.
+
+    Args:
+        certificates: the host's, which the services read.
+        beside: the masters that there are already, by name; None: all.
+    """
     how = installation(cluster.settings, distribution, "kubernetes-master")
     files = [common_file(cluster, how), guide_kubeconfig(cluster, "client")]
     units: list[Unit] = []
     stored = at_rest(cluster.settings, certificates)
     for component_files, component_unit in (
-        _api_server(cluster, host, how, stored),
+        _api_server(cluster, host, how, stored, beside),
         _controller_manager(cluster, host, how),
         _scheduler(cluster, host, how),
     ):
@@ -100,9 +113,9 @@ def api_server_ready(cluster: Cluster, host: Host) -> str:
     return f"{own} && {through_balancer(cluster)}" if cluster.balanced else own
 
 
-def _turn(cluster: Cluster, host: Host) -> Turn:
-    """One master after another, and only while another's API server answers."""
-    others = [m for m in cluster.masters if m != host]
+def _turn(cluster: Cluster, host: Host, beside: Container[str] | None) -> Turn:
+    """One master after another, and only while another's API server answers, if there is another."""
+    others = [m for m in cluster.masters if m != host and (beside is None or m.name in beside)]
     ask = (
         f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
         f"https://{{}}:{cluster.settings.api_server_port}/readyz"
@@ -129,7 +142,9 @@ def _pki(name: str) -> str:
     return f"{KUBERNETES_PKI}/{name}"
 
 
-def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest | None) -> tuple[list[File], Unit]:
+def _api_server(
+    cluster: Cluster, host: Host, how: Installation, stored: AtRest | None, beside: Container[str] | None
+) -> tuple[list[File], Unit]:
     settings = cluster.settings
     version = settings.kubernetes_version
     config = f"{DIRECTORY}/apiserver"
@@ -171,7 +186,7 @@ def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest 
             *_logs(settings),
             *(stored.unit_lines() if stored else ()),
         ),
-        turn=_turn(cluster, host),
+        turn=_turn(cluster, host, beside),
         noticed=BACK if _takes_turns(cluster) else 0,
     )
     return [File(config, environment_file(variables)), *configured, service], unit

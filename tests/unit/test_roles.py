@@ -600,6 +600,15 @@ def test_one_member_does_what_is_done_once() -> None:
     assert [name for name, steps in once.items() if (*steps, *listed[name].grants)] == ["master"]
 
 
+def test_a_master_waits_for_those_that_there_are() -> None:
+    """Those that have yet to join cannot stand in for it."""
+    first = SEVERAL.host("master")
+    for beside, asked in ((None, True), (["master", "node1"], True), (["master"], False)):
+        role = master.master_role(SEVERAL, first, DEBIAN, (), beside)
+        others = {u.name: u.turn.others for u in role.units if u.turn}["kube-apiserver"]
+        assert ("https://10.1.10.102:6443/readyz" in others) == asked
+
+
 def test_every_master_sees_to_what_masters_need() -> None:
     """Whichever is left out by --limit, or is gone."""
     for host in SEVERAL.masters:
