@@ -22,6 +22,7 @@ from operations.elsewhere import first_answer, reached, tell
 from operations.inventory import the_cluster
 from operations.pods import Patience, progress
 from operations.refusal import refuse
+from operations.survey import of_operation
 
 # Seconds after an API server's start in which control loops beside it may not have come back to it: they try again in
 # their own time, 30 seconds apart at most. Until they have, an evicted pod may be sent requests when it has ended.
@@ -90,9 +91,10 @@ def _await_control_loops() -> None:
     """Wait until those that replace pods, and tell services of them, have heard of all that has happened."""
     since = "$(systemctl show -p ActiveEnterTimestampMonotonic kube-apiserver | cut -d= -f2)"
     heard = f"[ $(($(cut -d. -f1 /proc/uptime) - {since} / 1000000)) -ge {_HEARD} ]"
+    rights = of_operation()
     for there in reached(the_cluster().masters):
         with ctx_host.use(there):
-            there.get_fact(RoleState, ready={"heard": heard}, seconds=_HEARD)
+            there.get_fact(RoleState, ready={"heard": heard}, seconds=_HEARD, **rights)
 
 
 def _on_node(name: str, wanted: dict[str, int]) -> dict[str, Any]:
