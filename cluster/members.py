@@ -190,7 +190,10 @@ def leaving(cluster: Cluster, standing: Standing) -> Leaving:
     if not first.learner and not standing.agrees(without=[first.id]):
         reason = f"without {first.called} fewer than half of the others would be healthy"
         return Leaving(waits=f"etcd's members {names} stay: {reason}", refused=True)
-    heir = next(m for m in standing.voters if m.healthy and m.peer in voting & set(peer_urls(cluster).values()))
+    stay = (m for m in standing.voters if m.healthy and m.peer in peer_urls(cluster).values())
+    heir = next(stay, None)
+    if first.leads and not heir:
+        return Leaving(waits=f"etcd's members {names} stay: none of the group is healthy", refused=True)
     return Leaving(first, heir if first.leads else None)
 
 

@@ -261,8 +261,8 @@ def _lost(state: _State) -> Iterator[str]:
         elif held.get("lived") and state.lists:
             yield (
                 f"{host.name}: etcd has no data in {DATA}, but its member was ready once ({LIVED}): mount its disk, or "
-                f"put the directory back. Only if its data are lost for good, remove {LIVED} there: the next run "
-                "replaces the member, which fetches them from the others"
+                f"put the directory back. Only if its data are lost for good, stop etcd there (systemctl stop "
+                f"etcd), and remove {LIVED}: the next run replaces the member, which fetches them from the others"
             )
         elif held.get("lived") or not (state.beginning or _joins(state)):
             yield (
@@ -308,8 +308,8 @@ def _unlisted(state: _State) -> Iterator[str]:
         if held.get("data") and not held.get("members") and state.lists and urls[host.name] not in state.known:
             yield (
                 f"{host.name} has etcd's data in {DATA}, but the members {', '.join(sorted(state.lists))} do not know "
-                f"it: they were those of a member that was taken out, or of another cluster. Move {DATA} away, and "
-                f"remove {LIVED}, on {host.name}: then it joins anew"
+                f"it: they were those of a member that was taken out, or of another cluster. On {host.name} stop etcd "
+                f"(systemctl stop etcd), move {DATA} away and remove {LIVED}: then it joins anew"
             )
 
 

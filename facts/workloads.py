@@ -264,7 +264,7 @@ class OnNode(Fact[dict[str, Any]]):
     + owners: controllers to tell of, too, by the paths at which the API server has them
 
     `stays` says that nobody would make such a pod on another node. `available` are the controllers' pods, of those
-    that are there; `unschedulable` the controllers for whose next pod there is no node.
+    that are there; `settled` the controllers that have as many as they shall have, or for whose next there is no node.
 
     Source: the API server.
 
@@ -274,7 +274,8 @@ class OnNode(Fact[dict[str, Any]]):
             "node": "node2", "address": "192.168.3.4", "phase": "Running", "ready": True, "ending": False,
             "images": ["nginx:v1"], "labels": {"app": "nginx", "version": "v1"}, "restarts": 0, "trouble": {},
             "owner": "/api/v1/namespaces/default/replicationcontrollers/nginx-v1", "stays": False}},
-         "available": {"/api/v1/namespaces/default/replicationcontrollers/nginx-v1": 3}, "unschedulable": []}
+         "available": {"/api/v1/namespaces/default/replicationcontrollers/nginx-v1": 3},
+         "settled": ["/api/v1/namespaces/default/replicationcontrollers/nginx-v1"]}
     """
 
     default = dict
@@ -290,14 +291,16 @@ class OnNode(Fact[dict[str, Any]]):
     def read(self, lines: list[str]) -> dict[str, Any]:
         every = list(_documents(lines))
         lists = [found for found in every if found["kind"] == "PodList"]
-        made = {draining.place(o["kind"], o["metadata"]): o for o in every if o["kind"] != "PodList"}
+        owners = [o for o in every if o["kind"] != "PodList"]
+        made = {draining.place(o["kind"], o["metadata"]): controllers.controller(o) for o in owners}
         if len(lists) != 2:  # one that is missing must not look like no pods
             return {}
         here, pending = (found["items"] for found in lists)
+        stuck = {draining.owner(i) for i in pending if draining.is_unschedulable(i)} - {""}
         return {
             "pods": {f"{i['metadata']['namespace']}/{i['metadata']['name']}": _on_node(i) for i in here},
-            "available": {place: controllers.controller(o).available for place, o in made.items()},
-            "unschedulable": sorted({draining.owner(i) for i in pending if draining.is_unschedulable(i)} - {""}),
+            "available": {place: c.available for place, c in made.items()},
+            "settled": sorted({p for p, c in made.items() if c.available >= c.replicas} | stuck),
         }
 
 

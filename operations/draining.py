@@ -32,25 +32,25 @@ _STEADY = 3  # seconds in which the kubelet has noticed that pods were ended
 Staying = list[str]  # pods, by namespace and name
 
 
-def away() -> Generator[StringCommand, None, Staying]:
+def away() -> Generator[StringCommand, None, Staying | None]:
     """Keep new pods off the node and have those that are there go, as their disruption budgets allow.
 
     Yields the command that fails the host, where that cannot be done; the node is then as it was before.
 
-    Returns the pods that serve and stay: nobody would make them elsewhere.
+    Returns the pods that serve and stay: nobody would make them elsewhere. None: it is no node that has pods.
     """
     settings, name = the_cluster().settings, host.name
     if not settings.drain_timeout or not _has_kubelet():
-        return []
+        return None
     nodes = first_answer(the_cluster().masters, Nodes)[1]
     if not nodes:
         yield refuse(
             f"{name} is to be drained, and no API server answers: mend the masters first (deploys/master.py); or, with "
             "drain_timeout = 0, pods end where they are"
         )
-        return []
+        return None
     if name not in nodes:
-        return []
+        return None
     if not any(n["ready"] and n["schedulable"] for other, n in nodes.items() if other != name):
         progress("not drained: no other node takes pods")
     else:
@@ -78,7 +78,7 @@ def _drain(node: dict[str, Any]) -> Iterator[StringCommand]:
         found = _on_node(name, wanted)
         pods, available = found.get("pods", {}), found.get("available", {})
         wanted = available | wanted
-        waiting = behind(available, wanted, found.get("unschedulable", ()))
+        waiting = behind(available, wanted, found.get("settled", ()))
         if found and not leaving(pods) and not waiting:
             return
         refused = _evict(next_to_go(pods, waiting))
@@ -135,18 +135,22 @@ def back(staying: Staying = ()) -> Iterator[StringCommand]:  # type: ignore[assi
     """Wait until the node is Ready, with the pods that stayed, and let pods come again if a run has kept them away."""
     settings, name = the_cluster().settings, host.name
     seconds = settings.start_timeout
-    node = first_answer(the_cluster().masters, Nodes, wait_for=[name], seconds=seconds)[1].get(name)
+    nodes = first_answer(the_cluster().masters, Nodes, wait_for=[name], seconds=seconds)[1]
+    node = nodes.get(name)
     if node is None:
-        return
-    if not node["ready"]:
+        if not nodes:
+            yield refuse(f"no API server answers whether {name} is Ready again. Where it was drained, it still is")
+    elif not node["ready"]:
         yield refuse(
             f"{name} is not Ready after {seconds} s: {node['message']} (journalctl -u kubelet). It is left drained"
         )
     elif unready := _unready(staying):
         yield refuse(f"on {name}, {', '.join(unready)} is not ready again after {seconds} s. It is left drained")
     elif node["drained"]:
-        _tell(_patch({DRAINED: None}, unschedulable=None))
-        progress(f"uncordoned {name}")
+        if _tell(_patch({DRAINED: None}, unschedulable=None)) is None:
+            yield refuse(f"{name} could not be uncordoned: no API server takes that")
+        else:
+            progress(f"uncordoned {name}")
 
 
 def _unready(staying: Staying) -> Staying:

@@ -86,6 +86,13 @@ def _take_out() -> Iterator[StringCommand]:
     if more is False or (more is None and not state.is_executing):
         host.noop("every etcd member is in the group")
         return
+    told = [h for h in cluster.hosts if h.is_master or h in cluster.leased]
+    if away := [h.name for h in told if h.name not in found]:
+        logger.warning(
+            f"warning: etcd's former members stay until a run is about {', '.join(away)}, too, which use them"
+        )
+        host.noop("no etcd member leaves now")
+        return
     if not state.is_executing:
         silent = bool(preflight.etcd_joiners())  # which are gone by then, before others join
         going = [m for m in members.strangers(cluster, _standing()) if m.answers or not silent]

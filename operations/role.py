@@ -59,24 +59,31 @@ def converge(role: Role) -> Iterator[StringCommand]:
     elif missing:
         yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
-        yield from _in_turn(changes.starts, changes.lines(), _commands(role, changes, family))
+        yield from _in_turn(changes.starts, found["ready"], changes.lines(), _commands(role, changes, family))
 
 
-def _in_turn(starts: tuple[Start, ...], lines: list[str], commands: Iterator[StringCommand]) -> Iterator[StringCommand]:
-    """Carry out what interrupts something once it is this host's turn, and nothing where another has not come back."""
+def _in_turn(
+    starts: tuple[Start, ...], ready: Mapping[str, bool], lines: list[str], commands: Iterator[StringCommand]
+) -> Iterator[StringCommand]:
+    """Carry out what interrupts something once it is this host's turn, and nothing where another has not come back.
+
+    Args:
+        ready: whether services of this host are, by unit.
+    """
     turns = [s.turn for s in starts if s.turn]
     if turns and (failed := await_turn(min(t.at_once for t in turns))):
         logger.warning(f"{host.print_prefix}left as it is, for {failed} failed")
         host.noop(f"left as it is, for {failed} failed")
         return
-    if alone := next((t.missing for t in turns if not _others_do(t)), None):
+    asking = [s.turn for s in starts if s.turn and (s.turn.strict or ready.get(s.unit.name, False))]
+    if alone := next((t.missing for t in asking if not _others_do(t)), None):
         yield refuse(alone)
         return
     announce(host, lines)
     drains = any(t.drains for t in turns)
-    staying = (yield from draining.away()) if drains else []
+    staying = (yield from draining.away()) if drains else None
     yield from commands
-    if drains:
+    if staying is not None:
         yield from draining.back(staying)
 
 
@@ -97,7 +104,7 @@ def restart(role: Role, name: str, reason: str) -> Iterator[StringCommand]:
     (unit,) = (u for u in role.units if u.name == name)
     start = Start(unit, "restart", reason, tuple(found["units"].get(name, {}).get("takes_along", ())))
     if state.is_executing:
-        yield from _in_turn((start,), start.lines(), iter([_start((start,))]))
+        yield from _in_turn((start,), found["ready"], start.lines(), iter([_start((start,))]))
     else:
         announce(host, start.lines())
         take_turns(host, (start,))

@@ -18,9 +18,12 @@ from cluster.shell import program
 
 CONFIG = "/etc/etcd/etcd.conf"
 BOOTSTRAP = "/etc/etcd/bootstrap.conf"  # with whom it begins: read once there are no data, and no reason to restart it
-RUNTIME = "/run/etcd"  # etcd runs as its own user, which cannot read root's keys
+# etcd runs as its own user, which cannot read root's keys; and it reads certificates anew at each connection: of those
+# that a run places, it has none before it is restarted, or they would not be its key's.
+RUNTIME = "/run/etcd"
 _GRANTED = "/var/lib/container-cloud/etcd.grants"  # what its users may do, as of etcd's own count of such changes
-_READ = (CONFIG, *(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key")))
+_PAIRS = tuple(f"{ETCD_PKI}/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key"))
+_READ = (CONFIG, *_PAIRS)
 HISTORY = "5m"  # as long as the API server itself would keep it: watches that break off go on within it
 
 # What the API server keeps outside its own prefix: the revision it last compacted to.
@@ -165,13 +168,13 @@ def _config(cluster: Cluster, host: Host) -> str:
         "ETCD_ADVERTISE_CLIENT_URLS": client,
         "ETCD_LISTEN_PEER_URLS": peer,
         "ETCD_INITIAL_ADVERTISE_PEER_URLS": peer,
-        "ETCD_CERT_FILE": f"{ETCD_PKI}/server.crt",
+        "ETCD_CERT_FILE": f"{RUNTIME}/server.crt",
         "ETCD_KEY_FILE": f"{RUNTIME}/server.key",
-        "ETCD_TRUSTED_CA_FILE": f"{ETCD_PKI}/ca.crt",
+        "ETCD_TRUSTED_CA_FILE": f"{RUNTIME}/ca.crt",
         "ETCD_CLIENT_CERT_AUTH": "true",
-        "ETCD_PEER_CERT_FILE": f"{ETCD_PKI}/peer.crt",
+        "ETCD_PEER_CERT_FILE": f"{RUNTIME}/peer.crt",
         "ETCD_PEER_KEY_FILE": f"{RUNTIME}/peer.key",
-        "ETCD_PEER_TRUSTED_CA_FILE": f"{ETCD_PKI}/ca.crt",
+        "ETCD_PEER_TRUSTED_CA_FILE": f"{RUNTIME}/ca.crt",
         "ETCD_PEER_CLIENT_CERT_AUTH": "true",
         "ETCD_QUOTA_BACKEND_BYTES": str(settings.etcd_quota_mib * 1024 * 1024),
     }
@@ -202,7 +205,6 @@ def _begin(cluster: Cluster) -> Step:
 
 
 def _service(how: Installation, inputs: tuple[str, ...]) -> File:
-    keys = f"{ETCD_PKI}/server.key {ETCD_PKI}/peer.key"
     return service_file(
         "etcd",
         how,
@@ -216,7 +218,7 @@ def _service(how: Installation, inputs: tuple[str, ...]) -> File:
             "RuntimeDirectoryMode=0700",
             "PermissionsStartOnly=true",
             recorder("etcd", inputs),
-            f"ExecStartPre=/usr/bin/install -o etcd -g etcd -m 0400 {keys} {RUNTIME}/",
+            f"ExecStartPre=/usr/bin/install -o etcd -g etcd -m 0400 {' '.join(_PAIRS)} {RUNTIME}/",
             # A disk that is not mounted, or data that are lost, is no reason to begin an empty cluster.
             f"ExecStartPre=/bin/sh -c 'test -d {DATA}/member || test ! -e {LIVED} || "
             f'{{ echo "{DATA} is empty or gone, but {LIVED} says that it has lived: not started" >&2; exit 1; }}\'',
@@ -244,13 +246,11 @@ def _ready(cluster: Cluster, host: Host, cluster_id: str) -> str:
 def _turn(cluster: Cluster, host: Host) -> Turn:
     """One member after another, and only while the others are a quorum: of two, neither ever is."""
     others = [m for m in cluster.etcd_members if m != host]
-    if not others:
-        return Turn()
     own, urls = (
         " ".join(f"https://{m.address}:{cluster.settings.etcd_client_port}" for m in listed)
         for listed in ([host], others)
     )
-    names = ", ".join(m.name for m in others)
+    names = ", ".join(m.name for m in others) or "which have left the group, and are members still"
     return Turn(
         others=etcdctl(program("etcd-others", OWN=own, URLS=urls)),
         missing=f"etcd on {host.name} is to be restarted, and too few of the other members ({names}) are healthy: etcd "

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from cluster.certificates import certificate_paths
-from cluster.desired import RECORD_DIRECTORY, SYSTEMD, Role, Step
+from cluster.certificates import KUBERNETES_PKI, certificate_paths
+from cluster.desired import RECORD_DIRECTORY, Role, Step
 from cluster.distributions import Distribution
 from cluster.roles.master import API_SERVER, CONTROLLER_MANAGER, SCHEDULER, master_role
 from cluster.settings import Cluster, Host
@@ -19,14 +19,19 @@ def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept
     Args:
         kept: the paths of what the host's other roles have there.
     """
-    then = host.model_copy(update={"groups": host.groups | {MASTERS}})
+    then = host.model_copy(update={"groups": frozenset({MASTERS})})
     files = {f.path for f in master_role(cluster, then, distribution, ()).files} | certificate_paths(cluster, then)
-    units = {path for path in files if path.startswith(f"{SYSTEMD}/")}
-    values = {"UNITS": " ".join(SERVICES), "RECORDS": RECORD_DIRECTORY}
-    shell = program("former", **values, FILES=" ".join(sorted(files - units - set(kept))))
+    port = cluster.settings.api_server_port
+    shell = program(
+        "former",
+        UNITS=" ".join(SERVICES),
+        RECORDS=RECORD_DIRECTORY,
+        FILES=" ".join(sorted(files - set(kept))),
+        PKI=KUBERNETES_PKI,
+        URLS=" ".join(f"https://{m.address}:{port}" for m in cluster.masters),
+    )
     return Role(
         name="former master",
-        gone=tuple(sorted(units)),
         steps=(
             Step(f"stop and disable {', '.join(SERVICES)}", f"{shell}ended", f"{shell}end"),
             Step("remove what only a master reads, its keys among it", f"{shell}removed", f"{shell}remove"),

@@ -132,6 +132,7 @@ def _alone(host: Host) -> Turn:
     """The only master's go on without election: nobody else's must lead any more."""
     names = f"{CONTROLLER_MANAGER} {SCHEDULER}"
     return Turn(
+        strict=True,
         others=api(program("leads", NAMES=names, SECONDS_LEFT=_GIVEN_UP)),
         missing=f"{host.name} is the only master, and a former one's control loops lead: stop {names} there "
         "(kubectl -n kube-system get leases says where), or put it back into the group masters",

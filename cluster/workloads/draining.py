@@ -54,11 +54,15 @@ def leaving(pods: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any
     return {n: p for n, p in pods.items() if not p["stays"] and p["phase"] not in ("Succeeded", "Failed")}
 
 
-def behind(available: Mapping[str, int], wanted: Mapping[str, int], unschedulable: Iterable[str]) -> dict[str, int]:
-    """Controllers that have fewer pods available than when draining began, and how many; without those for whose next
-    pod there is no node before this one is back: to wait for them is in vain."""
-    hopeless = set(unschedulable)
-    return {o: available[o] for o, n in wanted.items() if o in available and available[o] < n and o not in hopeless}
+def behind(available: Mapping[str, int], wanted: Mapping[str, int], settled: Iterable[str]) -> dict[str, int]:
+    """Controllers that have fewer pods available than when draining began, and how many.
+
+    Args:
+        settled: those that are not waited for: they have all that are asked for by now, or there is no node for the
+            next one before this one is back.
+    """
+    left = set(available) - set(settled)
+    return {o: available[o] for o, n in wanted.items() if o in left and available[o] < n}
 
 
 def next_to_go(pods: Mapping[str, Mapping[str, Any]], waiting: Iterable[str]) -> list[str]:

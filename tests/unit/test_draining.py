@@ -64,7 +64,7 @@ def test_the_next_goes_once_the_one_before_is_replaced() -> None:
     assert next_to_go(pods, behind({WEB: 3}, {WEB: 3}, [])) == ["web-2"]
 
 
-def test_nobody_waits_for_a_pod_that_no_node_takes_or_a_controller_that_is_gone() -> None:
+def test_nobody_waits_for_a_controller_that_has_what_it_can_have_or_is_gone() -> None:
     assert behind({WEB: 2, SHOP: 0}, {WEB: 3, SHOP: 1}, [WEB]) == {SHOP: 0}
     assert behind({}, {WEB: 3}, []) == {}
 
@@ -103,7 +103,7 @@ class Api:
 
     def _on_node(self, node: str, owners: list[str]) -> dict[str, Any]:
         told = {o: n for o, n in self.available.items() if o in owners}
-        return {"pods": self.pods, "available": told, "unschedulable": []}
+        return {"pods": self.pods, "available": told, "settled": []}
 
     def _tell(self, there: Any, command: StringCommand) -> tuple[bool, list[str]]:
         text = command.get_raw_value()

@@ -114,7 +114,7 @@ REFUSED = {
     ),
     "a disk that is not mounted": (
         said(THREE, Record("cdf8", GROUP), master=member(GROUP), node1=without_data(lived=True), node2=member(GROUP)),
-        ["node1: etcd has no data", "mount its disk", "remove /var/lib/container-cloud/etcd.lived there: the next run"],
+        ["node1: etcd has no data", "mount its disk", "remove /var/lib/container-cloud/etcd.lived: the next run"],
     ),
     "fewer than half have their data": (
         said(THREE, Record("cdf8", GROUP), master=member(GROUP, runs=False)),

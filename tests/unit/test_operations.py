@@ -269,7 +269,9 @@ def test_who_is_a_master_no_more_keeps_none_of_its_keys(begin: Any) -> None:
     assert not {"/etc/kubernetes/kubeconfig", "/etc/kubernetes/ca/client.key", "/etc/kubernetes/ca/ca.crt"} & set(
         gone.split()
     )
-    assert "rm -f /etc/systemd/system/kube-apiserver.service" in scripts
+    # By its unit it is known: that goes with the keys, once all has ended.
+    assert "/etc/systemd/system/kube-apiserver.service" in gone.split()
+    assert "URLS=https://10.1.10.101:6443\n" in scripts, "those that stay are asked before anything ends"
 
 
 @pytest.mark.parametrize("name", ["master", "node1"])

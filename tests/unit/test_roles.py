@@ -693,8 +693,7 @@ def test_every_component_logs_to_the_journal_at_the_level_set(found: Cluster, na
 NOT_READ = ("/var/", "/flannel/", "/systemd/")
 # A service's own copies, made from these at each start.
 COPIES = {
-    "/run/etcd/server.key": "/etc/etcd/pki/server.key",
-    "/run/etcd/peer.key": "/etc/etcd/pki/peer.key",
+    **{f"/run/etcd/{n}": f"/etc/etcd/pki/{n}" for n in ("ca.crt", "server.crt", "server.key", "peer.crt", "peer.key")},
     "/run/kube-apiserver/encryption.yaml": "/etc/kubernetes/encryption.yaml",
     "/run/kube-apiserver": "/etc/kubernetes/encryption.yaml",
     "/run/api-balancer/pair.pem": "/etc/kubernetes/ca/balancer.key",
