@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import gevent
+from paramiko import SSHException
 from pyinfra import host, state
 from pyinfra.api import StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
@@ -60,7 +61,8 @@ def _first_answer(
 ) -> tuple[PyinfraHost | None, Any]:
     for there in reached(hosts):
         with ctx_host.use(there):
-            if answer := there.get_fact(fact, **arguments):
+            # One that breaks off in the midst of it is no reason not to ask the next.
+            if answer := there.get_fact(fact, **arguments, _ignore_errors=True):
                 return there, answer
     return None, {}
 
@@ -88,5 +90,8 @@ def tell(there: PyinfraHost, command: StringCommand) -> tuple[bool, list[str]]:
     with ctx_host.use(there):
         arguments, _ = pop_global_arguments(state, there, given)
     connector = {name: arguments[name] for name in CONNECTOR_ARGUMENT_KEYS if name in arguments}
-    succeeded, output = there.run_shell_command(command, print_output=False, print_input=state.print_input, **connector)
-    return succeeded, output.output_lines
+    try:
+        done = there.run_shell_command(command, print_output=False, print_input=state.print_input, **connector)
+    except (OSError, SSHException) as error:
+        return False, [str(error)]
+    return done[0], done[1].output_lines
