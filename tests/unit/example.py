@@ -141,7 +141,7 @@ class Run:
             host.noop = self.noops.setdefault(host.name, []).append
 
     def _answers_of(self, host: str) -> Callable[..., Any]:
-        def get_fact(fact: type[FactBase], **arguments: Any) -> Any:
+        def get_fact(fact: type[FactBase], *, _ignore_errors: bool = False, **arguments: Any) -> Any:
             if fact is Several:
                 return {name: get_fact(each, **given) for name, (each, given) in arguments["questions"].items()}
             own = {name: value for name, value in arguments.items() if not name.startswith("_")}
