@@ -86,19 +86,6 @@ def test_etcd_and_api_servers_are_restarted_one_by_one_and_nobody_notices(cluste
     assert sum(f.total() for f in verdict.failures.values()) <= HANDED_OVER, verdict.failures
 
 
-def test_certificates_are_renewed_and_nobody_notices(cluster: Lab, tmp_path: Path) -> None:
-    """All of them, with other keys; between a host's new ones and its restart its services go by their former."""
-    before = {host: cluster.ssh(host, "sha256sum </etc/etcd/pki/peer.key") for host in MASTERS}
-    with used(tmp_path) as verdict:
-        done = changed(cluster, pki_certificate_days=400, pki_renew_days=370)
-    assert all(cluster.ssh(host, "sha256sum </etc/etcd/pki/peer.key") != before[host] for host in MASTERS)
-    restarted = {line.split(" (")[0] for host in MASTERS for line in done.changes[host] if line.startswith("re")}
-    assert {"restart etcd", "restart kube-apiserver", "reload api-balancer"} <= restarted
-    assert verdict.faults == []
-    assert sum(f.total() for f in verdict.failures.values()) <= HANDED_OVER, verdict.failures
-    assert unsettled(cluster) == []
-
-
 @pytest.mark.usefixtures("as_before")
 def test_a_node_is_drained_before_its_runtime_restarts_and_nobody_notices(cluster: Lab, tmp_path: Path) -> None:
     with used(tmp_path) as verdict:

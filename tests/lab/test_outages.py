@@ -8,7 +8,17 @@ import pytest
 from lab import lifecycle, state
 from tests.lab.conftest import Lab
 from tests.lab.faults import cut_off, frozen, kill
-from tests.lab.several import IN_FLIGHT, LONGEST_GAP, LONGEST_WITHOUT_MEMBER, MASTERS, NODES, unsettled, used
+from tests.lab.several import (
+    HANDED_OVER,
+    IN_FLIGHT,
+    LONGEST_GAP,
+    LONGEST_WITHOUT_MEMBER,
+    MASTERS,
+    NODES,
+    changed,
+    unsettled,
+    used,
+)
 from tests.lab.test_masters import as_before, await_findings_of, workload  # noqa: F401 fixtures
 
 LEFT = {"LAB_ROLES": "masters=master etcd=master nodes=node1,node2,master2,master3"}
@@ -20,6 +30,19 @@ pytestmark = [pytest.mark.several, pytest.mark.named, pytest.mark.usefixtures("w
 def whole(cluster: Lab) -> None:
     """Each begins with all three."""
     await_findings_of(set(), 150)
+
+
+def test_certificates_are_renewed_and_nobody_notices(cluster: Lab, tmp_path: Path) -> None:
+    """All of them, with other keys; between a host's new ones and its restart its services go by their former."""
+    before = {host: cluster.ssh(host, "sha256sum </etc/etcd/pki/peer.key") for host in MASTERS}
+    with used(tmp_path) as verdict:
+        done = changed(cluster, pki_certificate_days=400, pki_renew_days=370)
+    assert all(cluster.ssh(host, "sha256sum </etc/etcd/pki/peer.key") != before[host] for host in MASTERS)
+    restarted = {line.split(" (")[0] for host in MASTERS for line in done.changes[host] if line.startswith("re")}
+    assert {"restart etcd", "restart kube-apiserver", "reload api-balancer"} <= restarted
+    assert verdict.faults == []
+    assert sum(f.total() for f in verdict.failures.values()) <= HANDED_OVER, verdict.failures
+    assert unsettled(cluster) == []
 
 
 @pytest.mark.parametrize("master", MASTERS)
