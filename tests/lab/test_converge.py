@@ -108,23 +108,27 @@ def test_one_flag_is_one_restart_as_announced(cluster: Lab) -> None:
     assert back.changes == dry.changes, "and back again, the same way"
 
 
+PROXY = ('pull_proxy="http://10.1.10.9:3128"', 'pull_no_proxy=["10.1.10.1"]')  # pods of drained nodes are pulled anew
+
+
 @pytest.mark.parametrize(
-    ("setting", "hosts", "unit"),
+    ("settings", "hosts", "unit"),
     [
-        pytest.param("etcd_quota_mib=4096", ["master"], "etcd", marks=pytest.mark.named),
+        pytest.param(("etcd_quota_mib=4096",), ["master"], "etcd", marks=pytest.mark.named),
         pytest.param(
-            'docker_options=["--log-opt", "max-size=50m"]', NODES, "docker", marks=pytest.mark.runtimes("docker")
+            ('docker_options=["--log-opt", "max-size=50m"]',), NODES, "docker", marks=pytest.mark.runtimes("docker")
         ),
-        pytest.param(
-            'pull_proxy="http://10.1.10.9:3128"', NODES, "containerd", marks=pytest.mark.runtimes("containerd")
-        ),
+        pytest.param(PROXY, NODES, "containerd", marks=pytest.mark.runtimes("containerd")),
     ],
 )
-def test_what_restarts_with_another_is_announced(setting: str, hosts: list[str], unit: str, cluster: Lab) -> None:
+def test_what_restarts_with_another_is_announced(
+    settings: tuple[str, ...], hosts: list[str], unit: str, cluster: Lab
+) -> None:
     """A kubelet from a package requires docker.service: systemd restarts both. Nothing requires etcd so."""
-    dry = cluster.pyinfra("--dry", "--data", setting, "lab/inventory.py", "deploys/cluster.py")
+    data = [part for setting in settings for part in ("--data", setting)]
+    dry = cluster.pyinfra("--dry", *data, "lab/inventory.py", "deploys/cluster.py")
     before = cluster.started_at()
-    done = cluster.deploy("cluster", "--data", setting)
+    done = cluster.deploy("cluster", *data)
     assert done.changes == dry.changes
     after = cluster.started_at()
     announced = {(h, line.split()[1]) for h in done.changes for line in done.changes[h] if line.startswith("restart ")}
