@@ -14,13 +14,11 @@ def servers(cluster: Cluster) -> dict[str, str]:
     That is `api_server_address` where it is set, else each master's own: the first's by the cluster's name, another's
     with the master's behind it.
     """
-    settings, shared = cluster.settings, cluster.settings.api_server_address
-    if shared:
-        return {settings.cluster_name: f"https://{shared}:{settings.api_server_port}"}
+    settings = cluster.settings
+    if settings.api_server_address:
+        return {settings.cluster_name: cluster.outer_api_server_url}
     names = (settings.cluster_name, *(f"{settings.cluster_name}@{m.name}" for m in cluster.masters[1:]))
-    return {
-        name: f"https://{m.address}:{settings.api_server_port}" for name, m in zip(names, cluster.masters, strict=True)
-    }
+    return {name: cluster.own_api_server_url(m) for name, m in zip(names, cluster.masters, strict=True)}
 
 
 def embedded(cluster: Cluster, authority: str, pair: KeyPair) -> str:

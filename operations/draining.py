@@ -7,7 +7,7 @@ from typing import Any
 
 import gevent
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api import StringCommand
 from pyinfra.context import ctx_host
 
 from cluster.api import api
@@ -16,12 +16,13 @@ from cluster.shell import program
 from cluster.workloads.draining import DRAINED, behind, eviction, leaving, next_to_go, obstacles
 from facts.kubernetes import Nodes
 from facts.role import RoleState
-from facts.shell import DIRECT, FIND_PROGRAMS, words
+from facts.shell import words
 from facts.workloads import OnNode
 from operations.elsewhere import first_answer, reached, tell
 from operations.inventory import the_cluster
 from operations.pods import Patience, progress
 from operations.refusal import refuse
+from operations.shell import shell
 from operations.survey import of_operation
 
 # Seconds after an API server's start in which control loops beside it may not have come back to it: they try again in
@@ -42,7 +43,7 @@ def away() -> Generator[StringCommand, None, Staying | None]:
     settings, name = the_cluster().settings, host.name
     if not settings.drain_timeout or not _has_kubelet():
         return None
-    nodes = first_answer(the_cluster().masters, Nodes)[1]
+    nodes = first_answer(the_cluster().masters, Nodes)
     if not nodes:
         yield refuse(
             f"{name} is to be drained, and no API server answers: mend the masters first (deploys/master.py); or, with "
@@ -101,7 +102,7 @@ def _on_node(name: str, wanted: dict[str, int]) -> dict[str, Any]:
     """What is on the node, with its pods' controllers: they are asked for once it is known which they are."""
     masters, owners = the_cluster().masters, set(wanted)
     while True:
-        found: dict[str, Any] = first_answer(masters, OnNode, node=name, owners=sorted(owners))[1]
+        found: dict[str, Any] = first_answer(masters, OnNode, node=name, owners=sorted(owners))
         more = {p["owner"] for p in leaving(found.get("pods", {})).values()} - {""} - owners
         if not more:
             return found
@@ -135,7 +136,7 @@ def back(staying: Staying = ()) -> Iterator[StringCommand]:  # type: ignore[assi
     """Wait until the node is Ready, with the pods that stayed, and let pods come again if a run has kept them away."""
     settings, name = the_cluster().settings, host.name
     seconds = settings.start_timeout
-    nodes = first_answer(the_cluster().masters, Nodes, wait_for=[name], seconds=seconds)[1]
+    nodes = first_answer(the_cluster().masters, Nodes, wait_for=[name], seconds=seconds)
     node = nodes.get(name)
     if node is None:
         if not nodes:
@@ -176,7 +177,7 @@ def _patch(annotations: dict[str, str | None], *, unschedulable: bool | None) ->
 
 def _tell(script: str) -> list[str] | None:
     """Have the first master that can do it carry something out; what it says, None where none can."""
-    command = StringCommand("sh", "-c", QuoteString(f"{DIRECT}; {FIND_PROGRAMS}; {script}"))
+    command = shell(script)
     for there in reached(the_cluster().masters):
         succeeded, lines = tell(there, command)
         if succeeded:

@@ -51,20 +51,18 @@ def reached(hosts: Iterable[Host]) -> Iterator[PyinfraHost]:
             _unreachable.add(there.name)
 
 
-def first_answer(hosts: Iterable[Host], fact: type[Fact[Any]], **arguments: Any) -> tuple[PyinfraHost | None, Any]:
-    """Which of some hosts is the first that has an answer, and what it is; None and {} where none has."""
+def first_answer(hosts: Iterable[Host], fact: type[Fact[Any]], **arguments: Any) -> Any:
+    """What the first of some hosts answers that has an answer, {} if none has."""
     return _first_answer(hosts, fact, arguments | of_operation())
 
 
-def _first_answer(
-    hosts: Iterable[Host], fact: type[Fact[Any]], arguments: dict[str, Any]
-) -> tuple[PyinfraHost | None, Any]:
+def _first_answer(hosts: Iterable[Host], fact: type[Fact[Any]], arguments: dict[str, Any]) -> Any:
     for there in reached(hosts):
         with ctx_host.use(there):
             # One that breaks off in the midst of it is no reason not to ask the next.
             if answer := there.get_fact(fact, **arguments, _ignore_errors=True):
-                return there, answer
-    return None, {}
+                return answer
+    return {}
 
 
 def ask_one(hosts: Iterable[Host], fact: type[Fact[Any]], **arguments: Any) -> Any:
@@ -78,7 +76,7 @@ def ask_one(hosts: Iterable[Host], fact: type[Fact[Any]], **arguments: Any) -> A
     key = (fact, names, given, state.is_executing, host.executing_op_hash)
     if key not in _answers:
         _answers[key] = gevent.spawn(_first_answer, listed, fact, arguments | of_operation())
-    return _answers[key].get()[1]
+    return _answers[key].get()
 
 
 def tell(there: PyinfraHost, command: StringCommand) -> tuple[bool, list[str]]:

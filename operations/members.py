@@ -18,7 +18,8 @@ from operations.elsewhere import ask_one
 from operations.inventory import the_cluster, this_host
 from operations.refusal import refuse
 from operations.report import announce
-from operations.role import converge, shell
+from operations.role import converge
+from operations.shell import shell
 
 _POLL = 0.1  # seconds between two looks at the others
 

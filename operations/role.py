@@ -3,13 +3,13 @@
 import base64
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
 from pyinfra import host, logger, state
-from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api import StringCommand
 
 from cluster.desired import ASIDE, File, Role, Step, Turn
 from cluster.families import FamilyName
@@ -17,7 +17,7 @@ from cluster.plan import Granting, Plan, Start, granting, plan, unmet
 from cluster.shell import program
 from facts.packages import Removals, specifications
 from facts.role import RoleState
-from facts.shell import DIRECT, FIND_PROGRAMS, words
+from facts.shell import words
 from operations import draining
 from operations.inventory import the_cluster
 from operations.packages import install
@@ -25,6 +25,7 @@ from operations.preflight import distribution
 from operations.reading import answering, forget, held
 from operations.refusal import refuse
 from operations.report import announce, arriving, take_turns
+from operations.shell import shell
 from operations.turns import await_turn
 
 _PATIENCE = 60  # seconds: after etcd was down, an API server has needed 30
@@ -49,17 +50,24 @@ def converge(role: Role) -> Iterator[StringCommand]:
         yield _refuse_removal(changes, unwanted)
         return
     missing = unmet(role, found)
+    commands = _commands(role, changes, family)
     if not state.is_executing:
-        announce(host, changes.lines(), changes.installs())
-        take_turns(host, changes.starts)
         if missing or any(f.content is None for f in changes.files):
-            yield StringCommand("true")  # a plan counts that something is done, not what
-        else:
-            yield from _commands(role, changes, family)
+            commands = iter([StringCommand("true")])  # a plan counts that something is done, not what
+        yield from _planned(changes.starts, changes.lines(), commands, changes.installs())
     elif missing:
         yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
     else:
-        yield from _in_turn(changes.starts, found["ready"], changes.lines(), _commands(role, changes, family))
+        yield from _in_turn(changes.starts, found["ready"], changes.lines(), commands)
+
+
+def _planned(
+    starts: tuple[Start, ...], lines: list[str], commands: Iterator[StringCommand], installs: Iterable[str] = ()
+) -> Iterator[StringCommand]:
+    """What a dry run says of changes, and what pyinfra counts of them."""
+    announce(host, lines, installs)
+    take_turns(host, starts)
+    yield from commands
 
 
 def _in_turn(
@@ -103,12 +111,11 @@ def restart(role: Role, name: str, reason: str) -> Iterator[StringCommand]:
         return
     (unit,) = (u for u in role.units if u.name == name)
     start = Start(unit, "restart", reason, tuple(found["units"].get(name, {}).get("takes_along", ())))
+    command = iter([_start((start,))])
     if state.is_executing:
-        yield from _in_turn((start,), found["ready"], start.lines(), iter([_start((start,))]))
+        yield from _in_turn((start,), found["ready"], start.lines(), command)
     else:
-        announce(host, start.lines())
-        take_turns(host, (start,))
-        yield _start((start,))
+        yield from _planned((start,), start.lines(), command)
 
 
 def _with_removals(changes: Plan, family: FamilyName) -> Plan:
@@ -183,12 +190,6 @@ def _grant(difference: Granting) -> Iterator[StringCommand]:
     lines = [*(f"+ {line}" for line in difference.missing), *(f"- {line}" for line in difference.more)]
     if lines:
         yield shell(f"printf '%s\\n' {words(lines)} | {{\n{grants.change}\n}}")
-
-
-def shell(script: str, *, downloads: bool = False) -> StringCommand:
-    """A command that runs a script: in English, and past any proxy of the host's unless it downloads something."""
-    environment = "export LC_ALL=C" if downloads else DIRECT
-    return StringCommand("sh", "-c", QuoteString(f"{environment}; {FIND_PROGRAMS}; {script}"))
 
 
 def _repair(steps: tuple[Step, ...]) -> Iterator[StringCommand]:
