@@ -94,8 +94,8 @@ def _members(view: View, reading: Reading) -> Iterator[Finding]:
     lists = ((foreign, "more"), (missing, "missing"), (silent, "without a vote"))
     told = [f"{', '.join(names)} {how}" for names, how in lists if names]
     told += [f"{name} at another address" for name in other]
-    expected, repair = ", ".join(wanted), "deploys/cluster.py, by which members join and leave; or put the group back"
-    yield _finding(reading, "members", expected, "; ".join(told) or expected, not told, repair)
+    expected = ", ".join(wanted)
+    yield _finding(reading, "members", expected, "; ".join(told) or expected, not told, "deploys/cluster.py")
 
 
 def _finding(

@@ -190,7 +190,6 @@ FAULTS = {
     "a member that is nobody": Fault(
         "master", etcd("member add ghost --learner --peer-urls=https://10.1.10.250:2380") + " >/dev/null", "etcd",
         "members",
-        by_hand=etcd("member remove $(" + etcd("member list") + " | grep 10.1.10.250 | cut -d, -f1)"),
     ),
     # flannel
     "lease deleted": Fault(
@@ -279,7 +278,7 @@ def repair(lab: Lab, faults: dict[str, Fault], told: dict[str, set[str]]) -> Non
             assert all(r.startswith("deploys/") for r in told[name]), told[name]
     deploys = {r for name, fault in faults.items() if not fault.by_hand for r in told[name]}
     order = (REPOSITORY / "deploys/cluster.py").read_text()
-    for deploy in sorted(deploys, key=order.index):
+    for deploy in sorted(deploys, key=order.find):
         lab.deploy(deploy.removeprefix("deploys/").removesuffix(".py"))
     for fault in faults.values():
         if fault.after:
