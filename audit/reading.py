@@ -19,7 +19,7 @@ from cluster.certificates import certificate_files
 from cluster.desired import Role
 from cluster.downloads import NoDigest
 from cluster.machine import Machine, machine
-from cluster.ports import tcp_ports
+from cluster.ports import ports_of
 from cluster.problems import Problem
 from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
@@ -82,7 +82,7 @@ def _read_host(there: Any, host: Host, cluster: Cluster, store: Store) -> Readin
 
 
 def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> None:
-    ports = tuple(dict.fromkeys(p.number for p in tcp_ports(cluster.settings, balanced=cluster.balanced)))
+    ports = tuple(dict.fromkeys(p.number for p in ports_of(cluster)))
     first: Questions = {"preflight": (Preflight, {"ports": ports})}
     reading.facts |= bundle.answers(first, _run(there, bundle.command(first)))
     facts = reading.fact("preflight")

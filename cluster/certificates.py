@@ -38,6 +38,7 @@ _OF_SERVICES = (
     "secrets",
 )
 BALANCER_PAIR = f"{KUBERNETES_PKI}/balancer"
+ETCD_CLIENT_PAIR = f"{KUBERNETES_PKI}/etcd-client"
 SECRETS_KEY = f"{KUBERNETES_PKI}/secrets.key"  # encrypts Secrets in etcd
 
 _BOTH = frozenset({"client", "server"})

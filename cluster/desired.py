@@ -17,7 +17,7 @@ class File:
     `content` is None for what is only known once the run is under way (a certificate not yet issued): such a file
     always differs from what is on disk. `sha256`, in hex, is that of a content that is not at hand: it can be compared,
     and not be written. `test` is a shell command that must accept the new file, its last argument,
-    before it takes its place.
+    before it takes its place. `deploy` is what writes it, where a role expects it of another.
     """
 
     path: str
@@ -26,6 +26,7 @@ class File:
     owner: str = "root:root"
     test: str | None = None
     sha256: str | None = None
+    deploy: str = "deploys/pki.py"
 
     @property
     def digest(self) -> str | None:

@@ -235,6 +235,13 @@ class Settings(BaseModel):
     api_server_balancer_port: int = _kubernetes(
         7443, "where that haproxy answers, on 127.0.0.1", unit="TCP port", ge=1, le=65535
     )
+    etcd_balancer_port: int = _kubernetes(
+        7379,
+        "where each master's haproxy to etcd's members answers, on 127.0.0.1: a port a member, from this one on",
+        unit="TCP port",
+        ge=1,
+        le=65535,
+    )
     api_server_extra_names: list[str] = _kubernetes([], "further names and addresses in the API server's certificate")
     admission_plugins: list[str] = _kubernetes(
         None, "admission plugins to enable beside the release's own; None: the release set's"

@@ -178,9 +178,9 @@ def _reload(role: Role, found: Mapping[str, Any], changed: set[str]) -> bool:
     return stale or any(path.startswith(f"{SYSTEMD}/") for path in changed)
 
 
-def unmet(role: Role, found: Mapping[str, Any]) -> list[str]:
+def unmet(role: Role, found: Mapping[str, Any]) -> list[File]:
     """Files the role expects of another that are not on the host as they shall be."""
-    return [f.path for f in role.expects if _differs(f, found["files"].get(f.path))]
+    return [f for f in role.expects if _differs(f, found["files"].get(f.path))]
 
 
 def _replaced(unit: Unit, role: Role, found: Mapping[str, Any], packages: set[str], programs: set[str]) -> bool:

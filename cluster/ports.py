@@ -1,10 +1,11 @@
 """The ports the cluster itself takes: who answers there, and on which hosts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cluster.model import Settings
 from cluster.releases import FLANNEL_PORT
-from cluster.topology import ETCD, MASTERS, NODES
+from cluster.topology import ETCD, MASTERS, NODES, Cluster
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Port:
 
 
 KUBELET_PORT = 10250
-BALANCER = "api-balancer"  # its unit
-_CALLERS = (MASTERS, NODES)
+# Their units; each main process has a worker listen.
+BALANCER, ETCD_BALANCER = BALANCERS = "api-balancer", "etcd-balancer"
 FIXED_PORTS = (
     Port(10248, "the kubelet's health", NODES, "kubelet"),
     Port(10249, "kube-proxy's metrics", NODES, "kube-proxy"),
@@ -36,11 +37,25 @@ FIXED_PORTS = (
 )
 
 
-def tcp_ports(settings: Settings, *, balanced: bool = False) -> tuple[Port, ...]:
-    """The TCP ports; a balanced cluster's balancer has one on two kinds of hosts."""
-    balancer = (Port(settings.api_server_balancer_port, "the API servers' balancer", g, BALANCER) for g in _CALLERS)
+def ports_of(cluster: Cluster) -> tuple[Port, ...]:
+    """The TCP ports of a cluster."""
+    return tcp_ports(cluster.settings, balanced=cluster.balanced, members=len(cluster.etcd_members))
+
+
+def tcp_ports(settings: Settings, *, balanced: bool = False, members: int = 1) -> tuple[Port, ...]:
+    """The TCP ports of any cluster, and those of its balancers, where it has them."""
+    return (*(_balancers(settings, members) if balanced else ()), *_services(settings))
+
+
+def _balancers(settings: Settings, members: int) -> Iterator[Port]:
+    for group in (MASTERS, NODES):
+        yield Port(settings.api_server_balancer_port, "the API servers' balancer", group, BALANCER)
+    for port in range(settings.etcd_balancer_port, settings.etcd_balancer_port + members) if members > 1 else ():
+        yield Port(port, "the balancer of etcd's members", MASTERS, ETCD_BALANCER)
+
+
+def _services(settings: Settings) -> tuple[Port, ...]:
     return (
-        *(balancer if balanced else ()),
         Port(settings.etcd_client_port, "etcd's clients", ETCD, "etcd"),
         Port(settings.etcd_peer_port, "etcd's members", ETCD, "etcd"),
         Port(settings.api_server_port, "the API server", MASTERS, "kube-apiserver"),

@@ -112,6 +112,24 @@ class Cluster(BaseModel):
         return [f"https://{member.address}:{self.settings.etcd_client_port}" for member in self.etcd_members]
 
     @property
+    def etcd_balanced(self) -> bool:
+        """Whether masters reach etcd's members through a balancer of their own."""
+        return self.balanced and len(self.etcd_members) > 1
+
+    @property
+    def etcd_balancer_ports(self) -> range:
+        """Where that balancer answers, a port for each member in the members' order."""
+        first = self.settings.etcd_balancer_port
+        return range(first, first + len(self.etcd_members))
+
+    @property
+    def master_etcd_urls(self) -> list[str]:
+        """What API servers call to reach etcd."""
+        if self.etcd_balanced:
+            return [f"https://127.0.0.1:{port}" for port in self.etcd_balancer_ports]
+        return self.etcd_client_urls
+
+    @property
     def etcd_initial_cluster(self) -> str:
         """Every member with its URL for the others, as etcd's initial-cluster takes it."""
         port = self.settings.etcd_peer_port

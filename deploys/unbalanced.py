@@ -2,9 +2,7 @@
 
 from pyinfra import host
 
-from operations import balancer, preflight
-from operations.inventory import the_cluster
+from operations import balancer
 
-if {"masters", "nodes"} & set(host.groups) and not the_cluster().balanced:
-    preflight.begin()
-    balancer.balancer(name="No balancer")
+if {"masters", "nodes"} & set(host.groups):
+    balancer.unbalanced(name="No balancer")

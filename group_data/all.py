@@ -143,6 +143,7 @@ api_server_port = 6443
 api_server_address = None  # what people and, without the balancer, nodes call; None: the first master's address
 api_server_balancer = None  # True: hosts reach the API servers through a haproxy of their own; None: several masters
 api_server_balancer_port = 7443  # where that haproxy answers, on 127.0.0.1
+etcd_balancer_port = 7379  # and each master's to etcd's members: a port a member, from this one on
 api_server_extra_names = []  # further names and addresses in the API server's certificate
 admission_plugins = None  # to enable beside the release's own; None: NodeRestriction
 kube_proxy_mode = "iptables"  # iptables, nftables (Kubernetes from 1.33, kernel from 5.13), or ipvs, which is leaving

@@ -11,7 +11,7 @@ from cluster import members, membership
 from cluster.distributions import Distribution
 from cluster.machine import Machine, machine
 from cluster.needs import versions_by_digest
-from cluster.ports import tcp_ports
+from cluster.ports import ports_of
 from cluster.preflight import judge, secrets
 from cluster.preflight.remarks import Remark, texts
 from cluster.roles import UNITS
@@ -118,7 +118,7 @@ def facts() -> dict[str, Any]:
 def _questions() -> dict[str, Any]:
     cluster = the_cluster()
     settings = cluster.settings
-    ports = tuple(sorted({port.number for port in tcp_ports(settings, balanced=cluster.balanced)}))
+    ports = tuple(sorted({port.number for port in ports_of(cluster)}))
     return {"ports": ports, "units": UNITS, "known": versions_by_digest(settings)}
 
 

@@ -56,7 +56,8 @@ def converge(role: Role) -> Iterator[StringCommand]:
             commands = iter([StringCommand("true")])  # a plan counts that something is done, not what
         yield from _planned(changes.starts, changes.lines(), commands, changes.installs())
     elif missing:
-        yield refuse(f"{role.name} needs {', '.join(missing)} as the store has it: run deploys/pki.py first")
+        paths, deploys = (", ".join(dict.fromkeys(getattr(f, what) for f in missing)) for what in ("path", "deploy"))
+        yield refuse(f"{role.name} needs {paths} as it shall be: run {deploys} first")
     else:
         yield from _in_turn(changes.starts, found["ready"], changes.lines(), commands)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.answers import Reading
 from cluster.desired import Role, Unit
-from cluster.ports import BALANCER
+from cluster.ports import BALANCERS
 from cluster.settings import Cluster, Host, Settings
 
 DEPLOYS = {
@@ -118,10 +118,11 @@ class View:
         """Whether what a service needs to answer is there."""
         if unit.name == "etcd":
             return not reading.knows("health")  # which says more
-        if unit.name == BALANCER:
+        if unit.name in BALANCERS:
             return True
         if unit.name == "kube-apiserver":  # asked through the balancer, too
-            return self.etcd_answers and (not self.cluster.balanced or self.runs(reading, BALANCER))
+            here = {u.name for role in reading.roles for u in role.units}
+            return self.etcd_answers and all(self.runs(reading, name) for name in here.intersection(BALANCERS))
         if unit.name == "flanneld":
             return self.etcd_answers
         if unit.name in ("kubelet",) and not self.runs_containers(reading):

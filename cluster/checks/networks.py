@@ -8,7 +8,7 @@ from cluster.addresses import lease_at, lease_lengths, span
 from cluster.checks.registry import Draft, check
 from cluster.ports import FIXED_PORTS, tcp_ports
 from cluster.problems import Problem, show
-from cluster.topology import MASTERS, NODES, is_balanced
+from cluster.topology import ETCD, MASTERS, NODES, is_balanced
 from pki import is_address
 
 _LEASES = ("pod_network", "pod_subnet_length", "pod_subnet_min", "pod_subnet_max")
@@ -18,7 +18,9 @@ _PORTS = (
     "api_server_port",
     "api_server_balancer",
     "api_server_balancer_port",
+    "etcd_balancer_port",
 )
+_LAST_PORT = 65535
 _SERVICE_PREFIX = range(12, 29)  # the API server's limit is /12; below /28 there is no room for services
 
 
@@ -161,6 +163,12 @@ def ports_differ(draft: Draft) -> Iterator[Problem]:
         if port in taken:
             yield Problem(name, port, f"is the port of {taken[port]} too; write another")
         taken.setdefault(port, name)
+    first, members = settings.etcd_balancer_port, len(draft.members(ETCD))
+    ports = range(first, first + members) if names and members > 1 else ()
+    if hit := next((port for port in ports if port in taken or port > _LAST_PORT), None):
+        clash = f"{hit} is the port of {taken[hit]} too" if hit in taken else f"{_LAST_PORT} is the last port"
+        advice = f"each of etcd's {members} members takes one from there on, and {clash}; write another"
+        yield Problem("etcd_balancer_port", first, advice)
 
 
 def _is_balanced(draft: Draft) -> bool:
@@ -170,8 +178,8 @@ def _is_balanced(draft: Draft) -> bool:
 @check("service_node_ports", "nginx_node_port", *_PORTS)
 def nginx_port_can_be_had(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
-    port, ports = settings.nginx_port, settings.node_ports
-    own = {port.number: port.what for port in tcp_ports(settings, balanced=_is_balanced(draft))}
+    port, ports, members = settings.nginx_port, settings.node_ports, len(draft.members(ETCD))
+    own = {port.number: port.what for port in tcp_ports(settings, balanced=_is_balanced(draft), members=members)}
     if not ports.holds(port):
         advice = f"lies outside service_node_ports; write a port from {ports.first} to {ports.last}, or None"
         yield Problem("nginx_node_port", port, advice)

@@ -6,6 +6,7 @@ UNITS = (
     "docker",
     "containerd",
     "api-balancer",
+    "etcd-balancer",
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from cluster.certificates import KUBERNETES_PKI, certificate_paths
 from cluster.desired import RECORD_DIRECTORY, Role, Step
 from cluster.distributions import Distribution
+from cluster.ports import ETCD_BALANCER
+from cluster.roles.balancer import TO_ETCD
 from cluster.roles.master import API_SERVER, CONTROLLER_MANAGER, SCHEDULER, master_role
 from cluster.settings import Cluster, Host
 from cluster.shell import program
 from cluster.topology import MASTERS
 
-SERVICES = (SCHEDULER, CONTROLLER_MANAGER, API_SERVER)
+SERVICES = (SCHEDULER, CONTROLLER_MANAGER, API_SERVER, ETCD_BALANCER)
 
 
 def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept: Iterable[str]) -> Role:
@@ -21,6 +23,7 @@ def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept
     """
     then = host.model_copy(update={"groups": frozenset({MASTERS})})
     files = {f.path for f in master_role(cluster, then, distribution, ()).files} | certificate_paths(cluster, then)
+    files |= {TO_ETCD.unit, TO_ETCD.config}
     port = cluster.settings.api_server_port
     shell = program(
         "former",

@@ -16,6 +16,11 @@ SYSCTLS = {
     "net.ipv4.ip_forward": "1",
     "net.bridge.bridge-nf-call-iptables": "1",
     "net.bridge.bridge-nf-call-ip6tables": "1",
+    # flanneld listens to an etcd member, and hears nothing of it when that loses its power: it asks after two hours by
+    # itself, and knows no new lease until then. So within a minute.
+    "net.ipv4.tcp_keepalive_time": "30",
+    "net.ipv4.tcp_keepalive_intvl": "10",
+    "net.ipv4.tcp_keepalive_probes": "3",
 }
 MODULES = ("br_netfilter", "overlay")
 HOSTS_BEGIN, HOSTS_END = "# container-cloud: begin", "# container-cloud: end"

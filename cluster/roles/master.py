@@ -8,9 +8,10 @@ from cluster.desired import File, Grants, Role, Turn, Unit
 from cluster.distributions import Distribution
 from cluster.formats import arguments, environment_file
 from cluster.installation import Installation, installation, service_group
+from cluster.ports import ETCD_BALANCER
 from cluster.releases import CURRENT, choose
 from cluster.roles import hardening
-from cluster.roles.balancer import BACK, NOTICED, through_balancer
+from cluster.roles.balancer import BACK, NOTICED, through_balancer, way_to_etcd
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECTL_CACHE,
@@ -83,7 +84,7 @@ def master_role(
         packaged_units=how.acted_on,
         files=private(cluster.settings, files, service_group(cluster.settings, distribution)),
         gone=tuple(foreign_path(u.name, how) for u in units),
-        expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
+        expects=(*(f for f in certificates if f.path.startswith(KUBERNETES_PKI)), *way_to_etcd(cluster)),
         # Where there are several, all of them must store Secrets so first: `rewriting`.
         steps=(*forget, *(rewrite if len(cluster.masters) == 1 else ())),
         grants=(_kubelet_access(),),
@@ -151,7 +152,7 @@ def _api_server(
     config = f"{DIRECTORY}/apiserver"
     etcd = {
         "storage-backend": "etcd3",
-        "etcd-servers": ",".join(cluster.etcd_client_urls),
+        "etcd-servers": ",".join(cluster.master_etcd_urls),
         "etcd-cafile": _pki("etcd-ca.crt"),
         "etcd-certfile": _pki("etcd-client.crt"),
         "etcd-keyfile": _pki("etcd-client.key"),
@@ -167,8 +168,9 @@ def _api_server(
     read += ["ca.crt", "clients-ca.crt", "etcd-ca.crt", "front-proxy-ca.crt", "sa.key", "sa.pub"]
     configured = [*hardening.files(settings), *(stored.files() if stored else ())]
     read += [*(f.path for f in configured), *([SECRETS_KEY] if stored else [])]
+    read += [f.path for f in way_to_etcd(cluster)]
     hint = (
-        f"etcd does not answer at {', '.join(cluster.etcd_client_urls)} (deploys/etcd.py), "
+        f"etcd does not answer at {', '.join(cluster.master_etcd_urls)} (deploys/etcd.py), "
         "or an argument is not this release's"
     )
     service, unit = component(
@@ -179,7 +181,7 @@ def _api_server(
         read=read,
         ready=api_server_ready(cluster, host),
         hint=hint,
-        after="etcd.service",
+        after=f"etcd.service {ETCD_BALANCER}.service" if cluster.etcd_balanced else "etcd.service",
         service=(
             "Type=notify",
             "TimeoutStartSec=0",

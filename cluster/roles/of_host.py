@@ -6,7 +6,7 @@ from cluster.desired import File, Role, software
 from cluster.distributions import Distribution
 from cluster.machine import Machine
 from cluster.membership import USUAL, Part
-from cluster.roles.balancer import balancer_role
+from cluster.roles.balancer import balancer_role, unbalanced_role
 from cluster.roles.containerd import containerd_role
 from cluster.roles.docker import docker_role
 from cluster.roles.etcd import etcd_role
@@ -40,15 +40,15 @@ def services(
     if host.is_etcd:
         roles.append(etcd_role(cluster, host, on, certificates, part))
     if calls and cluster.balanced:
-        roles.append(balancer_role(cluster, certificates))
+        roles.append(balancer_role(cluster, host, certificates))
     if host.is_master:
         roles.append(master_role(cluster, host, on, certificates))
     if host in cluster.leased:
         roles.append(flannel_role(cluster, host, on, certificates))
     if host.is_node:
         roles += [runtime_role(cluster, host, on), node_role(cluster, host, machine, certificates)]
-    if calls and not cluster.balanced:
-        roles.append(balancer_role(cluster, certificates))
+    if calls and (left := unbalanced_role(cluster, host)).steps:
+        roles.append(left)
     return roles
 
 

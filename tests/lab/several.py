@@ -13,8 +13,6 @@ from tests.lab.probing import forwarded, probing
 MASTERS, NODES = ("master", "master2", "master3"), ("node1", "node2")
 BALANCER = 7443
 LONGEST_GAP = 5.0  # seconds in which one that hangs, or is cut off, has been noticed by everybody
-# The same where an etcd member is gone without a word: API servers go on asking it until its connections time out.
-LONGEST_WITHOUT_MEMBER = 12.0
 # An etcd leader that hands over drops what other members pass on to it in that moment, and says so to nobody.
 HANDED_OVER = 2
 IN_FLIGHT = 2  # requests of one way that may be under way, a write and a read, where a process is killed

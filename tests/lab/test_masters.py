@@ -16,7 +16,6 @@ from tests.lab.several import (
     HANDED_OVER,
     IN_FLIGHT,
     LONGEST_GAP,
-    LONGEST_WITHOUT_MEMBER,
     MASTERS,
     NODES,
     changed,
@@ -141,13 +140,13 @@ def test_without_the_first_master_the_others_serve_are_audited_and_are_changed(c
             lifecycle.unplug(gone)
             cluster.ssh("master2", "sleep 20")
         assert verdict.faults == []
-        assert max(verdict.gaps.values()) <= LONGEST_WITHOUT_MEMBER, verdict.gaps
+        assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
         assert unsettled(cluster) == []
-        await_findings_of({"master"}, 150)  # so long API servers may ask the member that is gone
+        await_findings_of({"master"}, 60)
         rest = [part for host in (*MASTERS[1:], *NODES) for part in ("--limit", host)]
         done = cluster.pyinfra("-y", *rest, "lab/inventory.py", "deploys/cluster.py")
         assert done.code == 0, done.err[-4000:]
         assert done.changes == {}
     finally:
         lifecycle.start(gone)
-    cluster.deploy()
+    await_findings_of(set(), 150)  # by itself: flannel's leases of before are known to be such

@@ -305,6 +305,14 @@ def test_the_balancers_listener_is_a_child_of_its_units_process() -> None:
     assert line.startswith("node1: port 7443 is taken by haproxy (/usr/sbin/haproxy, haproxy.service)")
 
 
+def test_a_service_that_begins_anew_listens_on_its_own_port() -> None:
+    """Its main process is another than a moment ago, when the port was looked at."""
+    found = good_hosts()
+    found["master"] |= running("master", ours=True)
+    found["master"]["listeners"][6443] = {**listener("kube-apiserver", 99), "unit": "kube-apiserver.service"}
+    assert problems(SHIPPED, found) == []
+
+
 def test_packages_are_asked_of_hosts_that_need_them() -> None:
     lines = problems(cluster(install_methods=PACKAGES), good_hosts())
     settings = {(line.split(":")[0], line.split("[")[1].split("]")[0]) for line in lines}

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,26 @@ from cluster import releases
 from cluster.desired import File, Role, Unit
 from cluster.distributions import Distribution
 from cluster.membership import LIVED
+from cluster.plan import plan
+from cluster.ports import BALANCERS
 from cluster.roles import UNITS, kubernetes, master, node
 from cluster.roles.docker import DAEMON
 from cluster.roles.etcd import BOOTSTRAP, flannel_configuration
 from cluster.roles.lease import DOCKER_ENV, SUBNET_ENV
 from cluster.settings import Cluster, load
 from tests.unit import example
-from tests.unit.example import DEBIAN, DEEPIN, PACKAGES, RELEASE_FILES, cluster, current, expected, roles, several
+from tests.unit.example import (
+    DEBIAN,
+    DEEPIN,
+    PACKAGES,
+    RELEASE_FILES,
+    cluster,
+    converged,
+    current,
+    expected,
+    roles,
+    several,
+)
 from tests.unit.test_settings import data, fqdn, groups
 
 # A package of Debian 12 has these versions; the settings say them of what is a release file.
@@ -541,7 +555,7 @@ def test_everybody_calls_the_balancer_but_a_masters_own_loops(found: Cluster, ur
         assert variables(files(found, host.name)["/etc/kubernetes/config"])["KUBE_MASTER"] == ""
 
 
-BALANCER = "/etc/kubernetes/api-balancer.cfg"
+BALANCER, ETCD_BALANCER = (f"/etc/kubernetes/{name}.cfg" for name in BALANCERS)
 LEFT_OUT = "exclude=etcd&exclude=etcd-readiness"
 
 
@@ -559,6 +573,37 @@ def test_a_balancer_asks_every_master_as_itself(found: Cluster, asked: str) -> N
             assert line[-2:] == ["verifyhost", line[1]]
         assert f" uri /readyz?{asked} " in text and "    bind 127.0.0.1:7443\n" in text
         assert re.findall(r"http-check expect .*", text) == ["http-check expect status 200 error-status L7OKC"]
+
+
+def test_a_master_reaches_each_member_past_those_that_do_not_answer() -> None:
+    """By a port each, so that it may go on with another by itself; asked is what takes no leader."""
+    for name, found in CLUSTERS.items():
+        balanced = found.balanced and len(found.etcd_members) > 1
+        for host in found.hosts:
+            assert (ETCD_BALANCER in files(found, host.name)) is (balanced and host.is_master), name
+    found = CLUSTERS["balanced"]
+    text = files(found, "node1")[ETCD_BALANCER]
+    parts = re.findall(r"\nlisten .*(?:\n    .*)+", text)
+    assert len(parts) == 3
+    for number, (part, member) in enumerate(zip(parts, found.etcd_members, strict=True)):
+        assert f"\n    bind 127.0.0.1:{7379 + number}\n" in part and " uri /version " in part
+        (server,) = [line.split() for line in part.splitlines() if line.startswith("    server ")]
+        assert server[1:3] == [member.name, f"{member.address}:2379"]
+        assert server[3:8] == ["check-ssl", "verify", "required", "ca-file", "/etc/kubernetes/ca/etcd-ca.crt"]
+        assert server[-2:] == ["verifyhost", member.name]
+    urls = "https://127.0.0.1:7379,https://127.0.0.1:7380,https://127.0.0.1:7381"
+    for host in found.masters:
+        assert arguments(command_line(found, host.name, "kube-apiserver"))["etcd-servers"] == urls
+        assert " etcd-balancer.service\n" in service(found, host.name, "kube-apiserver")
+
+
+def test_an_api_server_is_restarted_where_its_members_are_others() -> None:
+    """Its arguments may stay; its connections lead through the former balancer's process to former members."""
+    before = current({"etcd": ["master", "node1", "node2"]}, api_server_balancer=True)
+    moved = current({"etcd": ["master", "node1", "node3"]}, api_server_balancer=True)
+    issued = tuple(replace(f, content="issued") for f in expected(before, before.host("master")))
+    former, new = (roles(c, c.host("master"), issued)["master"] for c in (before, moved))
+    assert plan(new, converged(former)).lines() == [f"restart kube-apiserver ({ETCD_BALANCER} changed)"]
 
 
 def test_a_balancer_is_where_api_servers_are_called_from() -> None:
@@ -637,7 +682,7 @@ def version(found: Cluster, component: str) -> str:
 def test_no_flag_is_passed_that_the_release_does_not_know(found: Cluster, name: str) -> None:
     for _, unit in units_on(found, name):
         component = {"docker": "dockerd"}.get(unit.name, unit.name)
-        if component in ("containerd", "api-balancer"):  # takes none
+        if component in ("containerd", *BALANCERS):  # takes none
             continue
         if component == "etcd":
             names = variables(files(found, name)["/etc/etcd/etcd.conf"])
@@ -698,6 +743,8 @@ COPIES = {
     "/run/kube-apiserver": "/etc/kubernetes/encryption.yaml",
     "/run/api-balancer/pair.pem": "/etc/kubernetes/ca/balancer.key",
     "/run/api-balancer/pair.pem.new": "/etc/kubernetes/ca/balancer.key",
+    "/run/etcd-balancer/pair.pem": "/etc/kubernetes/ca/etcd-client.key",
+    "/run/etcd-balancer/pair.pem.new": "/etc/kubernetes/ca/etcd-client.key",
 }
 
 
@@ -728,8 +775,10 @@ def read_at_start(found: Cluster, name: str, unit: Unit) -> set[str]:
     for path in [p for p in paths if p.endswith(("kubeconfig", ".yaml"))]:
         named = paths_in(re.sub(r"^#.*$", "", on_host[path], flags=re.M))
         paths |= {p for p in named if p.startswith("/etc/")}  # others are paths at the API server
-    if unit.name == "api-balancer":
-        paths |= {p for p in paths_in(on_host["/etc/kubernetes/api-balancer.cfg"]) if p.startswith("/etc/")}
+    if unit.name in BALANCERS:
+        paths |= {p for p in paths_in(on_host[f"/etc/kubernetes/{unit.name}.cfg"]) if p.startswith("/etc/")}
+    if unit.name == "kube-apiserver" and found.etcd_balanced:
+        paths.add("/etc/kubernetes/etcd-balancer.cfg")  # it does not read it; its connections lead where that says
     programs = {unit.program, "/usr/bin/install", "/bin/sh", "/bin/kill", "/dev/null"}
     return {path for path in paths if path not in programs and not path.endswith("/")}
 
@@ -789,11 +838,15 @@ def test_a_role_names_everything_once(found: Cluster, name: str) -> None:
 
 
 @pytest.mark.parametrize(("found", "name"), ON_HOSTS)
-def test_expected_files_are_certificates_of_that_host(found: Cluster, name: str) -> None:
+def test_expected_files_are_certificates_of_that_host_or_another_role_s(found: Cluster, name: str) -> None:
     host = found.host(name)
+    listed = on(found, name)
     placed = {f.path for f in expected(found, host, distribution(found))}
-    for role in on(found, name).values():
-        assert {f.path for f in role.expects} <= placed
+    written = {f.path: f.digest for f in listed["balancer"].files} if "balancer" in listed else {}
+    for role in listed.values():
+        assert {f.path for f in role.expects if f.deploy == "deploys/pki.py"} <= placed
+        others = {f.path: f.digest for f in role.expects if f.deploy == "deploys/balancer.py"}
+        assert others.items() <= written.items()
         assert bool(role.expects) == (role.name in ("etcd", "flannel", "master", "node")) or role.name == "balancer"
 
 

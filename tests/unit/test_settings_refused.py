@@ -387,11 +387,18 @@ def test_bad_groups(changed, words):
         (2, {"api_server_balancer": False}, ["api_server_balancer = False", "master, node1", "api_server_address"]),
         (2, {"api_server_balancer_port": 6443}, ["api_server_balancer_port = 6443", "api_server_port"]),
         (1, {"api_server_balancer": True, "api_server_balancer_port": 10250}, ["port of the kubelet"]),
+        (
+            2,
+            {"etcd_balancer_port": 7442},
+            ["etcd_balancer_port = 7442", "api_server_balancer_port", "members takes one"],
+        ),
+        (2, {"etcd_balancer_port": 65534}, ["etcd_balancer_port = 65534", "65535 is the last port"]),
         (1, {"api_server_balancer": "yes"}, ["api_server_balancer", "True or False"]),
     ],
 )
 def test_bad_ways_to_the_api_servers(masters, changed, words):
-    (problem,) = refused(data(**changed), groups(masters=["master", "node1"][:masters]))
+    members = ["master", "node1", "node2"]
+    (problem,) = refused(data(**changed), groups(masters=members[:masters], etcd=members))
     for word in words:
         assert word in str(problem)
 
