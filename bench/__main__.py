@@ -32,12 +32,16 @@ def main() -> None:
     by_hand, fresh = measure_fresh()
     empty, noop = measure_short()
     commands = count_commands()
-    table = Table("What", "Runs", "Median", "Least", "Most", "Ratio", "Aim", title="Four hosts")
+    empty_of_many, noop_of_many = measure_many()
+    table = Table("What", "Runs", "Median", "Least", "Most", "Ratio", "Aim", title="Four hosts, or as it says")
     noop_ratio = statistics.median(noop) / statistics.median(empty)
+    many_ratio = statistics.median(noop_of_many) / statistics.median(empty_of_many)
     fresh_ratio = statistics.median(fresh) / statistics.median(by_hand)
     rows: list[tuple[str, list[float], str, str]] = [
         ("empty pyinfra run", empty, "", ""),
         ("cluster deploy, nothing to do", noop, f"{noop_ratio:.2f} x empty", f"at most {NOOP_AIM:g}"),
+        ("empty run, 3 masters and 5 nodes", empty_of_many, "", ""),
+        ("nothing to do there", noop_of_many, f"{many_ratio:.2f} x empty", f"at most {NOOP_AIM:g}"),
         ("by hand, one script a host", by_hand, "", ""),
         ("cluster deploy, bare hosts", fresh, f"{fresh_ratio:.2f} x by hand", f"at most {BY_HAND_AIM:g}"),
     ]
@@ -47,7 +51,7 @@ def main() -> None:
     most = max(commands.values())
     table.add_row("commands a host, nothing to do", "1", str(most), "", "", "", f"at most {COMMANDS_AIM}")
     Console(width=120).print(table)
-    sys.exit(noop_ratio > NOOP_AIM or fresh_ratio > BY_HAND_AIM or most > COMMANDS_AIM)
+    sys.exit(max(noop_ratio, many_ratio) > NOOP_AIM or fresh_ratio > BY_HAND_AIM or most > COMMANDS_AIM)
 
 
 def measure_fresh() -> tuple[list[float], list[float]]:
@@ -73,6 +77,13 @@ def measure_short() -> tuple[list[float], list[float]]:
         empty.append(timed(lambda: pyinfra("-y", "bench/empty.py")))
         noop.append(timed(lambda: pyinfra("-y", "deploys/cluster.py")))
     return empty[1:], noop[1:]
+
+
+def measure_many() -> tuple[list[float], list[float]]:
+    """The same with three masters, each with an etcd member, and five nodes."""
+    lifecycle.up(fresh=True, nodes=5, masters=3, spares=0, flavour="deb")
+    pyinfra("-y", "deploys/cluster.py")
+    return measure_short()
 
 
 def count_commands() -> dict[str, int]:

@@ -65,6 +65,11 @@ class Cluster(BaseModel):
         return tuple(host for host in self.hosts if host.is_etcd)
 
     @property
+    def etcd_by_address(self) -> tuple[Host, ...]:
+        """The same for those who call them: an inventory in another order is no reason to restart any."""
+        return tuple(sorted(self.etcd_members, key=lambda member: member.address))
+
+    @property
     def leased(self) -> tuple[Host, ...]:
         """The hosts that flannel leases a piece of the pod network: nodes, and masters if the settings say so."""
         return tuple(h for h in self.hosts if h.is_node or (h.is_master and self.settings.masters_on_pod_network))
@@ -109,7 +114,7 @@ class Cluster(BaseModel):
     @property
     def etcd_client_urls(self) -> list[str]:
         """Every member's URL for clients."""
-        return [f"https://{member.address}:{self.settings.etcd_client_port}" for member in self.etcd_members]
+        return [f"https://{member.address}:{self.settings.etcd_client_port}" for member in self.etcd_by_address]
 
     @property
     def etcd_balanced(self) -> bool:
@@ -118,7 +123,7 @@ class Cluster(BaseModel):
 
     @property
     def etcd_balancer_ports(self) -> range:
-        """Where that balancer answers, a port for each member in the members' order."""
+        """Where that balancer answers, a port for each member in the order of `etcd_by_address`."""
         first = self.settings.etcd_balancer_port
         return range(first, first + len(self.etcd_members))
 

@@ -5,6 +5,7 @@ from functools import partial, wraps
 from pyinfra.api.state import State
 
 from operations.command_line import typed
+from operations.connections import Noticed
 from operations.inventory import store, the_cluster
 from operations.next_command import next_command
 from operations.report import summarise_at_end
@@ -21,6 +22,7 @@ def guard(running: State) -> None:
     @wraps(initialise)
     def init(*args: object, **kwargs: object) -> None:
         initialise(*args, **kwargs)
+        running.add_callback_handler(Noticed())
         command_line = typed()
         if command_line.runs_deploy:
             the_cluster()

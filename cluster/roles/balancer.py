@@ -92,5 +92,5 @@ def _members(cluster: Cluster) -> tuple[Listener, ...]:
     port = cluster.settings.etcd_client_port
     return tuple(
         Listener(f"etcd-{m.name}", here, "/version", ((m.name, f"{m.address}:{port}", f" verifyhost {m.name}"),))
-        for here, m in zip(cluster.etcd_balancer_ports, cluster.etcd_members, strict=True)
+        for here, m in zip(cluster.etcd_balancer_ports, cluster.etcd_by_address, strict=True)
     )

@@ -71,7 +71,8 @@ def _lease_script(cluster: Cluster, host: Host) -> str:
         publish = shell.program("lease", HANDED=handed(settings))
     else:
         publish = shell.program("lease-cni", HANDED=handed(settings), CONFLIST=CONFLIST if host.is_node else "")
-    return f"#!/bin/sh\n{HEADER}{_ways(settings)}{publish}"
+    keep = shell.program("kept-device", OPTIONS=flannel_configuration(cluster))
+    return f"#!/bin/sh\n{HEADER}{_ways(settings)}{keep}{publish}"
 
 
 def _config(cluster: Cluster, host: Host, how: Installation) -> str:

@@ -1,7 +1,9 @@
 # shellcheck shell=sh
-# anew: true if flannel's device is another than the one that flanneld had when it wrote its lease down. flanneld makes
-# one in place of one that is gone, but no ways on it.
+# flannel's device. Others reach this host's pods by its address.
 # DEVICE: flannel's
+
+# True if it is another than the one that flanneld had when it wrote its lease down. flanneld makes one in place of one
+# that is gone, but no ways on it.
 anew() {
     had=$(cat /run/flannel/device 2>/dev/null)
     [ -n "$had" ] && [ "$(ip -o link show dev "$DEVICE" 2>/dev/null | cut -d: -f1)" != "$had" ]

@@ -1,13 +1,13 @@
 # shellcheck shell=sh
 # clear: before flanneld starts, removes what other settings or a broken way left behind.
 # publish: after flanneld has its lease, writes it down, and makes a CNI network of it; pods follow a lease that moved.
-# HANDED: backend and MTU as the settings have them; what BACKEND, DEVICE and broken are, ways.sh says
+# HANDED: backend and MTU as the settings have them; what BACKEND, DEVICE and broken are, ways.sh says; remember and remake: kept-device.sh
 # CONFLIST: where containerd looks for pods' network; "" on a host without pods
 set -eu
 env=/run/flannel/lease.env
 
 clear() {
-    [ -e $env ] || return 0
+    [ -e $env ] || { remake; return 0; }
     if ! grep -qx "FLANNEL_BACKEND=$HANDED" $env; then
         for link in flannel.1 flannel0 "$DEVICE"; do ip link delete "$link" 2>/dev/null || true; done
         . /run/flannel/subnet.env
@@ -69,6 +69,7 @@ put() {  # PATH TEXT
 
 publish() {
     . /run/flannel/subnet.env
+    remember
     new=$(printf '%s\n' "FLANNEL_BACKEND=$HANDED" "FLANNEL_SUBNET=$FLANNEL_SUBNET" "FLANNEL_MTU=$FLANNEL_MTU")
     old=$(cat $env 2>/dev/null || true)
     [ -z "$CONFLIST" ] || put "$CONFLIST" "$(network)"

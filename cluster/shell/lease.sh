@@ -1,12 +1,12 @@
 # shellcheck shell=sh
 # clear: before flanneld starts, removes what other settings or a broken way left behind.
 # publish: after flanneld has its lease, turns it into dockerd's options; a running Docker follows a lease that moved.
-# HANDED: backend and MTU as the settings have them; what DEVICE and broken are, ways.sh says
+# HANDED: backend and MTU as the settings have them; what DEVICE and broken are, ways.sh says; remember and remake: kept-device.sh
 set -eu
 env=/run/flannel/docker.env
 
 clear() {
-    [ -e $env ] || return 0
+    [ -e $env ] || { remake; return 0; }
     if ! grep -qx "FLANNEL_BACKEND=$HANDED" $env; then
         for link in flannel.1 flannel0 "$DEVICE"; do ip link delete "$link" 2>/dev/null || true; done
         . /run/flannel/subnet.env
@@ -25,6 +25,7 @@ clear() {
 
 publish() {
     . /run/flannel/subnet.env
+    remember
     new=$(printf '%s\n' "FLANNEL_BACKEND=$HANDED" \
         "DOCKER_NETWORK_OPTIONS=\"--bip=$FLANNEL_SUBNET --ip-masq=false --mtu=$FLANNEL_MTU\"")
     old=$(cat $env 2>/dev/null || true)

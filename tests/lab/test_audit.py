@@ -49,8 +49,8 @@ class Audited:
         return {f["repair"] for f in self.document["findings"] if (f["host"], f["area"], f["what"]) == asked}
 
 
-def audit(*arguments: str) -> Audited:
-    command = [*network.enter(), sys.executable, "-m", "audit", "--inventory", "lab/inventory.py", *arguments]
+def audit(*arguments: str, inventory: str = "lab/inventory.py") -> Audited:
+    command = [*network.enter(), sys.executable, "-m", "audit", "--inventory", inventory, *arguments]
     done = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, timeout=180, check=False, stdin=subprocess.DEVNULL
     )

@@ -1,9 +1,5 @@
 """etcd's members change by ordinary runs: what was written is there, and a killed run is gone on with."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +11,9 @@ import pytest
 from cluster.desired import ASIDE
 from cluster.etcdctl import etcdctl
 from cluster.membership import DATA, LIVED, Record
-from lab import network, state
+from lab import state
 from tests.lab.conftest import REPOSITORY, Lab, Run
+from tests.lab.killing import killed
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -116,29 +113,8 @@ class Members:
 
     def killed(self, group: str, on: str, until: str) -> dict[str, bool]:
         """A run that is killed as soon as a shell condition is true on a member; the members as they are then."""
-        program = str(Path(sys.executable).with_name("pyinfra"))
-        command = [*network.enter(), program, "-y", self.inventory(group), "deploys/cluster.py"]
-        env = {**os.environ, "PYINFRA_PROGRESS": "off"}
-        said = self.directory / "killed.log"
-        with (
-            said.open("w") as log,
-            subprocess.Popen(
-                command,
-                cwd=REPOSITORY,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            ) as running,
-        ):
-            asked = f"n=0; until {until}; do n=$((n+1)); [ $n -lt 2000 ] || exit 1; sleep 0.1; done"
-            try:
-                found = self.lab.attempt(on, etcdctl(f"{{ {asked}; }} 2>/dev/null"))
-            finally:
-                os.killpg(running.pid, signal.SIGKILL)
-        assert found.returncode == 0, said.read_text()[-4000:]
-        time.sleep(3)  # what a host was told to do, it does to its end
+        arguments, said = ["-y", self.inventory(group), "deploys/cluster.py"], self.directory / "killed.log"
+        killed(self.lab, arguments, on=on, until=etcdctl(until), said=said)
         return self.listed(on)
 
 

@@ -187,7 +187,7 @@ def shell(script: str, directory: Path, programs: Mapping[str, str]) -> subproce
 )
 def test_a_lease_becomes_a_network_of_pods(subnet: str, network: str, tmp_path: Path) -> None:
     (tmp_path / "subnet.env").write_text(f"FLANNEL_NETWORK=10.0.0.0/8\nFLANNEL_SUBNET={subnet}\nFLANNEL_MTU=1450\n")
-    script = f"BACKEND=host-gw\n{program('lease-cni', HANDED='vxlan', CONFLIST=CONFLIST)}"
+    script = f"BACKEND=host-gw\n{keep(tmp_path)}{program('lease-cni', HANDED='vxlan', CONFLIST=CONFLIST)}"
     restarted = f"echo $* >> {tmp_path}/restarted"
     assert shell(script, tmp_path, {"systemctl": restarted}).returncode == 0
     bridge, portmap = json.loads((tmp_path / "cni/10-flannel.conflist").read_text())["plugins"]
@@ -204,10 +204,43 @@ def test_a_lease_becomes_a_network_of_pods(subnet: str, network: str, tmp_path: 
 
 def test_a_master_only_writes_its_lease_down(tmp_path: Path) -> None:
     (tmp_path / "subnet.env").write_text("FLANNEL_SUBNET=192.168.13.1/24\nFLANNEL_MTU=1450\n")
-    script = f"BACKEND=host-gw\n{program('lease-cni', HANDED='vxlan', CONFLIST='')}"
+    script = f"BACKEND=host-gw\n{keep(tmp_path)}{program('lease-cni', HANDED='vxlan', CONFLIST='')}"
     done = shell(script, tmp_path, {"systemctl": "exit 1"})
     assert done.returncode == 0 and not (tmp_path / "cni").exists()
     assert "FLANNEL_BACKEND=vxlan\n" in (tmp_path / Path(LEASE_ENV).name).read_text()
+
+
+def keep(directory: Path, options: str = "{}") -> str:
+    """What keeps flannel's device, writing below a directory."""
+    return program("kept-device", OPTIONS=options).replace("/var/lib/container-cloud", f"{directory}/kept")
+
+
+LINK = (
+    "3: flannel.1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450 qdisc noqueue state UNKNOWN mode DEFAULT    link/ether "
+    "da:33:b9:c9:ee:6e brd ff:ff:ff:ff:ff:ff promiscuity 0 minmtu 68 maxmtu 65535    vxlan id 1 local 10.1.10.101 dev "
+    "eth0 srcport 0 0 dstport 8472 %s ttl auto ageing 300 udpcsum noudp6zerocsumtx "
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "handed", "added"),
+    [
+        ("nolearning", "vxlan", "dstport 8472 nolearning"),
+        ("", "vxlan:1400", "dstport 8472 learning"),
+        ("nolearning gbp", "vxlan", "dstport 8472 nolearning gbp"),
+    ],
+)
+def test_flannels_device_comes_back_with_its_address(said: str, handed: str, added: str, tmp_path: Path) -> None:
+    """But not where flanneld is to make another one by now, or there is one."""
+    script = f"BACKEND=vxlan DEVICE=flannel.1 HANDED={handed}\n"
+    assert shell(f"{script}{keep(tmp_path)}remember", tmp_path, {"ip": f"echo '{LINK % said}'"}).returncode == 0
+    for options, there in (("{}", "false"), ("{1}", "false"), ("{}", "true")):
+        ip = {"ip": f"[ $2 = show ] && {there} || {{ [ $2 = add ] && echo $* >> {tmp_path}/added; }}"}
+        assert shell(f"{script}{keep(tmp_path, options)}remake", tmp_path, ip).returncode == 0
+    mtu = "mtu 1350 " if ":" in handed else ""
+    assert (tmp_path / "added").read_text() == (
+        f"link add flannel.1 {mtu}address da:33:b9:c9:ee:6e type vxlan id 1 local 10.1.10.101 dev eth0 {added}\n"
+    )
 
 
 @pytest.mark.parametrize(
