@@ -1,6 +1,8 @@
 """Three masters, each struck in every way: what it costs those who use the cluster, and that nothing is lost."""
 
+import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,23 @@ def test_a_master_without_power_is_left_out(master: str, cluster: Lab, tmp_path:
         time.sleep(10)
     assert verdict.faults == []
     assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+
+
+def test_a_run_ends_where_a_host_is_gone_in_the_middle_of_it(cluster: Lab, tmp_path: Path) -> None:
+    deploy, gone = tmp_path / "slow.py", [state.host("node2")]
+    deploy.write_text(
+        "from pyinfra import host\nfrom pyinfra.operations import server\n"
+        "if host.name == 'node2':\n    server.shell(commands=['touch /run/slow; sleep 300'])\n"
+    )
+    with ThreadPoolExecutor() as beside:
+        running = beside.submit(cluster.pyinfra, "-y", "lab/inventory.py", str(deploy))
+        cluster.ssh("node2", "until [ -e /run/slow ]; do sleep 0.2; done")
+        lifecycle.unplug(gone)
+        began = time.monotonic()
+        done = running.result()
+    lifecycle.start(gone)
+    assert done.code == 1 and "[node2] its connection ended in the middle of this" in re.sub(" +", " ", done.err)
+    assert time.monotonic() - began < 75
 
 
 def test_with_one_member_of_three_nothing_is_accepted_and_nothing_lost(cluster: Lab, tmp_path: Path) -> None:

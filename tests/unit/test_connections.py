@@ -20,6 +20,14 @@ def test_a_connection_asks_whether_its_host_is_there() -> None:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 50_000
 
 
+@pytest.mark.parametrize("active", [True, False])
+def test_of_a_host_that_is_gone_it_is_said(active: bool, caplog: pytest.LogCaptureFixture) -> None:
+    client = SimpleNamespace(get_transport=lambda: SimpleNamespace(is_active=lambda: active))
+    host = SimpleNamespace(connector=SimpleNamespace(client=client), print_prefix="[node1] ")
+    Noticed.operation_host_error(None, host, "")  # type: ignore[arg-type]
+    assert ("[node1] its connection ended in the middle of this" in caplog.text) is not active
+
+
 @pytest.mark.parametrize(
     "connector",
     [
