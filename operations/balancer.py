@@ -15,18 +15,24 @@ from operations.role import converge
 
 @operation()
 def balancer() -> Iterator[StringCommand]:
-    """Install, configure and start the balancers that the host shall have."""
-    yield from converge(balancer_role(the_cluster(), this_host(host.name), issued()))
+    """Install, configure and start the balancers that the host shall have; former masters serve for a while yet."""
+    former = tuple(map(this_host, preflight.former_masters()))
+    yield from converge(balancer_role(the_cluster(), this_host(host.name), issued(), former))
 
 
 def unbalanced(**arguments: Any) -> None:
-    """Stop balancers that the settings want no more and take them away, where there may be one."""
-    if unbalanced_role(the_cluster(), this_host(host.name)).steps:
-        preflight.begin()
+    """Stop balancers that the settings want no more, where there may be one, and forget former masters."""
+    cluster = the_cluster()
+    preflight.begin()
+    if unbalanced_role(cluster, this_host(host.name)).steps or (cluster.balanced and preflight.former_masters()):
         _unbalanced(**arguments)
 
 
 @operation()
 def _unbalanced() -> Iterator[StringCommand]:
-    """Stop balancers that the settings want no more."""
-    yield from converge(unbalanced_role(the_cluster(), this_host(host.name)))
+    """Stop balancers that the settings want no more, and forget former masters."""
+    cluster, this = the_cluster(), this_host(host.name)
+    if cluster.balanced and preflight.former_masters():
+        yield from converge(balancer_role(cluster, this, issued()))
+    if (left := unbalanced_role(cluster, this)).steps:
+        yield from converge(left)

@@ -12,8 +12,9 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 
+from cluster.roles.former import former_loops as former_loops_role
 from cluster.roles.former import former_master as former_master_role
-from cluster.roles.master import API_SERVER, master_role, rewriting
+from cluster.roles.master import CONTROLLER_MANAGER, joining_roles, master_role, rewriting
 from cluster.roles.node import node_role
 from cluster.workloads.manifests import Source
 from cluster.workloads.objects import AWAITED, Labels, Manifest, Object
@@ -35,10 +36,19 @@ _PATIENCE = 60  # seconds: a kubelet that was just started has registered its no
 
 
 @operation()
+def former_loops() -> Iterator[StringCommand]:
+    """End control loops on a host that is a master no more."""
+    if host.name not in preflight.former_masters():
+        host.noop("is a master, or was none")
+        return
+    yield from converge(former_loops_role(the_cluster()))
+
+
+@operation()
 def former_master() -> Iterator[StringCommand]:
-    """End a master's services on a host that is a master no more."""
+    """End the API server there, once the masters that stay serve."""
     this = this_host(host.name)
-    if this.is_master or not _was_master(host.name):
+    if host.name not in preflight.former_masters():
         host.noop("is a master, or was none")
         return
     kept = {f.path for role in roles_here() for f in (*role.files, *role.expects)}
@@ -51,13 +61,12 @@ def master() -> Iterator[StringCommand]:
     if _joins():
         host.noop("joins once the others expect it")
     else:
-        there = [m.name for m in the_cluster().masters if m.name not in preflight.facts() or _was_master(m.name)]
-        yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued(), there))
+        yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
 
 
 @operation()
-def joining_master() -> Iterator[StringCommand]:
-    """The same where a master joins others: their control loops have begun to elect a leader by now."""
+def joining_server() -> Iterator[StringCommand]:
+    """The API server where a master joins others: it serves while theirs are restarted."""
     if not _joins():
         host.noop("is a master already, or begins with the others")
     elif away := [m.name for m in the_cluster().masters if m.name not in preflight.facts()]:
@@ -66,19 +75,28 @@ def joining_master() -> Iterator[StringCommand]:
             "that is lost out of the group masters"
         )
     else:
-        yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
+        server, _ = joining_roles(the_cluster(), this_host(host.name), distribution(), issued())
+        yield from converge(server)
+
+
+@operation()
+def joining_loops() -> Iterator[StringCommand]:
+    """Its control loops: the others' have begun to elect a leader by now."""
+    if not _joins():
+        host.noop("is a master already, or begins with the others")
+    else:
+        _, loops = joining_roles(the_cluster(), this_host(host.name), distribution(), issued())
+        yield from converge(loops)
 
 
 def _joins() -> bool:
-    """Whether there is another master already, or may be where this run does not look, and none on the host at hand."""
+    """Whether there is another master already, or may be where this run does not look, and none on the host at hand.
+
+    Known by the control loops, which are what must not begin too early; an API server may, and a run be killed then.
+    """
     others = [m.name for m in the_cluster().masters if m.name != host.name]
-    return not _was_master(host.name) and any(n not in preflight.facts() or _was_master(n) for n in others)
-
-
-def _was_master(name: str) -> bool:
-    """Whether a run has made a host a master before."""
-    ours: bool = preflight.facts()[name]["units"].get(API_SERVER, {}).get("ours", False)
-    return ours
+    there = [n for n in others if n not in preflight.facts() or preflight.is_ours(n, CONTROLLER_MANAGER)]
+    return bool(there) and not preflight.is_ours(host.name, CONTROLLER_MANAGER)
 
 
 @operation()

@@ -15,6 +15,7 @@ from cluster.ports import ports_of
 from cluster.preflight import judge, secrets
 from cluster.preflight.remarks import Remark, texts
 from cluster.roles import UNITS
+from cluster.roles.master import API_SERVER
 from cluster.topology import ROLES
 from facts.host import Preflight
 from operations.inventory import command_line, store, the_cluster
@@ -99,6 +100,18 @@ def etcd_joiners() -> list[str]:
 def etcd_begins() -> bool:
     """Whether the group's hosts begin a cluster together: nothing shows that one has lived."""
     return membership.begins(the_cluster(), etcd_held(), record())
+
+
+def is_ours(name: str, unit: str) -> bool:
+    """Whether a run had given a host a unit before this one."""
+    ours: bool = facts()[name]["units"].get(unit, {}).get("ours", False)
+    return ours
+
+
+def former_masters() -> list[str]:
+    """The hosts of this run that were masters before it, and shall be none."""
+    cluster = the_cluster()
+    return [h.name for h in cluster.hosts if not h.is_master and h.name in facts() and is_ours(h.name, API_SERVER)]
 
 
 def _secrets(found: dict[str, Any]) -> list[str]:

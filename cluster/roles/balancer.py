@@ -20,10 +20,14 @@ NOTICED = 5
 BACK = 3  # and that it is back
 
 
-def balancer_role(cluster: Cluster, host: Host, certificates: tuple[File, ...]) -> Role:
-    """A master's or a node's ways, in a cluster that has them."""
+def balancer_role(cluster: Cluster, host: Host, certificates: tuple[File, ...], former: tuple[Host, ...] = ()) -> Role:
+    """A master's or a node's ways, in a cluster that has them.
+
+    Args:
+        former: hosts whose API servers still serve, though they are masters no more.
+    """
     settings = cluster.settings
-    files = [*TO_API_SERVERS.files((_api_servers(cluster),))]
+    files = [*TO_API_SERVERS.files((_api_servers(settings, (*cluster.masters, *former)),))]
     units = [TO_API_SERVERS.runs(settings.api_server_balancer_port)]
     if host.is_master and cluster.etcd_balanced:
         files += TO_ETCD.files(_members(cluster))
@@ -65,9 +69,8 @@ def through_balancer(cluster: Cluster) -> str:
     return f"curl -sf -o /dev/null --max-time 5 --cacert {_AUTHORITY} {pair} {cluster.api_server_url}/readyz"
 
 
-def _api_servers(cluster: Cluster) -> Listener:
-    settings = cluster.settings
-    masters = ((m.name, f"{m.address}:{settings.api_server_port}", f" verifyhost {m.name}") for m in cluster.masters)
+def _api_servers(settings: Settings, hosts: tuple[Host, ...]) -> Listener:
+    masters = ((m.name, f"{m.address}:{settings.api_server_port}", f" verifyhost {m.name}") for m in hosts)
     return Listener(
         "api-servers",
         settings.api_server_balancer_port,

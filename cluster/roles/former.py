@@ -12,11 +12,20 @@ from cluster.settings import Cluster, Host
 from cluster.shell import program
 from cluster.topology import MASTERS
 
-SERVICES = (SCHEDULER, CONTROLLER_MANAGER, API_SERVER, ETCD_BALANCER)
+LOOPS = (SCHEDULER, CONTROLLER_MANAGER)
+SERVERS = (API_SERVER, ETCD_BALANCER)
+
+
+def former_loops(cluster: Cluster) -> Role:
+    """A host that was a master, first: its control loops end, so that nothing leads beside those that stay.
+
+    Its API server goes on, and serves while theirs are restarted.
+    """
+    return Role(name="former control loops", steps=(_ended(cluster, LOOPS),))
 
 
 def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept: Iterable[str]) -> Role:
-    """A host that was a master: its services end, and what they alone read goes, keys among it.
+    """Then: its API server ends, and what only a master reads goes, keys among it.
 
     Args:
         kept: the paths of what the host's other roles have there.
@@ -24,19 +33,24 @@ def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept
     then = host.model_copy(update={"groups": frozenset({MASTERS})})
     files = {f.path for f in master_role(cluster, then, distribution, ()).files} | certificate_paths(cluster, then)
     files |= {TO_ETCD.unit, TO_ETCD.config}
-    port = cluster.settings.api_server_port
-    shell = program(
-        "former",
-        UNITS=" ".join(SERVICES),
-        RECORDS=RECORD_DIRECTORY,
-        FILES=" ".join(sorted(files - set(kept))),
-        PKI=KUBERNETES_PKI,
-        URLS=" ".join(f"https://{m.address}:{port}" for m in cluster.masters),
-    )
+    shell = program("removed", FILES=" ".join(sorted(files - set(kept))))
     return Role(
         name="former master",
         steps=(
-            Step(f"stop and disable {', '.join(SERVICES)}", f"{shell}ended", f"{shell}end"),
+            _ended(cluster, SERVERS),
             Step("remove what only a master reads, its keys among it", f"{shell}removed", f"{shell}remove"),
         ),
     )
+
+
+def _ended(cluster: Cluster, units: tuple[str, ...]) -> Step:
+    """That services of a former master have ended, while an API server of those that stay serves."""
+    port = cluster.settings.api_server_port
+    shell = program(
+        "former",
+        UNITS=" ".join(units),
+        RECORDS=RECORD_DIRECTORY,
+        PKI=KUBERNETES_PKI,
+        URLS=" ".join(f"https://{m.address}:{port}" for m in cluster.masters),
+    )
+    return Step(f"stop and disable {', '.join(units)}", f"{shell}ended", f"{shell}end")

@@ -1,6 +1,6 @@
 """A master: API server, controller manager and scheduler."""
 
-from collections.abc import Container
+from dataclasses import replace
 
 from cluster.api import KUBECONFIG, api
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
@@ -57,39 +57,59 @@ def master_role(
     host: Host,
     distribution: Distribution,
     certificates: tuple[File, ...],
-    beside: Container[str] | None = None,
 ) -> Role:
     """The Kubernetes master's services on one host.
 
     Args:
         certificates: the host's, which the services read.
-        beside: the masters that there are already, by name; None: all.
     """
-    how = installation(cluster.settings, distribution, "kubernetes-master")
-    files = [common_file(cluster, how), guide_kubeconfig(cluster, "client")]
-    units: list[Unit] = []
-    stored = at_rest(cluster.settings, certificates)
-    for component_files, component_unit in (
-        _api_server(cluster, host, how, stored, beside),
-        _controller_manager(cluster, host, how),
-        _scheduler(cluster, host, how),
-    ):
-        files += component_files
-        units.append(component_unit)
-    forget, rewrite = stored.steps(cluster.settings, KUBECTL) if stored else ((), ())
-    return Role(
+    first, then = joining_roles(cluster, host, distribution, certificates)
+    return replace(
+        first,
         name="master",
+        files=first.files + then.files,
+        gone=first.gone + then.gone,
+        steps=then.steps,
+        grants=then.grants,
+        units=first.units + then.units,
+    )
+
+
+def joining_roles(
+    cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]
+) -> tuple[Role, Role]:
+    """The same in two: the API server, which serves before the others' are restarted, and then its control loops,
+    which must not begin before the others' have begun to elect a leader.
+    """
+    settings = cluster.settings
+    how = installation(settings, distribution, "kubernetes-master")
+    group = service_group(settings, distribution)
+    stored = at_rest(settings, certificates)
+    forget, rewrite = stored.steps(settings, KUBECTL) if stored else ((), ())
+    expects = (*(f for f in certificates if f.path.startswith(KUBERNETES_PKI)), *way_to_etcd(cluster))
+    files, unit = _api_server(cluster, host, how, stored)
+    server = Role(
+        name="API server",
         packages=how.packages,
         programs=how.programs,
         packaged_units=how.acted_on,
-        files=private(cluster.settings, files, service_group(cluster.settings, distribution)),
-        gone=tuple(foreign_path(u.name, how) for u in units),
-        expects=(*(f for f in certificates if f.path.startswith(KUBERNETES_PKI)), *way_to_etcd(cluster)),
+        files=private(settings, [common_file(cluster, how), guide_kubeconfig(cluster, "client"), *files], group),
+        gone=(foreign_path(unit.name, how),),
+        expects=expects,
+        units=(unit,),
+    )
+    listed = (_controller_manager(cluster, host, how), _scheduler(cluster, host, how))
+    loops = Role(
+        name="control loops",
+        files=private(settings, [f for files, _ in listed for f in files], group),
+        gone=tuple(foreign_path(unit.name, how) for _, unit in listed),
+        expects=expects,
         # Where there are several, all of them must store Secrets so first: `rewriting`.
         steps=(*forget, *(rewrite if len(cluster.masters) == 1 else ())),
         grants=(_kubelet_access(),),
-        units=tuple(units),
+        units=tuple(unit for _, unit in listed),
     )
+    return server, loops
 
 
 def rewriting(cluster: Cluster, certificates: tuple[File, ...]) -> Role:
@@ -114,9 +134,9 @@ def api_server_ready(cluster: Cluster, host: Host) -> str:
     return f"{own} && {through_balancer(cluster)}" if cluster.balanced else own
 
 
-def _turn(cluster: Cluster, host: Host, beside: Container[str] | None) -> Turn:
+def _turn(cluster: Cluster, host: Host) -> Turn:
     """One master after another, and only while another's API server answers, if there is another."""
-    others = [m for m in cluster.masters if m != host and (beside is None or m.name in beside)]
+    others = [m for m in cluster.masters if m != host]
     ask = (
         f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
         f"https://{{}}:{cluster.settings.api_server_port}/readyz"
@@ -144,9 +164,7 @@ def _pki(name: str) -> str:
     return f"{KUBERNETES_PKI}/{name}"
 
 
-def _api_server(
-    cluster: Cluster, host: Host, how: Installation, stored: AtRest | None, beside: Container[str] | None
-) -> tuple[list[File], Unit]:
+def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest | None) -> tuple[list[File], Unit]:
     settings = cluster.settings
     version = settings.kubernetes_version
     config = f"{DIRECTORY}/apiserver"
@@ -189,7 +207,7 @@ def _api_server(
             *_logs(settings),
             *(stored.unit_lines() if stored else ()),
         ),
-        turn=_turn(cluster, host, beside),
+        turn=_turn(cluster, host),
         noticed=BACK if _takes_turns(cluster) else 0,
     )
     return [File(config, environment_file(variables)), *configured, service], unit

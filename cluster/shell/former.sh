@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Ending services of which the host shall have none any more, and what they alone read.
-# UNITS: the services; FILES: paths, their units among them; RECORDS: where units write down what they are started with
+# Ending services of which the host shall have none any more.
+# UNITS: the services; RECORDS: where units write down what they are started with
 # URLS: API servers that stay; PKI: where the host's own certificate is
 
 # shellcheck disable=SC2086,SC2329 # several words; called by what follows, as are those below
@@ -22,21 +22,11 @@ end() {
             "master that serves in the group for this run" >&2
         exit 1
     }
-    systemctl disable -q $UNITS 2>/dev/null
-    systemctl stop $UNITS || exit 1
     for unit in $UNITS; do
+        ! systemctl cat "$unit" >/dev/null 2>&1 || systemctl stop "$unit" || exit 1
+        systemctl disable -q "$unit" 2>/dev/null
         rm -f "/etc/systemd/system/multi-user.target.wants/$unit.service" "$RECORDS/$unit.inputs"
     done
     systemctl reset-failed $UNITS 2>/dev/null
     true
 }
-
-# shellcheck disable=SC2329
-removed() {
-    for file in $FILES; do
-        [ ! -e "$file" ] || exit 1
-    done
-}
-
-# shellcheck disable=SC2086,SC2329
-remove() { rm -f $FILES && systemctl daemon-reload; }

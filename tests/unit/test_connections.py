@@ -1,5 +1,6 @@
 """Connections to hosts: one whose host is gone ends."""
 
+import logging
 import socket
 from types import SimpleNamespace
 
@@ -22,6 +23,7 @@ def test_a_connection_asks_whether_its_host_is_there() -> None:
 
 @pytest.mark.parametrize("active", [True, False])
 def test_of_a_host_that_is_gone_it_is_said(active: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "pyinfra")
     client = SimpleNamespace(get_transport=lambda: SimpleNamespace(is_active=lambda: active))
     host = SimpleNamespace(connector=SimpleNamespace(client=client), print_prefix="[node1] ")
     Noticed.operation_host_error(None, host, "")  # type: ignore[arg-type]

@@ -73,8 +73,10 @@ OTHERS = {
     check.nodes_answer,
     check.works,
     flannel._ways,
+    kubernetes.former_loops,
     kubernetes.former_master,
-    kubernetes.joining_master,
+    kubernetes.joining_loops,
+    kubernetes.joining_server,
     kubeconfig.administrators,
     kubernetes.rewrite_secrets,
     kubernetes._uncordon,
@@ -214,7 +216,7 @@ def test_the_first_of_several_masters_has_secrets_rewritten_when_all_store_them_
 
 # --- Masters that come and go -----------------------------------------------------------------------------------
 
-DEPLOYED = {"kube-apiserver": {"pid": 1, "ours": True}}
+DEPLOYED = {name: {"pid": 1, "ours": True} for name in ("kube-apiserver", "kube-controller-manager")}
 
 
 def test_a_master_joins_once_the_others_expect_it(begin: Any) -> None:
@@ -225,8 +227,16 @@ def test_a_master_joins_once_the_others_expect_it(begin: Any) -> None:
     this.answers["master", Preflight] |= {"units": DEPLOYED}
     assert this.perform(kubernetes.master, "node1") == []
     assert this.noops["node1"] == ["joins once the others expect it"]
-    assert "start kube-controller-manager" in " ".join(kinds(this.perform(kubernetes.joining_master, "node1")))
-    assert this.perform(kubernetes.joining_master, "master") == []
+    server = this.perform(kubernetes.joining_server, "node1")
+    loops = this.perform(kubernetes.joining_loops, "node1")
+    assert "start kube-apiserver" in " ".join(kinds(server)) and "kube-controller-manager" not in " ".join(
+        kinds(server)
+    )
+    assert "start kube-controller-manager" in " ".join(kinds(loops)) and "kube-apiserver" not in " ".join(kinds(loops))
+    for operation in (kubernetes.joining_server, kubernetes.joining_loops):
+        assert this.perform(operation, "master") == []
+    this.answers["node1", Preflight] |= {"units": {"kube-apiserver": {"pid": 1, "ours": True}}}
+    assert this.perform(kubernetes.master, "node1") == [], "a run was killed in between"
 
 
 @pytest.mark.parametrize("units", [{}, DEPLOYED], ids=["of a new cluster", "that are there"])
@@ -237,13 +247,13 @@ def test_masters_begin_together(units: dict[str, Any], begin: Any) -> None:
         this.answers[name, Preflight] |= {"units": units}
     for name in ("master", "node1"):
         assert this.perform(kubernetes.master, name) != []
-        assert this.perform(kubernetes.joining_master, name) == []
+        assert this.perform(kubernetes.joining_server, name) == this.perform(kubernetes.joining_loops, name) == []
 
 
 def test_a_master_does_not_join_one_that_does_not_hear_of_it(begin: Any) -> None:
     this = begin(SEVERAL, api_server_address="api.example")
     this.state.active_hosts.remove(this.inventory.get_host("master"))
-    message = refusal(this.perform(kubernetes.joining_master, "node1"))
+    message = refusal(this.perform(kubernetes.joining_server, "node1"))
     assert message.startswith("node1 joins the masters, and master must know: run without --limit")
 
 
@@ -262,7 +272,13 @@ def test_who_is_a_master_no_more_keeps_none_of_its_keys(begin: Any) -> None:
         "/etc/systemd/system/kube-apiserver.service": {"mode": "644", "owner": "root:root", "sha256": "", "ours": True}
     }
     this.answers["node1", RoleState] = BARE | {"files": files}
-    scripts = "\n".join(script_of(c) for c in this.perform(kubernetes.former_master, "node1"))
+    loops, rest = (
+        "\n".join(script_of(c) for c in this.perform(operation, "node1"))
+        for operation in (kubernetes.former_loops, kubernetes.former_master)
+    )
+    assert "UNITS='kube-scheduler kube-controller-manager'" in loops and "FILES=" not in loops
+    assert "UNITS='kube-apiserver etcd-balancer'" in rest
+    scripts = loops + rest
     (gone,) = re.findall("^FILES='(.*)'$", scripts, re.M)[-1:]
     keys = {"server.key", "sa.key", "signing-ca.key", "secrets.key", "controller-manager.key", "etcd-client.key"}
     assert {f"/etc/kubernetes/ca/{name}" for name in keys} <= set(gone.split())
@@ -279,7 +295,7 @@ def test_who_is_a_master_no_more_keeps_none_of_its_keys(begin: Any) -> None:
 def test_who_was_no_master_or_is_one_keeps_everything(name: str, begin: Any) -> None:
     this = begin()
     this.answers["master", Preflight] |= {"units": DEPLOYED}
-    assert this.perform(kubernetes.former_master, name) == []
+    assert this.perform(kubernetes.former_loops, name) == this.perform(kubernetes.former_master, name) == []
 
 
 # --- Bringing a host to its roles -----------------------------------------------------------------------------------

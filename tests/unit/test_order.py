@@ -42,7 +42,13 @@ NEEDS = {
     "The cluster works": {"Cluster DNS", "No metrics-server", "etcd's former members"},
 }
 # Where there are several masters, and where there is one.
-WAY = {"Way to the API servers": {"Certificates"}, "Kubernetes master": {"etcd", "Way to the API servers"}}
+WAY = {
+    "Way to the API servers": {"Certificates"},
+    "API servers of masters that join": {"Former masters' control loops", "Way to the API servers"},
+    "Kubernetes master": {"etcd", "Way to the API servers", "API servers of masters that join"},
+    "Control loops of masters that join": {"Kubernetes master"},
+    "Former masters": {"Control loops of masters that join"},
+}
 NO_WAY = {"No balancer": {"Kubernetes master", "Kubernetes node"}}
 
 

@@ -645,13 +645,17 @@ def test_one_member_does_what_is_done_once() -> None:
     assert [name for name, steps in once.items() if (*steps, *listed[name].grants)] == ["master"]
 
 
-def test_a_master_waits_for_those_that_there_are() -> None:
-    """Those that have yet to join cannot stand in for it."""
-    first = SEVERAL.host("master")
-    for beside, asked in ((None, True), (["master", "node1"], True), (["master"], False)):
-        role = master.master_role(SEVERAL, first, DEBIAN, (), beside)
-        others = {u.name: u.turn.others for u in role.units if u.turn}["kube-apiserver"]
-        assert ("https://10.1.10.102:6443/readyz" in others) == asked
+@pytest.mark.parametrize(("found", "name"), ON_HOSTS)
+def test_a_master_that_joins_gets_all_of_one_in_two_parts(found: Cluster, name: str) -> None:
+    if not found.host(name).is_master:
+        return
+    whole = on(found, name)["master"]
+    certificates = tuple(f for f in expected(found, found.host(name), distribution(found)))
+    server, loops = master.joining_roles(found, found.host(name), distribution(found), certificates)
+    assert [u.name for u in server.units] == ["kube-apiserver"]
+    assert not {f.path for f in server.files} & {f.path for f in loops.files}
+    assert {f.path for f in (*server.files, *loops.files)} == {f.path for f in whole.files}
+    assert (*server.units, *loops.units) == whole.units
 
 
 def test_every_master_sees_to_what_masters_need() -> None:
