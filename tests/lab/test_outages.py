@@ -22,8 +22,6 @@ from tests.lab.several import (
 )
 from tests.lab.test_masters import as_before, await_findings_of, workload  # noqa: F401 fixtures
 
-LEFT = {"LAB_ROLES": "masters=master etcd=master nodes=node1,node2,master2,master3"}
-
 pytestmark = [pytest.mark.several, pytest.mark.named, pytest.mark.usefixtures("workload")]
 
 
@@ -122,18 +120,6 @@ def test_with_one_member_of_three_nothing_is_accepted_and_nothing_lost(cluster: 
         time.sleep(60)
     assert verdict.faults == []
     assert min(verdict.gaps[way] for way in verdict.gaps if way in NODES) > 20, "nothing was accepted meanwhile"
-
-
-def test_two_masters_leave_and_the_first_goes_on_alone(cluster: Lab, tmp_path: Path) -> None:
-    try:
-        with used(tmp_path) as verdict:
-            cluster.deploy(environment=LEFT)
-        assert verdict.faults == []
-        assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
-        again = cluster.pyinfra("-y", "--json", "lab/inventory.py", "deploys/cluster.py", environment=LEFT)
-        assert again.code == 0 and again.totals["success"] == 0, again.err[-4000:]
-    finally:
-        cluster.deploy()
 
 
 def test_after_a_power_cut_of_everything_it_is_back_without_a_run(cluster: Lab) -> None:
