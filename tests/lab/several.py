@@ -15,6 +15,9 @@ BALANCER = 7443
 LONGEST_GAP = 5.0  # seconds in which one that hangs, or is cut off, has been noticed by everybody
 # An etcd leader that hands over drops what other members pass on to it in that moment, and says so to nobody.
 HANDED_OVER = 2
+# HTTP/1.1 has no way to say that a kept connection is about to be closed: a write sent in that moment is lost. HTTP/2,
+# which Kubernetes' own clients speak, says so before.
+CLOSED = 1
 IN_FLIGHT = 2  # requests of one way that may be under way, a write and a read, where a process is killed
 
 

