@@ -21,7 +21,7 @@ import runpy
 globals().update({name: value for name, value in runpy.run_path(%r).items() if not name.startswith("__")})
 api_server_balancer = True
 """
-NODES = "nodes=node1,node2,master2,master3"  # a node that leaves is another matter
+NODES = "nodes=node1,node2,master2,master3,spare1"  # a node that leaves is another matter
 ONE = f"masters=master etcd=master {NODES}"
 THREE = f"masters=master,master2,master3 etcd=master,master2,master3 {NODES}"
 REPLACED = f"masters=master,master2,master3 etcd=master,master2,spare1 {NODES}"
