@@ -1,4 +1,4 @@
-"""Masters and nodes: the balancer through which they reach the API servers, where the settings want one."""
+"""Masters and nodes: the balancers through which they reach the API servers, and masters etcd's members."""
 
 from pyinfra import host
 

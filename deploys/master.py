@@ -7,13 +7,14 @@ from operations import kubernetes, preflight
 if preflight.has_role():
     preflight.begin()
     kubernetes.former_loops(name="Former masters' control loops")
+several = len(inventory.get_group("masters", [])) > 1
 if "masters" in host.groups:
-    several = len(inventory.get_group("masters")) > 1
     if several:
         kubernetes.joining_server(name="API servers of masters that join")
     kubernetes.master(name="Kubernetes master")
     if several:
         kubernetes.joining_loops(name="Control loops of masters that join")
-        kubernetes.rewrite_secrets(name="Secrets in etcd")
 if preflight.has_role():
     kubernetes.former_master(name="Former masters")
+if "masters" in host.groups and (several or preflight.former_masters()):
+    kubernetes.rewrite_secrets(name="Secrets in etcd")

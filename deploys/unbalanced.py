@@ -1,4 +1,4 @@
-"""Masters and nodes: what is left of a balancer that the settings want no more; nothing goes through it by then."""
+"""Masters and nodes: balancers that the settings want no more go, and former masters from those that stay."""
 
 from pyinfra import host
 

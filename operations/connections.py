@@ -12,6 +12,7 @@ _PATIENCE = _IDLE + _INTERVAL * _PROBES
 # By name: not every system that one may run pyinfra on has all of them.
 _OPTIONS = {
     "TCP_KEEPIDLE": _IDLE,
+    "TCP_KEEPALIVE": _IDLE,  # what macOS calls it
     "TCP_KEEPINTVL": _INTERVAL,
     "TCP_KEEPCNT": _PROBES,
     "TCP_USER_TIMEOUT": 1000 * _PATIENCE,  # for what was sent and never acknowledged

@@ -6,6 +6,7 @@ kind, a field it does not know) is asked before anything is applied.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pyinfra import host, state
@@ -41,7 +42,7 @@ def former_loops() -> Iterator[StringCommand]:
     if host.name not in preflight.former_masters():
         host.noop("is a master, or was none")
         return
-    yield from converge(former_loops_role(the_cluster()))
+    yield from converge(former_loops_role(the_cluster(), distribution()))
 
 
 @operation()
@@ -60,8 +61,11 @@ def master() -> Iterator[StringCommand]:
     """Install, configure and start API server, controller manager and scheduler, unless they join another master's."""
     if _joins():
         host.noop("joins once the others expect it")
-    else:
-        yield from converge(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
+        return
+    role = master_role(the_cluster(), this_host(host.name), distribution(), issued())
+    if preflight.former_masters():  # which may store Secrets otherwise until they end
+        role = replace(role, steps=tuple(s for s in role.steps if s.when == "before"))
+    yield from converge(role)
 
 
 @operation()
@@ -101,9 +105,9 @@ def _joins() -> bool:
 
 @operation()
 def rewrite_secrets() -> Iterator[StringCommand]:
-    """Have Secrets rewritten once all of several masters store them in the same way; one alone does that by itself."""
+    """Have Secrets rewritten once all API servers store them in the same way; a lasting one alone does that itself."""
     cluster = the_cluster()
-    if len(cluster.masters) == 1 or not is_first(cluster.masters):
+    if (len(cluster.masters) == 1 and not preflight.former_masters()) or not is_first(cluster.masters):
         host.noop("a master alone, or not the first")
     elif away := [m.name for m in cluster.masters if state.inventory.get_host(m.name) not in state.active_hosts]:
         host.noop(f"left to a run that is about {', '.join(away)}, too")

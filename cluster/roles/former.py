@@ -2,26 +2,36 @@
 
 from collections.abc import Iterable
 
-from cluster.certificates import KUBERNETES_PKI, certificate_paths
+from cluster.certificates import BALANCER_PAIR, KUBERNETES_PKI, certificate_paths
 from cluster.desired import RECORD_DIRECTORY, Role, Step
 from cluster.distributions import Distribution
-from cluster.ports import ETCD_BALANCER
-from cluster.roles.balancer import TO_ETCD
+from cluster.installation import installation
+from cluster.ports import BALANCER, ETCD_BALANCER
+from cluster.roles.balancer import TO_API_SERVERS, TO_ETCD
 from cluster.roles.master import API_SERVER, CONTROLLER_MANAGER, SCHEDULER, master_role
+from cluster.roles.services import unit_path
 from cluster.settings import Cluster, Host
 from cluster.shell import program
 from cluster.topology import MASTERS
 
 LOOPS = (SCHEDULER, CONTROLLER_MANAGER)
-SERVERS = (API_SERVER, ETCD_BALANCER)
 
 
-def former_loops(cluster: Cluster) -> Role:
+def former_loops(cluster: Cluster, distribution: Distribution) -> Role:
     """A host that was a master, first: its control loops end, so that nothing leads beside those that stay.
 
-    Its API server goes on, and serves while theirs are restarted.
+    Its API server goes on, and serves while theirs are restarted. The loops' units go: by these a master is known that
+    has them, and must not have them begin when it joins again.
     """
-    return Role(name="former control loops", steps=(_ended(cluster, LOOPS),))
+    how = installation(cluster.settings, distribution, "kubernetes-master")
+    shell = program("removed", FILES=" ".join(unit_path(name, how) for name in LOOPS))
+    return Role(
+        name="former control loops",
+        steps=(
+            _ended(cluster, LOOPS),
+            Step("remove their units", f"{shell}removed", f"{shell}remove"),
+        ),
+    )
 
 
 def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept: Iterable[str]) -> Role:
@@ -33,11 +43,15 @@ def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept
     then = host.model_copy(update={"groups": frozenset({MASTERS})})
     files = {f.path for f in master_role(cluster, then, distribution, ()).files} | certificate_paths(cluster, then)
     files |= {TO_ETCD.unit, TO_ETCD.config}
+    units: tuple[str, ...] = (API_SERVER, ETCD_BALANCER)
+    if not host.is_node:  # nothing there calls an API server any more
+        units += (BALANCER,)
+        files |= {TO_API_SERVERS.unit, TO_API_SERVERS.config, f"{BALANCER_PAIR}.crt", f"{BALANCER_PAIR}.key"}
     shell = program("removed", FILES=" ".join(sorted(files - set(kept))))
     return Role(
         name="former master",
         steps=(
-            _ended(cluster, SERVERS),
+            _ended(cluster, units),
             Step("remove what only a master reads, its keys among it", f"{shell}removed", f"{shell}remove"),
         ),
     )

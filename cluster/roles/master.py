@@ -69,7 +69,7 @@ def master_role(
         name="master",
         files=first.files + then.files,
         gone=first.gone + then.gone,
-        steps=then.steps,
+        steps=first.steps + then.steps,
         grants=then.grants,
         units=first.units + then.units,
     )
@@ -96,6 +96,7 @@ def joining_roles(
         files=private(settings, [common_file(cluster, how), guide_kubeconfig(cluster, "client"), *files], group),
         gone=(foreign_path(unit.name, how),),
         expects=expects,
+        steps=forget,
         units=(unit,),
     )
     listed = (_controller_manager(cluster, host, how), _scheduler(cluster, host, how))
@@ -105,7 +106,7 @@ def joining_roles(
         gone=tuple(foreign_path(unit.name, how) for _, unit in listed),
         expects=expects,
         # Where there are several, all of them must store Secrets so first: `rewriting`.
-        steps=(*forget, *(rewrite if len(cluster.masters) == 1 else ())),
+        steps=rewrite if len(cluster.masters) == 1 else (),
         grants=(_kubelet_access(),),
         units=tuple(unit for _, unit in listed),
     )
@@ -113,7 +114,7 @@ def joining_roles(
 
 
 def rewriting(cluster: Cluster, certificates: tuple[File, ...]) -> Role:
-    """What is left to do once all of several masters store Secrets in the same way."""
+    """What is left to do once all API servers store Secrets in the same way."""
     stored = at_rest(cluster.settings, certificates)
     return Role(name="secrets", steps=stored.steps(cluster.settings, KUBECTL)[1] if stored else ())
 
@@ -203,7 +204,8 @@ def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest 
         service=(
             "Type=notify",
             "TimeoutStartSec=0",
-            f"TimeoutStopSec={_STOPS + (NOTICED if _takes_turns(cluster) else 0)}",
+            # One that was of several a moment ago still ends as these do.
+            f"TimeoutStopSec={_STOPS + (NOTICED if cluster.balanced else 0)}",
             *_logs(settings),
             *(stored.unit_lines() if stored else ()),
         ),
@@ -253,6 +255,7 @@ def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
         # Which pods may be is up to their namespace's pod security; what brings storage or networks often must.
         "allow-privileged": "true",
         **(_COMPACTED_BY_ETCD if settings.etcd_compacts else {}),
+        **(_ENDS_WATCHES if cluster.balanced else {}),
         **(_TURNS if _takes_turns(cluster) else {}),
         **hardening.api_server_arguments(cluster),
     }
@@ -265,9 +268,9 @@ _STOPS = 3
 # API server would stand idle after its restart.
 _TURNS = {
     "shutdown-delay-duration": f"{NOTICED}s",
-    "shutdown-watch-termination-grace-period": "2s",
     "goaway-chance": "0.001",
 }
+_ENDS_WATCHES = {"shutdown-watch-termination-grace-period": "2s"}
 
 
 def _takes_turns(cluster: Cluster) -> bool:

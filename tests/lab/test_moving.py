@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.etcdctl import etcdctl
-from cluster.membership import DATA
+from cluster.membership import LIVED
 from lab import lifecycle
 from tests.lab.conftest import REPOSITORY, Lab
 from tests.lab.killing import killed
@@ -72,7 +72,7 @@ def inventory(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         (MOVED, "master", lists(4)),
         (THREE, "master2", f"{lists(6)} && grep -q 10.1.10.191 /etc/kubernetes/etcd-balancer.cfg"),
         (MOVED, "spare1", lists(5)),
-        (THREE, "node2", f"ls -d /var/lib/container-cloud/set-aside{DATA}.*"),
+        (THREE, "node2", f"[ ! -e {LIVED} ]"),
         (ONE, "", ""),
     ],
     ids=[

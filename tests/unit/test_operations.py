@@ -27,6 +27,8 @@ from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 import operations
 from cluster.certificates import certificate_files, signed_names
 from cluster.desired import File, Role, software
+from cluster.membership import Record, peer_urls
+from cluster.roles.balancer import balancer_role
 from facts.etcd import FlannelKeys, Held
 from facts.flannel import Leases
 from facts.host import Preflight
@@ -276,8 +278,8 @@ def test_who_is_a_master_no_more_keeps_none_of_its_keys(begin: Any) -> None:
         "\n".join(script_of(c) for c in this.perform(operation, "node1"))
         for operation in (kubernetes.former_loops, kubernetes.former_master)
     )
-    assert "UNITS='kube-scheduler kube-controller-manager'" in loops and "FILES=" not in loops
-    assert "UNITS='kube-apiserver etcd-balancer'" in rest
+    assert "UNITS='kube-scheduler kube-controller-manager'" in loops and "kube-apiserver.service" not in loops
+    assert "UNITS='kube-apiserver etcd-balancer'" in rest, "its own balancer goes on: it is a node"
     scripts = loops + rest
     (gone,) = re.findall("^FILES='(.*)'$", scripts, re.M)[-1:]
     keys = {"server.key", "sa.key", "signing-ca.key", "secrets.key", "controller-manager.key", "etcd-client.key"}
@@ -289,6 +291,63 @@ def test_who_is_a_master_no_more_keeps_none_of_its_keys(begin: Any) -> None:
     # By its unit it is known: that goes with the keys, once all has ended.
     assert "/etc/systemd/system/kube-apiserver.service" in gone.split()
     assert "URLS=https://10.1.10.101:6443\n" in scripts, "those that stay are asked before anything ends"
+
+
+def test_a_former_master_that_is_an_etcd_member_alone_calls_no_api_server(begin: Any) -> None:
+    this = begin({"masters": ["node1", "node2"], "nodes": ["node3"], "etcd": ["master"]}, settings=shipped)
+    this.answers["master", Preflight] |= {"units": DEPLOYED}
+    text = "\n".join(script_of(c) for c in this.perform(kubernetes.former_master, "master"))
+    assert "UNITS='kube-apiserver etcd-balancer api-balancer'" in text
+    gone = {path for files in re.findall("^FILES='(.*)'$", text, re.M) for path in files.split()}
+    assert {"/etc/kubernetes/api-balancer.cfg", "/etc/systemd/system/api-balancer.service"} <= gone
+    assert {"/etc/kubernetes/ca/balancer.key", "/etc/kubernetes/ca/balancer.crt"} <= gone
+
+
+@pytest.mark.parametrize("executing", [False, True], ids=["dry", "executing"])
+def test_a_master_serves_in_every_balancer_until_it_has_ended(executing: bool, begin: Any, said: Any) -> None:
+    """It is known to be one at first, and forgotten when it has ended; a dry run says the same of both."""
+    this = begin({"masters": ["master", "node1"]}, settings=shipped)
+    this.answers["node2", Preflight] |= {"units": DEPLOYED}
+    role = all_roles(this, "node3")["balancer"]
+    former = (this.cluster.host("node2"),)
+    serving = balancer_role(this.cluster, this.cluster.host("node3"), certificates(this, "node3"), former)
+    path = "/etc/kubernetes/api-balancer.cfg"
+    texts = [next(f.content for f in r.files if f.path == path) for r in (serving, role)]
+    assert ["server node2 10.1.10.103:6443" in text for text in texts] == [True, False]
+    this.answers["node3", RoleState] = converged(serving if executing else role)
+    went = this.perform(balancer._unbalanced if executing else balancer.balancer, "node3", executing=executing)
+    assert went != []
+    wanted = [f"write {path}", f"reload api-balancer ({path} changed)"]
+    assert this.lines(said.records, "node3") == wanted
+    if not executing:
+        this.perform(balancer._unbalanced, "node3", executing=False)
+        assert this.lines(said.records, "node3") == [*wanted, *wanted]
+
+
+def test_no_balancer_goes_to_members_that_none_of_them_is_yet(begin: Any) -> None:
+    this = begin({"masters": ["master", "node1"], "etcd": ["node1", "node2", "node3"]}, own_store=True)
+    role = all_roles(this, "master")["balancer"]
+    this.answers["master", RoleState] = converged(role)
+    assert this.perform(balancer.balancer, "master") == [], "nothing is known of another"
+    for listed, refused in (({"master": "https://10.1.10.101:2380"}, True), (peer_urls(this.cluster), False)):
+        Record("c1", listed).keep(this.store.directory)
+        commands = this.perform(balancer.balancer, "master")
+        assert bool(commands) is refused
+        if refused:
+            assert "run deploys/etcd.py first" in refusal(commands)
+
+
+@pytest.mark.parametrize("masters", [["master"], ["master", "node1"]])
+def test_secrets_are_rewritten_once_former_masters_have_ended(masters: list[str], begin: Any) -> None:
+    """These may store them otherwise until then, and everybody's way may lead there."""
+    this = begin({"masters": masters}, own_store=True, settings=shipped)
+    this.answers["master", RoleState] = BARE | {"files": on_disk(*all_roles(this, "master")["master"].expects)}
+    for there in ({}, DEPLOYED):
+        this.answers["node2", Preflight] |= {"units": there}
+        alone = not there and len(masters) == 1
+        own, after = (str(this.perform(o, "master")) for o in (kubernetes.master, kubernetes.rewrite_secrets))
+        assert ("rewrite migrated" in own) is alone
+        assert ("rewrite migrated" in after) is not alone
 
 
 @pytest.mark.parametrize("name", ["master", "node1"])
