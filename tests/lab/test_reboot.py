@@ -44,11 +44,12 @@ def assert_as_before(lab: Lab, leases: dict[str, str]) -> None:
 
 def test_one_node(lab: Lab) -> None:
     """flannel's device has its address again: nobody has to hear of another one."""
-    leases, device = lab.leases(), lab.ssh("node2", "cat /sys/class/net/flannel.1/address")
+    address = "ip -o link show flannel.1 | grep -o 'link/ether [^ ]*'"
+    leases, device = lab.leases(), lab.ssh("node2", address)
     lifecycle.reboot([state.host("node2")])
     wait_settled(lab, ("node2",))
     wait_ready(lab)
-    assert lab.ssh("node2", "cat /sys/class/net/flannel.1/address") == device
+    assert lab.ssh("node2", address) == device
     assert_as_before(lab, leases)
 
 
