@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cluster.model import Settings
 from cluster.releases import FLANNEL_PORT
-from cluster.topology import ETCD, MASTERS, NODES, Cluster
+from cluster.topology import ETCD, MASTERS, NODES, Cluster, is_balanced, ways_to_etcd
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,23 @@ FIXED_PORTS = (
 
 def ports_of(cluster: Cluster) -> tuple[Port, ...]:
     """The TCP ports of a cluster."""
-    return tcp_ports(cluster.settings, balanced=cluster.balanced, members=len(cluster.etcd_members))
+    return ports_taken(cluster.settings, len(cluster.masters), len(cluster.etcd_members))
 
 
-def tcp_ports(settings: Settings, *, balanced: bool = False, members: int = 1) -> tuple[Port, ...]:
-    """The TCP ports of any cluster, and those of its balancers, where it has them."""
-    return (*(_balancers(settings, members) if balanced else ()), *_services(settings))
+def ports_taken(settings: Settings, masters: int, members: int) -> tuple[Port, ...]:
+    """The TCP ports of a cluster of so many masters and etcd members."""
+    return (*_balancers(settings, masters, members), *tcp_ports(settings))
 
 
-def _balancers(settings: Settings, members: int) -> Iterator[Port]:
-    for group in (MASTERS, NODES):
+def _balancers(settings: Settings, masters: int, members: int) -> Iterator[Port]:
+    for group in (MASTERS, NODES) if is_balanced(settings, masters) else ():
         yield Port(settings.api_server_balancer_port, "the API servers' balancer", group, BALANCER)
-    for port in range(settings.etcd_balancer_port, settings.etcd_balancer_port + members) if members > 1 else ():
+    for port in ways_to_etcd(settings, masters, members):
         yield Port(port, "the balancer of etcd's members", MASTERS, ETCD_BALANCER)
 
 
-def _services(settings: Settings) -> tuple[Port, ...]:
+def tcp_ports(settings: Settings) -> tuple[Port, ...]:
+    """The TCP ports of any cluster: without those of balancers, which are each host's own."""
     return (
         Port(settings.etcd_client_port, "etcd's clients", ETCD, "etcd"),
         Port(settings.etcd_peer_port, "etcd's members", ETCD, "etcd"),

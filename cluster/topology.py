@@ -41,6 +41,12 @@ def is_balanced(settings: Settings, masters: int) -> bool:
     return masters > 1 if settings.api_server_balancer is None else settings.api_server_balancer
 
 
+def ways_to_etcd(settings: Settings, masters: int, members: int) -> range:
+    """The ports of masters' balancers to etcd, one for each of so many members; none where API servers go directly."""
+    first = settings.etcd_balancer_port
+    return range(first, first + (members if is_balanced(settings, masters) and members > 1 else 0))
+
+
 class Cluster(BaseModel):
     """Checked settings and the hosts that have a role, masters first, else in the inventory's order."""
 
@@ -119,13 +125,12 @@ class Cluster(BaseModel):
     @property
     def etcd_balanced(self) -> bool:
         """Whether masters reach etcd's members through a balancer of their own."""
-        return self.balanced and len(self.etcd_members) > 1
+        return bool(self.etcd_balancer_ports)
 
     @property
     def etcd_balancer_ports(self) -> range:
         """Where that balancer answers, a port for each member in the order of `etcd_by_address`."""
-        first = self.settings.etcd_balancer_port
-        return range(first, first + len(self.etcd_members))
+        return ways_to_etcd(self.settings, len(self.masters), len(self.etcd_members))
 
     @property
     def master_etcd_urls(self) -> list[str]:

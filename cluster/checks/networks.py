@@ -6,9 +6,9 @@ from ipaddress import IPv4Address
 from cluster import addresses, releases
 from cluster.addresses import lease_at, lease_lengths, span
 from cluster.checks.registry import Draft, check
-from cluster.ports import FIXED_PORTS, tcp_ports
+from cluster.ports import FIXED_PORTS, ports_taken
 from cluster.problems import Problem, show
-from cluster.topology import ETCD, MASTERS, NODES, is_balanced
+from cluster.topology import ETCD, MASTERS, NODES, is_balanced, ways_to_etcd
 from pki import is_address
 
 _LEASES = ("pod_network", "pod_subnet_length", "pod_subnet_min", "pod_subnet_max")
@@ -157,29 +157,29 @@ def ports_differ(draft: Draft) -> Iterator[Problem]:
     """The ports one may set must not be taken by each other or by a fixed one. UDP ports do not collide."""
     settings = draft.settings
     taken = {port.number: port.what for port in FIXED_PORTS}
-    names = ("api_server_balancer_port",) if _is_balanced(draft) else ()
+    masters, members = _masters_and_members(draft)
+    names = ("api_server_balancer_port",) if is_balanced(settings, masters) else ()
     for name in ("etcd_client_port", "etcd_peer_port", "api_server_port", *names):
         port = getattr(settings, name)
         if port in taken:
             yield Problem(name, port, f"is the port of {taken[port]} too; write another")
         taken.setdefault(port, name)
-    first, members = settings.etcd_balancer_port, len(draft.members(ETCD))
-    ports = range(first, first + members) if names and members > 1 else ()
+    ports = ways_to_etcd(settings, masters, members)
     if hit := next((port for port in ports if port in taken or port > _LAST_PORT), None):
         clash = f"{hit} is the port of {taken[hit]} too" if hit in taken else f"{_LAST_PORT} is the last port"
         advice = f"each of etcd's {members} members takes one from there on, and {clash}; write another"
-        yield Problem("etcd_balancer_port", first, advice)
+        yield Problem("etcd_balancer_port", ports.start, advice)
 
 
-def _is_balanced(draft: Draft) -> bool:
-    return is_balanced(draft.settings, len(draft.members(MASTERS)))
+def _masters_and_members(draft: Draft) -> tuple[int, int]:
+    return len(draft.members(MASTERS)), len(draft.members(ETCD))
 
 
 @check("service_node_ports", "nginx_node_port", *_PORTS)
 def nginx_port_can_be_had(draft: Draft) -> Iterator[Problem]:
     settings = draft.settings
-    port, ports, members = settings.nginx_port, settings.node_ports, len(draft.members(ETCD))
-    own = {port.number: port.what for port in tcp_ports(settings, balanced=_is_balanced(draft), members=members)}
+    port, ports = settings.nginx_port, settings.node_ports
+    own = {port.number: port.what for port in ports_taken(settings, *_masters_and_members(draft))}
     if not ports.holds(port):
         advice = f"lies outside service_node_ports; write a port from {ports.first} to {ports.last}, or None"
         yield Problem("nginx_node_port", port, advice)
