@@ -12,7 +12,7 @@ from pyinfra.api.state import StateOperationHostData
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
-from operations.turns import await_turn
+from operations.turns import _POLL, await_turn
 from tests.unit.example import Run
 from tests.unit.test_operations import begin, stores  # noqa: F401 fixtures
 
@@ -61,7 +61,7 @@ class Operation:
             return True
         self._now += 1
         self.most = max(self.most, self._now)
-        gevent.sleep(0.05)
+        gevent.sleep(3 * _POLL)  # longer than the next one takes to look whether it may begin
         self._now -= 1
         self.log.append(name)
         if name in self.broken:
