@@ -8,7 +8,7 @@ from cluster.formats import HEADER, arguments, environment_file
 from cluster.installation import Installation, installation
 from cluster.roles import LIBEXEC
 from cluster.roles.etcd import flannel_configuration
-from cluster.roles.lease import CONFLIST, DOCKER_ENV, device, follower, handed, record
+from cluster.roles.lease import CONFLIST, DOCKER_ENV, bridge, device, follower, handed, record
 from cluster.roles.services import foreign_path, service_file, unit_path
 from cluster.settings import Cluster, Host, Settings
 
@@ -67,12 +67,14 @@ def _missing(settings: Settings, written: str) -> str:
 
 def _lease_script(cluster: Cluster, host: Host) -> str:
     settings = cluster.settings
-    if record(cluster, host) == DOCKER_ENV:
-        publish = shell.program("lease", HANDED=handed(settings))
+    keep = shell.program("kept-device", OPTIONS=flannel_configuration(cluster), HANDED=handed(settings))
+    written = record(cluster, host)
+    clear = shell.program("former-ways", RECORD=written, BRIDGE=bridge(settings.container_runtime))
+    if written == DOCKER_ENV:
+        publish = shell.program("lease")
     else:
-        publish = shell.program("lease-cni", HANDED=handed(settings), CONFLIST=CONFLIST if host.is_node else "")
-    keep = shell.program("kept-device", OPTIONS=flannel_configuration(cluster))
-    return f"#!/bin/sh\n{HEADER}{_ways(settings)}{keep}{publish}"
+        publish = shell.program("lease-cni", CONFLIST=CONFLIST if host.is_node else "")
+    return f"#!/bin/sh\n{HEADER}{_ways(settings)}{keep}{clear}{publish}"
 
 
 def _config(cluster: Cluster, host: Host, how: Installation) -> str:

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # flannel's device has the same address after a boot. flanneld would give it another one, and tell etcd; a node whose
 # own flanneld has just lost its etcd member, perhaps by the same boot, would not hear of that, nor ever ask.
-# BACKEND: flannel's; DEVICE: its device; OPTIONS: what flanneld makes that by
+# BACKEND: flannel's; DEVICE: its device; OPTIONS: what flanneld makes that by; HANDED: backend and MTU, as the settings
+# have them
 kept=/var/lib/container-cloud/flannel-device
 
 # Once flanneld has made it.
@@ -28,7 +29,18 @@ remember() {
 remake() {
     [ "$BACKEND" = vxlan ] && [ "$(sed -n 1p "$kept" 2>/dev/null)" = "$OPTIONS" ] || return 0
     ! ip link show dev "$DEVICE" >/dev/null 2>&1 || return 0
-    mtu=$(printf '%s' "$HANDED" | sed -n 's/^vxlan:\([0-9]*\)$/\1/p')
     # shellcheck disable=SC2046 # several words
-    ip link add "$DEVICE" ${mtu:+mtu $((mtu - 50))} $(sed -n 2p "$kept") || true
+    ip link add "$DEVICE" $(sed -n 2p "$kept") || true
+}
+
+# Nor does it look at that one's MTU. What vxlan takes of a frame is 50 bytes.
+resize() {
+    mtu=${HANDED#"$BACKEND"}
+    mtu=${mtu#:}
+    [ -n "$mtu" ] || mtu=$(of_link "$(of_link "$DEVICE" dev)" mtu)
+    [ -z "$mtu" ] || [ "$(of_link "$DEVICE" mtu)" = $((mtu - 50)) ] || ip link set dev "$DEVICE" mtu $((mtu - 50))
+}
+
+of_link() {  # DEVICE WORD: the one behind that word, of what ip tells of a device
+    ip -d -o link show dev "$1" | awk -v word="$2" '{ for (i = 1; i < NF; i++) if ($i == word) { print $(i + 1); exit } }'
 }

@@ -1,28 +1,9 @@
 # shellcheck shell=sh
-# clear: before flanneld starts, removes what other settings or a broken way left behind.
+# clear: before flanneld starts: former-ways.sh
 # publish: after flanneld has its lease, writes it down, and makes a CNI network of it; pods follow a lease that moved.
-# HANDED: backend and MTU as the settings have them; what BACKEND, DEVICE and broken are, ways.sh says; remember and remake: kept-device.sh
-# CONFLIST: where containerd looks for pods' network; "" on a host without pods
+# HANDED: backend and MTU as the settings have them; CONFLIST: where containerd looks for pods' network, "" on a host
+# without pods; BACKEND and DEVICE: ways.sh; remember: kept-device.sh; RECORD: former-ways.sh
 set -eu
-env=/run/flannel/lease.env
-
-clear() {
-    [ -e $env ] || { remake; return 0; }
-    if ! grep -qx "FLANNEL_BACKEND=$HANDED" $env; then
-        for link in flannel.1 flannel0 "$DEVICE"; do ip link delete "$link" 2>/dev/null || true; done
-        . /run/flannel/subnet.env
-        ip -4 route show root "$FLANNEL_NETWORK" | grep -v ' dev cni0 ' | while read -r route; do
-            ip route delete "${route%% *}" || true
-        done
-    elif [ "$HANDED" = "${HANDED#vxlan}" ] || ! ip link show dev "$DEVICE" >/dev/null 2>&1; then
-        return 0
-    else
-        for gateway in $(broken); do
-            ip -4 route flush via "$gateway" dev "$DEVICE" || true
-            ip -4 neigh delete "$gateway" dev "$DEVICE" 2>/dev/null || true
-        done
-    fi
-}
 
 # 192.168.13.0/24 of 192.168.13.1/24, which is the bridge's address.
 network_of() {
@@ -71,9 +52,9 @@ publish() {
     . /run/flannel/subnet.env
     remember
     new=$(printf '%s\n' "FLANNEL_BACKEND=$HANDED" "FLANNEL_SUBNET=$FLANNEL_SUBNET" "FLANNEL_MTU=$FLANNEL_MTU")
-    old=$(cat $env 2>/dev/null || true)
+    old=$(cat "$RECORD" 2>/dev/null || true)
     [ -z "$CONFLIST" ] || put "$CONFLIST" "$(network)"
-    put $env "$new"
+    put "$RECORD" "$new"
     # Which device its ways are on: device.sh
     put /run/flannel/device "$([ "$BACKEND" != vxlan ] || ip -o link show dev "$DEVICE" | cut -d: -f1)"
     [ -z "$CONFLIST" ] || [ -z "$old" ] || [ "$new" = "$old" ] || systemctl --no-block try-restart containerd.service

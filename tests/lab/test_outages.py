@@ -45,6 +45,19 @@ def test_certificates_are_renewed_and_nobody_notices(cluster: Lab, tmp_path: Pat
     assert unsettled(cluster) == []
 
 
+@pytest.mark.usefixtures("as_before")
+def test_pods_get_another_mtu_and_nobody_notices(cluster: Lab, tmp_path: Path) -> None:
+    """Node by node: drained, for its runtime restarts; its ways to the other nodes' pods stay all the while."""
+    with used(tmp_path) as verdict:
+        done = changed(cluster, flannel_backend_options={"MTU": 1400})
+    told = re.findall(r"\[(node\d)\] +(cordoned|uncordoned) ", done.err)
+    assert told == [(node, what) for node in NODES for what in ("cordoned", "uncordoned")]
+    for host, device in [*((host, "flannel.1") for host in (*MASTERS, *NODES)), *((node, "cni0") for node in NODES)]:
+        assert " mtu 1350 " in cluster.ssh(host, f"ip -o link show dev {device}"), (host, device)
+    assert (verdict.faults, {e: dict(f) for e, f in verdict.failures.items() if f}) == ([], {})
+    assert unsettled(cluster) == []
+
+
 @pytest.mark.parametrize("master", MASTERS)
 def test_an_api_server_that_is_stopped_in_order_costs_nothing(master: str, cluster: Lab, tmp_path: Path) -> None:
     with used(tmp_path) as verdict:

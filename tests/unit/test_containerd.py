@@ -187,7 +187,7 @@ def shell(script: str, directory: Path, programs: Mapping[str, str]) -> subproce
 )
 def test_a_lease_becomes_a_network_of_pods(subnet: str, network: str, tmp_path: Path) -> None:
     (tmp_path / "subnet.env").write_text(f"FLANNEL_NETWORK=10.0.0.0/8\nFLANNEL_SUBNET={subnet}\nFLANNEL_MTU=1450\n")
-    script = f"BACKEND=host-gw\n{keep(tmp_path)}{program('lease-cni', HANDED='vxlan', CONFLIST=CONFLIST)}"
+    script = published(tmp_path, CONFLIST)
     restarted = f"echo $* >> {tmp_path}/restarted"
     assert shell(script, tmp_path, {"systemctl": restarted}).returncode == 0
     bridge, portmap = json.loads((tmp_path / "cni/10-flannel.conflist").read_text())["plugins"]
@@ -204,10 +204,15 @@ def test_a_lease_becomes_a_network_of_pods(subnet: str, network: str, tmp_path: 
 
 def test_a_master_only_writes_its_lease_down(tmp_path: Path) -> None:
     (tmp_path / "subnet.env").write_text("FLANNEL_SUBNET=192.168.13.1/24\nFLANNEL_MTU=1450\n")
-    script = f"BACKEND=host-gw\n{keep(tmp_path)}{program('lease-cni', HANDED='vxlan', CONFLIST='')}"
-    done = shell(script, tmp_path, {"systemctl": "exit 1"})
+    done = shell(published(tmp_path, ""), tmp_path, {"systemctl": "exit 1"})
     assert done.returncode == 0 and not (tmp_path / "cni").exists()
     assert "FLANNEL_BACKEND=vxlan\n" in (tmp_path / Path(LEASE_ENV).name).read_text()
+
+
+def published(directory: Path, conflist: str) -> str:
+    """What publishes a lease of vxlan's, where nothing is kept of a device."""
+    publish = program("lease-cni", HANDED="vxlan", CONFLIST=conflist)
+    return f"BACKEND=host-gw RECORD={LEASE_ENV}\n{keep(directory)}{publish}"
 
 
 def keep(directory: Path, options: str = "{}") -> str:
@@ -223,24 +228,52 @@ LINK = (
 
 
 @pytest.mark.parametrize(
-    ("said", "handed", "added"),
+    ("said", "added"),
     [
-        ("nolearning", "vxlan", "dstport 8472 nolearning"),
-        ("", "vxlan:1400", "dstport 8472 learning"),
-        ("nolearning gbp", "vxlan", "dstport 8472 nolearning gbp"),
+        ("nolearning", "dstport 8472 nolearning"),
+        ("", "dstport 8472 learning"),
+        ("nolearning gbp", "dstport 8472 nolearning gbp"),
     ],
 )
-def test_flannels_device_comes_back_with_its_address(said: str, handed: str, added: str, tmp_path: Path) -> None:
+def test_flannels_device_comes_back_with_its_address(said: str, added: str, tmp_path: Path) -> None:
     """But not where flanneld is to make another one by now, or there is one."""
-    script = f"BACKEND=vxlan DEVICE=flannel.1 HANDED={handed}\n"
+    script = "BACKEND=vxlan DEVICE=flannel.1\n"
     assert shell(f"{script}{keep(tmp_path)}remember", tmp_path, {"ip": f"echo '{LINK % said}'"}).returncode == 0
     for options, there in (("{}", "false"), ("{1}", "false"), ("{}", "true")):
         ip = {"ip": f"[ $2 = show ] && {there} || {{ [ $2 = add ] && echo $* >> {tmp_path}/added; }}"}
         assert shell(f"{script}{keep(tmp_path, options)}remake", tmp_path, ip).returncode == 0
-    mtu = "mtu 1350 " if ":" in handed else ""
     assert (tmp_path / "added").read_text() == (
-        f"link add flannel.1 {mtu}address da:33:b9:c9:ee:6e type vxlan id 1 local 10.1.10.101 dev eth0 {added}\n"
+        f"link add flannel.1 address da:33:b9:c9:ee:6e type vxlan id 1 local 10.1.10.101 dev eth0 {added}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("handed", "beneath", "mtu"),
+    [("vxlan", 1500, None), ("vxlan:1500", 9000, None), ("vxlan:1400", 1500, 1350), ("vxlan", 9000, 8950)],
+)
+def test_flannels_device_gets_another_mtu_and_stays(handed: str, beneath: int, mtu: int | None, tmp_path: Path) -> None:
+    links = (
+        f'case "$*" in *flannel.1) echo "{LINK % "nolearning"}" ;; *eth0) echo "2: eth0: <UP> mtu {beneath} " ;; esac'
+    )
+    ip = {"ip": f'[ "$2" = set ] && echo $* >> {tmp_path}/set || {{ {links}; }}'}
+    script = f"BACKEND=vxlan DEVICE=flannel.1\n{program('kept-device', OPTIONS='', HANDED=handed)}resize"
+    assert shell(script, tmp_path, ip).returncode == 0
+    told = tmp_path / "set"
+    assert (told.read_text() if told.exists() else None) == (mtu and f"link set dev flannel.1 mtu {mtu}\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "gone"),
+    [("vxlan", False), ("vxlan:1400", False), ("host-gw", True), ("host-gw:1400", True), ("vxlan-like", True)],
+)
+def test_only_another_backends_ways_are_removed(written: str, gone: bool, tmp_path: Path) -> None:
+    (tmp_path / "subnet.env").write_text("FLANNEL_NETWORK=192.168.0.0/16\n")
+    (tmp_path / "lease.env").write_text(f"FLANNEL_BACKEND={written}\n")
+    clear = program("former-ways", RECORD=LEASE_ENV, BRIDGE="cni0")
+    script = f"set -eu\nBACKEND=vxlan DEVICE=flannel.1\nresize() {{ :; }}\nbroken() {{ :; }}\n{clear}clear"
+    ip = {"ip": f"echo $* >> {tmp_path}/told"}
+    assert shell(script, tmp_path, ip).returncode == 0
+    assert ("link delete flannel.1" in (tmp_path / "told").read_text()) is gone
 
 
 @pytest.mark.parametrize(

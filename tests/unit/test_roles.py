@@ -865,7 +865,7 @@ def test_programs_are_release_files_with_their_checksums() -> None:
 
 def test_docker_and_flannel_agree_on_where_the_lease_is() -> None:
     script = files(SHIPPED, "node1")["/usr/local/libexec/container-cloud/lease"]
-    assert f"env={DOCKER_ENV}\n" in script and f". {SUBNET_ENV}\n" in script
+    assert f"RECORD={DOCKER_ENV}\n" in script and f". {SUBNET_ENV}\n" in script
     assert f"EnvironmentFile={DOCKER_ENV}\n" in service(SHIPPED, "node1", "docker")
 
 
