@@ -125,8 +125,8 @@ class Unit:
     is a shell condition that asks the service itself; `hint` is the likely cause when it stays false. `ends` is what
     any restart ends beside the service, for the announcement. `turn` is how hosts take turns to restart it; None: each
     for itself. One that `reloads` reads its inputs again when it is told to, and is not restarted over what is in them:
-    only its own unit file takes a restart. `noticed` are seconds from its answer after a restart
-    until others have noticed.
+    only its own unit file takes a restart. `noticed` are seconds until others have noticed that it answers, once
+    started.
     """
 
     name: str

@@ -237,7 +237,7 @@ def _start(starts: tuple[Start, ...]) -> StringCommand:
     waits = [
         f"ready() {{ {s.unit.ready}; }}\n"
         f'await {s.unit.name} {shlex.quote(s.unit.hint)} "${{deaths{n}:-0}}" "${{old{n}:-}}"'
-        + (f"\nsleep {s.unit.noticed}" if s.verb == "restart" and s.unit.noticed else "")
+        + (f"\nsleep {s.unit.noticed}" if s.verb != "reload" and s.unit.noticed else "")
         for n, s in enumerate(starts)
     ]
     functions = program("start", PATIENCE=seconds, NOISE=_NOISE)

@@ -7,9 +7,10 @@ import pytest
 
 from cluster.etcdctl import etcdctl
 from cluster.membership import LIVED
-from lab import lifecycle
+from lab import lifecycle, state
 from tests.lab.conftest import REPOSITORY, Lab
 from tests.lab.killing import killed
+from tests.lab.probing import api, probing
 from tests.lab.several import HANDED_OVER, LONGEST_GAP, used
 from tests.lab.test_audit import audit
 
@@ -99,3 +100,28 @@ def test_nobody_notices(
     again = lab.pyinfra("--json", *run)
     assert again.code == 0 and again.totals["success"] == 0, again.err[-4000:]
     assert audit("--json", inventory=inventory).findings == []
+
+
+@pytest.mark.usefixtures("inventory")
+def test_where_two_leave_the_balancers_go_too(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the settings have it where none is asked for: one master is asked directly."""
+    assert inventory, "the hosts are up"
+    monkeypatch.setenv("LAB_ROLES", THREE)
+    lab.deploy()
+    monkeypatch.setenv("LAB_ROLES", ONE)
+    run = ("lab/inventory.py", "deploys/cluster.py")
+    announced = lab.pyinfra("--dry", *run)
+    services = tuple(f"http://{state.host(node).address}:30080/" for node in ("node1", "node2"))
+    with probing({"master": api("master")}, tmp_path, services=services) as verdict:
+        done = lab.deploy()
+    print(verdict.requests, verdict.failures, verdict.gaps)
+    assert {h: sorted(c) for h, c in done.changes.items()} == {h: sorted(c) for h, c in announced.changes.items()}
+    assert verdict.faults == []
+    assert not [verdict.failures[service] for service in services if verdict.failures.get(service)], verdict.failures
+    for host in state.hosts():
+        assert not lab.ssh(
+            host.name, "ls /etc/kubernetes/*-balancer.cfg /etc/systemd/system/*-balancer.service || true"
+        )
+    again = lab.pyinfra("-y", "--json", *run)
+    assert again.code == 0 and again.totals["success"] == 0, again.err[-4000:]
+    assert audit("--json").findings == []
