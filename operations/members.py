@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import gevent
 from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
 
@@ -20,11 +19,7 @@ from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge
 from operations.shell import shell
-
-_POLL = 0.1  # seconds between two looks at the others
-
-_through: set[tuple[str, str]] = set()  # what was done, and on which host
-_stopped: set[tuple[str, str]] = set()  # and what went wrong there
+from operations.turns import await_turn
 
 
 @operation()
@@ -34,28 +29,25 @@ def join() -> Iterator[StringCommand]:
     if host.name not in queue:
         host.noop("it is no host that joins etcd's members")
         return
-    role = etcd.role()
-    with _turn("join", queue) as mine:
-        if mine.stopped:
-            host.noop(f"{mine.stopped} did not join")
-            return
-        this, cluster = this_host(host.name), the_cluster()
-        held = host.get_fact(facts.Held) if state.is_executing else preflight.etcd_held()[host.name]
+    if state.is_executing and (stopped := await_turn(queue=queue)):
+        host.noop(f"{stopped} did not join")
+        return
+    role, cluster = etcd.role(), the_cluster()
+    held = host.get_fact(facts.Held) if state.is_executing else preflight.etcd_held()[host.name]
+    standing = _standing()
+    if state.is_executing and not standing.members:  # perhaps because what asks is not there yet
+        yield from converge(prepared(cluster, role))
         standing = _standing()
-        if state.is_executing and not standing.members:  # perhaps because what asks is not there yet
-            yield from converge(prepared(the_cluster(), role))
-            standing = _standing()
-        if state.is_executing or standing.members:
-            decided = members.joining(cluster, this, standing, has_data=bool(held.get("data")))
-        else:
-            decided = members.Joining(add=True)  # those that are stopped are started before
-        if isinstance(decided, str):
-            yield refuse(decided)
-            return
-        yield from converge(joining_role(cluster, this, role, decided, standing))
-        if state.is_executing:
-            etcd.remember(host.get_fact(facts.Held))
-        mine.done()
+    if state.is_executing or standing.members:
+        decided = members.joining(cluster, this_host(host.name), standing, has_data=bool(held.get("data")))
+    else:
+        decided = members.Joining(add=True)  # those that are stopped are started before
+    if isinstance(decided, str):
+        yield refuse(decided)
+        return
+    yield from converge(joining_role(cluster, this_host(host.name), role, decided, standing))
+    if state.is_executing:
+        etcd.remember(host.get_fact(facts.Held))
 
 
 @operation()
@@ -65,17 +57,13 @@ def leave() -> Iterator[StringCommand]:
     asked = [m.name for m in cluster.etcd_members if m.name in found]
     if not asked or preflight.etcd_begins():
         host.noop("no etcd member leaves")
-    elif host.name == members.first(cluster, found):
-        with _turn("leave", [host.name]) as mine:
-            yield from _take_out()
-            mine.done()
+    elif host.name == (first := members.first(cluster, found)):
+        yield from _take_out()
     elif host.name in members.remains(cluster, found):
-        with _turn("leave", [members.first(cluster, found), host.name]) as mine:
-            if mine.stopped:
-                host.noop(f"{mine.stopped} did not take it out")
-            else:
-                yield from _set_aside()
-            mine.done()
+        if state.is_executing and (stopped := await_turn(queue=[first, host.name])):
+            host.noop(f"{stopped} did not take it out")
+        else:
+            yield from _set_aside()
     else:
         host.noop("no etcd member leaves")
 
@@ -151,36 +139,3 @@ def _urls() -> tuple[str, ...]:
     peers += [url for held in preflight.etcd_held().values() for url in held.get("members", {}).values()]
     hosts = dict.fromkeys(urlsplit(url).hostname for listed in peers for url in listed.split(","))
     return tuple(f"https://{name}:{cluster.settings.etcd_client_port}" for name in hosts if name)
-
-
-class _turn:
-    """Wait until the hosts before this one are through; `stopped` is one that was not, "" for none.
-
-    Hosts that pyinfra has not begun with (`--parallel`) are not waited for: they wait for those that are under way.
-    """
-
-    def __init__(self, what: str, queue: list[str]) -> None:
-        self.what, self.stopped, self._done = what, "", False
-        self._before = queue[: queue.index(host.name)]
-
-    def __enter__(self) -> "_turn":
-        if state.is_executing:
-            gevent.sleep(_POLL)  # those that pyinfra begins with at the same time have begun, too
-            while any(self._is_at(name) for name in self._before):
-                gevent.sleep(_POLL)
-            self.stopped = next((name for name in self._before if (self.what, name) in _stopped), "")
-        return self
-
-    def _is_at(self, name: str) -> bool:
-        there = state.inventory.get_host(name)
-        return (self.what, name) not in _through and there.executing_op_hash == host.executing_op_hash is not None
-
-    def done(self) -> None:
-        """Say that it went well."""
-        self._done = True
-
-    def __exit__(self, *_: object) -> None:
-        if state.is_executing:
-            if not self._done:
-                _stopped.add((self.what, host.name))
-            _through.add((self.what, host.name))

@@ -1,4 +1,6 @@
-"""One host after another: those on which an operation interrupts something take turns, in the inventory's order."""
+"""One host after another: those on which an operation changes what all depend on take turns."""
+
+from collections.abc import Iterable
 
 import gevent
 from pyinfra import host, state
@@ -10,27 +12,30 @@ _POLL = 0.1  # seconds between two looks at the others
 _taken: dict[str, list[PyinfraHost]] = {}  # by operation, the hosts that have had their turn, or have it
 
 
-def await_turn(at_once: int) -> str | None:
+def await_turn(at_once: int = 1, queue: Iterable[str] | None = None) -> str | None:
     """Wait until the operation at hand may interrupt something on the host at hand; its turn ends with the operation.
 
     Args:
         at_once: on how many hosts it may be under way.
+        queue: those that are waited for, and the host at hand, in the order of their turns; None: all, in the
+            inventory's.
 
     Returns:
         A host on which the operation has failed, so that nothing shall be changed here; None: it is this one's turn.
     """
     operation, this = host.executing_op_hash, ctx_host.get()
     taken = _taken.setdefault(operation, [])
-    hosts = [h for h in state.inventory if h in state.active_hosts and operation in state.ops[h]]
+    asked = state.inventory if queue is None else map(state.inventory.get_host, queue)
+    hosts = [h for h in asked if h in state.active_hosts and operation in state.ops[h]]
     before = hosts[: hosts.index(this)] if this in hosts else []
     while True:
         gevent.sleep(_POLL)  # those that pyinfra begins with at the same time have begun, too
         if failed := next((h for h in hosts if _has_failed(h, operation)), None):
             return str(failed.name)
-        under_way = sum(_is_at(h, operation) for h in taken)
+        under_way = sum(_is_at(h, operation) for h in taken if h is not this)  # which may ask again in its turn
         # One that has not come so far may be in need of a turn, and comes first.
         if under_way < at_once and all(h in taken or not _is_at(h, operation) for h in before):
-            taken.append(this)
+            taken.extend([this] if this not in taken else ())
             return None
 
 

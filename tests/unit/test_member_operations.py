@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from cluster.members import Member
 from facts import etcd as facts
 from facts.host import Preflight
@@ -16,12 +14,6 @@ from tests.unit.test_operations import begin, certificates, kinds, said, script_
 
 NEW = {"masters": ["master"], "nodes": ["node1", "node2", "node3"], "etcd": ["master", "node1"]}
 OLD = {**NEW, "etcd": ["master"]}
-
-
-@pytest.fixture(autouse=True)
-def anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.members._through", set())
-    monkeypatch.setattr("operations.members._stopped", set())
 
 
 def stands(*listed: Member) -> dict[str, Any]:

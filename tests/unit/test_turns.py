@@ -32,7 +32,16 @@ def this(begin: Any) -> Iterator[Run]:  # noqa: F811
 class Operation:
     """An operation as pyinfra runs it on all hosts: which were at it together, and what each came to."""
 
-    def __init__(self, this: Run, at_once: int, *, idle: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        this: Run,
+        at_once: int,
+        *,
+        idle: tuple[str, ...] = (),
+        broken: tuple[str, ...] = (),
+        queue: tuple[str, ...] | None = None,
+    ) -> None:
+        self.queue = queue
         self.this, self.at_once, self.idle, self.broken = this, at_once, idle, broken
         self.log: list[str] = []
         self.most = self._now = 0
@@ -56,7 +65,7 @@ class Operation:
         gevent.sleep(random.random() / 20)  # it reads the host
         if name in self.idle:
             return True
-        if failed := await_turn(self.at_once):
+        if failed := await_turn(self.at_once, self.queue):
             self.log.append(f"{name} left, for {failed}")
             return True
         self._now += 1
@@ -73,6 +82,19 @@ def test_one_after_another_in_the_inventorys_order(this: Run) -> None:
     operation = Operation(this, 1)
     operation.run(*random.sample(HOSTS, 4))
     assert (operation.log, operation.most) == ([*HOSTS], 1)
+
+
+def test_one_after_another_in_another_order(this: Run) -> None:
+    operation = Operation(this, 1, idle=("node2",), queue=("node3", "master", "node1"))
+    operation.run(*random.sample(HOSTS, 4))
+    assert operation.log == ["node3", "master", "node1"]
+
+
+def test_one_that_has_its_turn_may_ask_again(this: Run) -> None:
+    there = this.inventory.get_host("node1")
+    there.executing_op_hash = OPERATION
+    with ctx_host.use(there), gevent.Timeout(5):
+        assert (await_turn(1), await_turn(1)) == (None, None)
 
 
 def test_no_more_than_so_many_at_once(this: Run) -> None:
