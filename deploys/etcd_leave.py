@@ -4,4 +4,5 @@ from operations import members, preflight
 
 if preflight.has_role():
     preflight.begin()
-    members.leave(name="etcd's former members")
+    members.take_out(name="etcd's former members")
+    members.set_aside(name="What is left of them")

@@ -51,29 +51,14 @@ def join() -> Iterator[StringCommand]:
 
 
 @operation()
-def leave() -> Iterator[StringCommand]:
-    """Take members that left the group out, then set aside what their hosts have of them."""
+def take_out() -> Iterator[StringCommand]:
+    """Take members that left the group out one by one, on a member that stays."""
     cluster, found = the_cluster(), preflight.etcd_held()
     asked = [m.name for m in cluster.etcd_members if m.name in found]
-    if not asked or preflight.etcd_begins():
-        host.noop("no etcd member leaves")
-    elif host.name == (first := members.first(cluster, found)):
-        yield from _take_out()
-    elif host.name in members.remains(cluster, found):
-        if state.is_executing and (stopped := await_turn(queue=[first, host.name])):
-            host.noop(f"{stopped} did not take it out")
-        else:
-            yield from _set_aside()
-    else:
-        host.noop("no etcd member leaves")
-
-
-def _take_out() -> Iterator[StringCommand]:
-    """Take members out one by one, on a member that stays."""
-    cluster, found = the_cluster(), preflight.etcd_held()
-    more = members.knows_strangers(cluster, found)
+    begins = not asked or preflight.etcd_begins()
+    more = False if begins or host.name != members.first(cluster, found) else members.knows_strangers(cluster, found)
     if more is False or (more is None and not state.is_executing):
-        host.noop("every etcd member is in the group")
+        host.noop("every etcd member is in the group, or others see to it")
         return
     told = [h for h in cluster.hosts if h.is_master or h in cluster.leased]
     if away := [h.name for h in told if h.name not in found]:
@@ -103,13 +88,18 @@ def _take_out() -> Iterator[StringCommand]:
         host.noop("no etcd member leaves now")
 
 
-def _set_aside() -> Iterator[StringCommand]:
+@operation()
+def set_aside() -> Iterator[StringCommand]:
     """Set aside what this host has of a member that was taken out."""
-    held = preflight.etcd_held()[host.name]
+    cluster, found = the_cluster(), preflight.etcd_held()
+    asked = any(m.name in found for m in cluster.etcd_members)
+    if not asked or preflight.etcd_begins() or host.name not in members.remains(cluster, found):
+        host.noop("it is a member, or was none")
+        return
+    held = found[host.name]
     if state.is_executing:
-        standing = Standing.of(ask_one(the_cluster().etcd_members, facts.Standing, urls=_urls()))
-        port = the_cluster().settings.etcd_peer_port
-        own = f"https://{this_host(host.name).address}:{port}"
+        standing = Standing.of(ask_one(cluster.etcd_members, facts.Standing, urls=_urls()))
+        own = f"https://{this_host(host.name).address}:{cluster.settings.etcd_peer_port}"
         gone = standing.agrees() and not any(m.peer == own for m in standing.members)
     else:
         standing, gone = _standing(), True

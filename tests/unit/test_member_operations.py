@@ -79,30 +79,30 @@ def test_a_former_member_is_taken_out_then_set_aside(begin: Any, said: Any) -> N
     this = known(begin(OLD), master=member(BOTH), node1=member(BOTH))
     this.answers["master", facts.Standing] = stands(of("master"), of("node1", leads=True))
     then = stands(of("master", leads=True))
-    (removed,) = this.perform(members.leave, "master", obey=obeying(this, "master", then))
+    (removed,) = this.perform(members.take_out, "master", obey=obeying(this, "master", then))
     assert "move-leader" in script_of(removed) and "ID=1a" in script_of(removed)
-    (aside,) = this.perform(members.leave, "node1")
+    (aside,) = this.perform(members.set_aside, "node1")
     assert "set aside /var/lib/etcd" in " ".join(this.lines(said.records, "node1"))
     assert 'rm -f "$LIVED"' in script_of(aside).splitlines()[-1], "what shows that it has lived goes last"
-    assert [name for name in ("node2", "node3") if this.perform(members.leave, name)] == []
+    assert [name for name in ("node2", "node3") if this.perform(members.set_aside, name)] == []
 
 
 def test_what_is_a_member_still_keeps_its_data(begin: Any) -> None:  # noqa: F811
     this = known(begin(OLD), master=member(ALONE), node1=member(BOTH))
     this.answers["master", facts.Standing] = stands(of("master"), of("node1"))
-    assert this.perform(members.leave, "node1") == []
+    assert this.perform(members.set_aside, "node1") == []
 
 
 def test_where_taking_out_failed_nothing_is_set_aside(begin: Any) -> None:  # noqa: F811
     this = known(begin(OLD), master=member(BOTH), node1=member(BOTH))
     this.answers["master", facts.Standing] = stands(of("master"), silent("node1"))
-    (told,) = this.perform(members.leave, "master")
+    (told,) = this.perform(members.take_out, "master")
     assert kinds([told]) == ["refuse"]
-    assert this.perform(members.leave, "node1") == []
+    assert this.perform(members.set_aside, "node1") == []
 
 
 def test_with_nothing_to_do_nothing_is_asked(begin: Any) -> None:  # noqa: F811
     this = known(begin(OLD), master=member(ALONE))
-    for operation in (members.join, members.leave):
+    for operation in (members.join, members.take_out, members.set_aside):
         assert [name for name in ("master", "node1", "node2", "node3") if this.perform(operation, name)] == []
     assert facts.Standing not in {fact for _, fact, _ in this.asked}

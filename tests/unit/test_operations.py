@@ -83,7 +83,8 @@ OTHERS = {
     kubernetes.rewrite_secrets,
     kubernetes._uncordon,
     members.join,
-    members.leave,
+    members.take_out,
+    members.set_aside,
     preflight.check,
 }
 # Those on workloads: tests/unit/test_workload_operations.py.
