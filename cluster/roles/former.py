@@ -24,14 +24,7 @@ def former_loops(cluster: Cluster, distribution: Distribution) -> Role:
     has them, and must not have them begin when it joins again.
     """
     how = installation(cluster.settings, distribution, "kubernetes-master")
-    shell = program("removed", FILES=" ".join(unit_path(name, how) for name in LOOPS))
-    return Role(
-        name="former control loops",
-        steps=(
-            _ended(cluster, LOOPS),
-            Step("remove their units", f"{shell}removed", f"{shell}remove"),
-        ),
-    )
+    return _ending("former control loops", cluster, LOOPS, [unit_path(name, how) for name in LOOPS], "their units")
 
 
 def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept: Iterable[str]) -> Role:
@@ -47,24 +40,25 @@ def former_master(cluster: Cluster, host: Host, distribution: Distribution, kept
     if not host.is_node:  # nothing there calls an API server any more
         units += (BALANCER,)
         files |= {TO_API_SERVERS.unit, TO_API_SERVERS.config, f"{BALANCER_PAIR}.crt", f"{BALANCER_PAIR}.key"}
-    shell = program("removed", FILES=" ".join(sorted(files - set(kept))))
-    return Role(
-        name="former master",
-        steps=(
-            _ended(cluster, units),
-            Step("remove what only a master reads, its keys among it", f"{shell}removed", f"{shell}remove"),
-        ),
-    )
+    what = "what only a master reads, its keys among it"
+    return _ending("former master", cluster, units, files - set(kept), what)
 
 
-def _ended(cluster: Cluster, units: tuple[str, ...]) -> Step:
-    """That services of a former master have ended, while an API server of those that stay serves."""
+def _ending(name: str, cluster: Cluster, units: tuple[str, ...], files: Iterable[str], what: str) -> Role:
+    """Services end, while an API server of those that stay serves; then their files go."""
     port = cluster.settings.api_server_port
-    shell = program(
+    ended = program(
         "former",
         UNITS=" ".join(units),
         RECORDS=RECORD_DIRECTORY,
         PKI=KUBERNETES_PKI,
         URLS=" ".join(f"https://{m.address}:{port}" for m in cluster.masters),
     )
-    return Step(f"stop and disable {', '.join(units)}", f"{shell}ended", f"{shell}end")
+    gone = program("removed", FILES=" ".join(sorted(files)))
+    return Role(
+        name=name,
+        steps=(
+            Step(f"stop and disable {', '.join(units)}", f"{ended}ended", f"{ended}end"),
+            Step(f"remove {what}", f"{gone}removed", f"{gone}remove"),
+        ),
+    )
