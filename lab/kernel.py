@@ -1,4 +1,8 @@
-"""Kernel settings that belong to the machine, not to a host, and that a kubelet changes: put back when the lab ends."""
+"""Kernel settings that belong to the machine, not to a host.
+
+Those that a kubelet changes are put back when the lab ends. Limits that many hosts reach together are raised, and stay:
+another lab may stand on them.
+"""
 
 from pathlib import Path
 
@@ -12,7 +16,16 @@ SETTINGS = (
     "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
 )
+# With some seven kubelets the machine's inotify instances are all in use, which are counted for one user: root.
+LIMITS = {"fs/inotify/max_user_instances": 8192}
 _SYSCTL = Path("/proc/sys")
+
+
+def give_room() -> None:
+    """Raise the limits that are lower."""
+    for name, least in LIMITS.items():
+        if int((_SYSCTL / name).read_text()) < least:
+            (_SYSCTL / name).write_text(str(least))
 
 
 def remember() -> None:

@@ -89,6 +89,7 @@ def up(
         described = {each: str(path) for each, path in disks.items()}
         state.update(**numbers, flavour=flavour, line=chosen, images=described)
         kernel.remember()
+        kernel.give_room()
         _boot([host for host in wanted if host not in running], disks)
         hosts.each(lambda host: hosts.wait(host, booted=False), [host for host in running if not network.is_cut(host)])
     return wanted
