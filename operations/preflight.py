@@ -23,6 +23,8 @@ from operations.refusal import refuse_all
 from operations.survey import survey
 from pki import StoreError
 
+_GOOD_FOR = 10  # seconds for which hosts are what they were
+
 _begun: set[str] = set()
 _told: set[str] = set()
 _starts_etcd: set[str] = set()
@@ -123,8 +125,8 @@ def _secrets(found: dict[str, Any]) -> list[str]:
 
 
 def facts() -> dict[str, Any]:
-    """The preflight facts of every active host that has a role, read once in each phase."""
-    return survey(Preflight, **_questions())
+    """The preflight facts of every active host that has a role, read once in each phase, or in the first just now."""
+    return survey(Preflight, good_for=_GOOD_FOR, **_questions())
 
 
 @cache

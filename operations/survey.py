@@ -1,5 +1,6 @@
 """The same question to all hosts at once, for decisions that need every answer."""
 
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -13,12 +14,14 @@ from pyinfra.context import ctx_host
 from cluster.topology import ROLES
 
 _answers: dict[tuple[object, ...], gevent.Greenlet] = {}
+_began: dict[gevent.Greenlet, float] = {}
 
 
 def survey(
     fact: type[FactBase[Any]],
     groups: tuple[str, ...] = ROLES,
     each: Mapping[str, Mapping[str, Any]] | None = None,
+    good_for: float = 0,
     **arguments: Any,
 ) -> dict[str, Any]:
     """Read a fact on every active host of some groups, in parallel, once in each phase of a run.
@@ -27,6 +30,8 @@ def survey(
         fact: the fact to read.
         groups: whose hosts; those of no role are no part of the cluster.
         each: further arguments by host; then only these hosts are asked.
+        good_for: seconds for which what was read while the deploy was read counts in the phase that changes things,
+            too; a person may think for longer between the two.
         arguments: the fact's own arguments, the same for every host.
 
     Returns:
@@ -35,10 +40,14 @@ def survey(
     Hosts are asked with the rights and the shell of the operation at hand (`_sudo=True`), as its own host is.
     """
     arguments |= of_operation()
-    key = (fact, groups, repr(each), repr(sorted(arguments.items())), state.is_executing)
-    if key not in _answers:
-        _answers[key] = gevent.spawn(_read, fact, groups, each, arguments)
-    answers: dict[str, Any] = _answers[key].get()
+    asked = (fact, groups, repr(each), repr(sorted(arguments.items())))
+    if (asked, state.is_executing) not in _answers:
+        earlier = _answers.get((asked, False))
+        if earlier is None or time.monotonic() - _began[earlier] > good_for:
+            earlier = gevent.spawn(_read, fact, groups, each, arguments)
+            _began[earlier] = time.monotonic()
+        _answers[asked, state.is_executing] = earlier
+    answers: dict[str, Any] = _answers[asked, state.is_executing].get()
     return answers
 
 
