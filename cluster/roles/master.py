@@ -30,15 +30,14 @@ from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 KUBECTL = f"kubectl --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=10s"
+# In every cluster: how many masters there are says nothing of whose control loops run, elsewhere or when power is back.
+# Everywhere the same: in 1.20 who waits for another's lease goes by its own duration, not by the other's.
 # Long enough for a control loop to outlive a restart of the API server, rather than end with it.
-_LEADER_ELECTION = {
+_ELECTION = {
     "leader-elect": "true",
     "leader-elect-lease-duration": "30s",
     "leader-elect-renew-deadline": "25s",
 }
-_GIVEN_UP = 40  # seconds: longer than a lease lasts that nobody renews
-# The only one has nobody to wait for: after its restart it would stand idle until its own former lease has ended.
-_ALONE = {"leader-elect": "false"}
 _ENDED_PODS = "1000"  # as many that have ended are kept, for whoever asks why
 # What the cluster's own parts live on.
 KINDS = (
@@ -78,9 +77,7 @@ def master_role(
 def joining_roles(
     cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]
 ) -> tuple[Role, Role]:
-    """The same in two: the API server, which serves before the others' are restarted, and then its control loops,
-    which must not begin before the others' have begun to elect a leader.
-    """
+    """The same in two: the API server, which serves before the others' are restarted, and then its control loops."""
     settings = cluster.settings
     how = installation(settings, distribution, "kubernetes-master")
     group = service_group(settings, distribution)
@@ -147,17 +144,6 @@ def _turn(cluster: Cluster, host: Host) -> Turn:
         missing=f"the API server on {host.name} is to be restarted, and that of no other master answers: mend theirs "
         f"first ({', '.join(m.name for m in others)}; journalctl -u {API_SERVER} there), or take a master that is lost "
         "out of the group masters",
-    )
-
-
-def _alone(host: Host) -> Turn:
-    """The only master's go on without election: nobody else's must lead any more."""
-    names = f"{CONTROLLER_MANAGER} {SCHEDULER}"
-    return Turn(
-        strict=True,
-        others=api(program("leads", NAMES=names, SECONDS_LEFT=_GIVEN_UP)),
-        missing=f"{host.name} is the only master, and a former one's control loops lead: stop {names} there "
-        "(kubectl -n kube-system get leases says where), or put it back into the group masters",
     )
 
 
@@ -322,9 +308,8 @@ def _loop(
     short = name.removeprefix("kube-")
     config = f"{DIRECTORY}/{short}"
     path = f"{DIRECTORY}/{short}.kubeconfig"
-    election = _LEADER_ELECTION if len(cluster.masters) > 1 else _ALONE
     asks = {f"{what}-kubeconfig": path for what in ("authentication", "authorization")}
-    line = flags(cluster, host, name, {"kubeconfig": path, **election, **own, **asks, **hardening.tls()})
+    line = flags(cluster, host, name, {"kubeconfig": path, **_ELECTION, **own, **asks, **hardening.tls()})
     files = [
         File(config, environment_file({variable: line})),
         kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short, master=host),
@@ -339,7 +324,7 @@ def _loop(
         hint="the API server does not answer, or not to this certificate, or an argument is not this release's",
         after=f"{API_SERVER}.service",
         before=(_once_ready(cluster, host, short),),
-        turn=Turn() if len(cluster.masters) > 1 else _alone(host),
+        turn=Turn(),
     )
     return [*files, service], unit
 
