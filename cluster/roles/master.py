@@ -1,6 +1,8 @@
 """A master: API server, controller manager and scheduler."""
 
+import re
 from dataclasses import replace
+from math import ceil
 
 from cluster.api import KUBECONFIG, api
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
@@ -190,8 +192,7 @@ def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest 
         service=(
             "Type=notify",
             "TimeoutStartSec=0",
-            # One that was of several a moment ago still ends as these do.
-            f"TimeoutStopSec={_STOPS + (NOTICED if cluster.balanced else 0)}",
+            f"TimeoutStopSec={_stops_within(cluster, host)}",
             *_logs(settings),
             *(stored.unit_lines() if stored else ()),
         ),
@@ -241,7 +242,7 @@ def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
         # Which pods may be is up to their namespace's pod security; what brings storage or networks often must.
         "allow-privileged": "true",
         **(_COMPACTED_BY_ETCD if settings.etcd_compacts else {}),
-        **(_ENDS_WATCHES if cluster.balanced else {}),
+        **_ENDS_WATCHES,
         **(_TURNS if _takes_turns(cluster) else {}),
         **hardening.api_server_arguments(cluster),
     }
@@ -257,6 +258,17 @@ _TURNS = {
     "goaway-chance": "0.001",
 }
 _ENDS_WATCHES = {"shutdown-watch-termination-grace-period": "2s"}
+_UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}  # of Go's durations: 1m30s
+
+
+def _stops_within(cluster: Cluster, host: Host) -> int:
+    """Seconds that it may take to end in order: what it goes on for first, and what ending takes.
+
+    What ends may have been started as one of several, whatever it is now, and goes on for as long as these do.
+    """
+    given = cluster.arguments(API_SERVER, host).get("shutdown-delay-duration", "")
+    parts = re.findall(r"(\d+\.?\d*)(h|ms|m|us|µs|ns|s)", given)
+    return _STOPS + max(NOTICED, ceil(sum(float(number) * _UNITS[unit] for number, unit in parts)))
 
 
 def _takes_turns(cluster: Cluster) -> bool:

@@ -630,10 +630,20 @@ def test_an_api_server_waits_for_balancers_only_where_another_goes_on() -> None:
         given = arguments(command_line(found, "master", "kube-apiserver"))
         assert given.get("shutdown-delay-duration") == ("5s" if turns else None)
         assert ("goaway-chance" in given) is turns
-        assert f"TimeoutStopSec={8 if found.balanced else 3}\n" in service(found, "master", "kube-apiserver")
         (unit,) = [u for _, u in units_on(found, "master") if u.name == "kube-apiserver"]
         assert bool(unit.noticed) is turns
         assert ("https://127.0.0.1:7443/readyz" in unit.ready) is (turns or name == "one balanced")
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(None, 8), ("2s", 8), ("20s", 23), ("1m500ms", 64), ("nonsense", 8)])
+def test_an_api_server_is_not_killed_while_it_ends_in_order(given: str | None, seconds: int) -> None:
+    """Nor one that was begun as one of several, or behind a balancer, where the unit at hand is of one that is not."""
+    given_on = {"extra_args": {"kube-apiserver": {"shutdown-delay-duration": given}}} if given else {}
+    for found in (cluster(**given_on), several(**given_on), current(**given_on)):
+        assert f"TimeoutStopSec={seconds}\n" in service(found, "master", "kube-apiserver")
+        given_line = arguments(command_line(found, "master", "kube-apiserver"))
+        ends_watches = found.settings.kubernetes_version in releases.CURRENT
+        assert ("shutdown-watch-termination-grace-period" in given_line) is ends_watches
 
 
 def test_advertised_is_a_masters_own_address() -> None:
