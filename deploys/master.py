@@ -12,8 +12,6 @@ if "masters" in host.groups:
     if several:
         kubernetes.joining_server(name="API servers of masters that join")
     kubernetes.master(name="Kubernetes master")
-    if several:
-        kubernetes.joining_loops(name="Control loops of masters that join")
 if preflight.has_role():
     kubernetes.former_master(name="Former masters")
 if "masters" in host.groups and (several or preflight.former_masters()):

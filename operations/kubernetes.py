@@ -58,11 +58,9 @@ def former_master() -> Iterator[StringCommand]:
 
 @operation()
 def master() -> Iterator[StringCommand]:
-    """Install, configure and start API server, controller manager and scheduler, unless they join another master's."""
-    if _joins():
-        host.noop("joins once the others expect it")
-        return
-    role = master_role(the_cluster(), this_host(host.name), distribution(), issued())
+    """Install, configure and start API server, controller manager and scheduler; where it joins, what is left."""
+    given = (the_cluster(), this_host(host.name), distribution(), issued())
+    role = joining_roles(*given)[1] if _joins() else master_role(*given)
     if preflight.former_masters():  # which may store Secrets otherwise until they end
         role = replace(role, steps=tuple(s for s in role.steps if s.when == "before"))
     yield from converge(role)
@@ -83,20 +81,10 @@ def joining_server() -> Iterator[StringCommand]:
         yield from converge(server)
 
 
-@operation()
-def joining_loops() -> Iterator[StringCommand]:
-    """Its control loops: the others' have begun to elect a leader by now."""
-    if not _joins():
-        host.noop("is a master already, or begins with the others")
-    else:
-        _, loops = joining_roles(the_cluster(), this_host(host.name), distribution(), issued())
-        yield from converge(loops)
-
-
 def _joins() -> bool:
     """Whether there is another master already, or may be where this run does not look, and none on the host at hand.
 
-    Known by the control loops, which are what must not begin too early; an API server may, and a run be killed then.
+    Known by the control loops, which come last: an API server may be there of a run that was killed.
     """
     others = [m.name for m in the_cluster().masters if m.name != host.name]
     there = [n for n in others if n not in preflight.facts() or preflight.is_ours(n, CONTROLLER_MANAGER)]

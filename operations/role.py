@@ -84,7 +84,7 @@ def _in_turn(
         logger.warning(f"{host.print_prefix}left as it is, for {failed} failed")
         host.noop(f"left as it is, for {failed} failed")
         return
-    asking = [s.turn for s in starts if s.turn and (s.turn.strict or ready.get(s.unit.name, False))]
+    asking = [s.turn for s in starts if s.turn and ready.get(s.unit.name, False)]
     if alone := next((t.missing for t in asking if not _others_do(t)), None):
         yield refuse(alone)
         return

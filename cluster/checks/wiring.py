@@ -159,6 +159,7 @@ _TRUE, _FALSE = "1|[tT]|TRUE|true|True", "0|[fF]|FALSE|false|False"
 _NONE = "(?!)"
 _NEAR = r"127\.0\.0\.1|0\.0\.0\.0"
 _HERE = r"0\.0\.0\.0|{address}"
+_ELECTED = Only(_TRUE, "two would act at once, wherever another master's run, too")
 _OFF = re.escape("=false")
 _KINDS = r"api/(all|ga|legacy|v1)|(apps|coordination\.k8s\.io|rbac\.authorization\.k8s\.io)/v1"
 _HEALTH = Only(r"(.*,)?(/healthz|/\*)(,.*)?", "whether it is ready is asked at /healthz, which must be among them")
@@ -184,12 +185,14 @@ NEEDED: dict[str, dict[str, Only]] = {
         "runtime-config": Only(f"(?!.*({_KINDS}){_OFF}).*", "the cluster's own parts use what it turns off"),
     },
     "kube-controller-manager": {
+        "leader-elect": _ELECTED,
         "bind-address": Only(_NEAR, _ASKED),
         "secure-port": _asked_at(10257),
         "authorization-always-allow-paths": _HEALTH,
         "use-service-account-credentials": Only(_TRUE, "its own user has not the rights of all controllers"),
     },
     "kube-scheduler": {
+        "leader-elect": _ELECTED,
         "bind-address": Only(_NEAR, _ASKED),
         "secure-port": _asked_at(10259),
         "authorization-always-allow-paths": _HEALTH,

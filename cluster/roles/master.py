@@ -1,6 +1,8 @@
 """A master: API server, controller manager and scheduler."""
 
+import re
 from dataclasses import replace
+from math import ceil
 
 from cluster.api import KUBECONFIG, api
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
@@ -30,15 +32,14 @@ from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 KUBECTL = f"kubectl --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=10s"
+# In every cluster: how many masters there are says nothing of whose control loops run, elsewhere or when power is back.
+# Everywhere the same: in 1.20 who waits for another's lease goes by its own duration, not by the other's.
 # Long enough for a control loop to outlive a restart of the API server, rather than end with it.
-_LEADER_ELECTION = {
+_ELECTION = {
     "leader-elect": "true",
     "leader-elect-lease-duration": "30s",
     "leader-elect-renew-deadline": "25s",
 }
-_GIVEN_UP = 40  # seconds: longer than a lease lasts that nobody renews
-# The only one has nobody to wait for: after its restart it would stand idle until its own former lease has ended.
-_ALONE = {"leader-elect": "false"}
 _ENDED_PODS = "1000"  # as many that have ended are kept, for whoever asks why
 # What the cluster's own parts live on.
 KINDS = (
@@ -78,9 +79,7 @@ def master_role(
 def joining_roles(
     cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]
 ) -> tuple[Role, Role]:
-    """The same in two: the API server, which serves before the others' are restarted, and then its control loops,
-    which must not begin before the others' have begun to elect a leader.
-    """
+    """The same in two: the API server, which serves before the others' are restarted, and then its control loops."""
     settings = cluster.settings
     how = installation(settings, distribution, "kubernetes-master")
     group = service_group(settings, distribution)
@@ -150,17 +149,6 @@ def _turn(cluster: Cluster, host: Host) -> Turn:
     )
 
 
-def _alone(host: Host) -> Turn:
-    """The only master's go on without election: nobody else's must lead any more."""
-    names = f"{CONTROLLER_MANAGER} {SCHEDULER}"
-    return Turn(
-        strict=True,
-        others=api(program("leads", NAMES=names, SECONDS_LEFT=_GIVEN_UP)),
-        missing=f"{host.name} is the only master, and a former one's control loops lead: stop {names} there "
-        "(kubectl -n kube-system get leases says where), or put it back into the group masters",
-    )
-
-
 def _pki(name: str) -> str:
     return f"{KUBERNETES_PKI}/{name}"
 
@@ -204,8 +192,7 @@ def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest 
         service=(
             "Type=notify",
             "TimeoutStartSec=0",
-            # One that was of several a moment ago still ends as these do.
-            f"TimeoutStopSec={_STOPS + (NOTICED if cluster.balanced else 0)}",
+            f"TimeoutStopSec={_stops_within(cluster, host)}",
             *_logs(settings),
             *(stored.unit_lines() if stored else ()),
         ),
@@ -255,7 +242,7 @@ def _api_server_flags(cluster: Cluster, host: Host) -> dict[str, str]:
         # Which pods may be is up to their namespace's pod security; what brings storage or networks often must.
         "allow-privileged": "true",
         **(_COMPACTED_BY_ETCD if settings.etcd_compacts else {}),
-        **(_ENDS_WATCHES if cluster.balanced else {}),
+        **_ENDS_WATCHES,
         **(_TURNS if _takes_turns(cluster) else {}),
         **hardening.api_server_arguments(cluster),
     }
@@ -271,6 +258,17 @@ _TURNS = {
     "goaway-chance": "0.001",
 }
 _ENDS_WATCHES = {"shutdown-watch-termination-grace-period": "2s"}
+_UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}  # of Go's durations: 1m30s
+
+
+def _stops_within(cluster: Cluster, host: Host) -> int:
+    """Seconds that it may take to end in order: what it goes on for first, and what ending takes.
+
+    What ends may have been started as one of several, whatever it is now, and goes on for as long as these do.
+    """
+    given = cluster.arguments(API_SERVER, host).get("shutdown-delay-duration", "")
+    parts = re.findall(r"(\d+\.?\d*)(h|ms|m|us|µs|ns|s)", given)
+    return _STOPS + max(NOTICED, ceil(sum(float(number) * _UNITS[unit] for number, unit in parts)))
 
 
 def _takes_turns(cluster: Cluster) -> bool:
@@ -322,9 +320,8 @@ def _loop(
     short = name.removeprefix("kube-")
     config = f"{DIRECTORY}/{short}"
     path = f"{DIRECTORY}/{short}.kubeconfig"
-    election = _LEADER_ELECTION if len(cluster.masters) > 1 else _ALONE
     asks = {f"{what}-kubeconfig": path for what in ("authentication", "authorization")}
-    line = flags(cluster, host, name, {"kubeconfig": path, **election, **own, **asks, **hardening.tls()})
+    line = flags(cluster, host, name, {"kubeconfig": path, **_ELECTION, **own, **asks, **hardening.tls()})
     files = [
         File(config, environment_file({variable: line})),
         kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short, master=host),
@@ -339,7 +336,7 @@ def _loop(
         hint="the API server does not answer, or not to this certificate, or an argument is not this release's",
         after=f"{API_SERVER}.service",
         before=(_once_ready(cluster, host, short),),
-        turn=Turn() if len(cluster.masters) > 1 else _alone(host),
+        turn=Turn(),
     )
     return [*files, service], unit
 

@@ -77,7 +77,6 @@ OTHERS = {
     flannel._ways,
     kubernetes.former_loops,
     kubernetes.former_master,
-    kubernetes.joining_loops,
     kubernetes.joining_server,
     kubeconfig.administrators,
     kubernetes.rewrite_secrets,
@@ -222,24 +221,20 @@ def test_the_first_of_several_masters_has_secrets_rewritten_when_all_store_them_
 DEPLOYED = {name: {"pid": 1, "ours": True} for name in ("kube-apiserver", "kube-controller-manager")}
 
 
-def test_a_master_joins_once_the_others_expect_it(begin: Any) -> None:
-    """Whose control loops went on without election until now."""
+def test_a_master_that_joins_serves_first_and_runs_its_control_loops_then(begin: Any) -> None:
     this = begin(SEVERAL, api_server_address="api.example")
     placed = on_disk(*all_roles(this, "node1")["master"].expects)
     this.answers["node1", RoleState] = BARE | {"files": placed}
     this.answers["master", Preflight] |= {"units": DEPLOYED}
-    assert this.perform(kubernetes.master, "node1") == []
-    assert this.noops["node1"] == ["joins once the others expect it"]
     server = this.perform(kubernetes.joining_server, "node1")
-    loops = this.perform(kubernetes.joining_loops, "node1")
+    loops = this.perform(kubernetes.master, "node1")
     assert "start kube-apiserver" in " ".join(kinds(server)) and "kube-controller-manager" not in " ".join(
         kinds(server)
     )
     assert "start kube-controller-manager" in " ".join(kinds(loops)) and "kube-apiserver" not in " ".join(kinds(loops))
-    for operation in (kubernetes.joining_server, kubernetes.joining_loops):
-        assert this.perform(operation, "master") == []
+    assert this.perform(kubernetes.joining_server, "master") == []
     this.answers["node1", Preflight] |= {"units": {"kube-apiserver": {"pid": 1, "ours": True}}}
-    assert this.perform(kubernetes.master, "node1") == [], "a run was killed in between"
+    assert this.perform(kubernetes.joining_server, "node1") != [], "a run was killed in between"
 
 
 @pytest.mark.parametrize("units", [{}, DEPLOYED], ids=["of a new cluster", "that are there"])
@@ -250,7 +245,7 @@ def test_masters_begin_together(units: dict[str, Any], begin: Any) -> None:
         this.answers[name, Preflight] |= {"units": units}
     for name in ("master", "node1"):
         assert this.perform(kubernetes.master, name) != []
-        assert this.perform(kubernetes.joining_server, name) == this.perform(kubernetes.joining_loops, name) == []
+        assert this.perform(kubernetes.joining_server, name) == []
 
 
 def test_a_master_does_not_join_one_that_does_not_hear_of_it(begin: Any) -> None:

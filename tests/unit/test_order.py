@@ -46,8 +46,7 @@ WAY = {
     "Way to the API servers": {"Certificates"},
     "API servers of masters that join": {"Former masters' control loops", "Way to the API servers"},
     "Kubernetes master": {"etcd", "Way to the API servers", "API servers of masters that join"},
-    "Control loops of masters that join": {"Kubernetes master"},
-    "Former masters": {"Control loops of masters that join"},
+    "Former masters": {"Kubernetes master"},
 }
 NO_WAY = {"No balancer": {"Kubernetes master", "Kubernetes node"}}
 
