@@ -41,7 +41,7 @@ GOOD: dict[str, Any] = {
     "cgroup": 2, "secrets_key": "", "kubernetes": [], "services": {}, "etcd_version": "",
     "time_services": [], "firewalls": [], "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None,
     "client": "10.1.10.1", "listeners": {}, "units": {}, "drop_ins": [], "daemon_json": None, "iptables": [], "nft": [],
-    "etcd": {},
+    "etcd": {}, "own_ports": {},
 }  # fmt: skip
 
 
