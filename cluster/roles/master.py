@@ -140,10 +140,13 @@ def _turn(cluster: Cluster, host: Host) -> Turn:
     others = [m for m in cluster.masters if m != host]
     ask = (
         f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
-        f"https://{{}}:{cluster.settings.api_server_port}/readyz"
+        "https://{}/readyz"
     )
+    process = f'"/proc/$(systemctl show -p MainPID {API_SERVER} | cut -d= -f2)/cmdline"'
     return Turn(
-        others=" || ".join(ask.format(m.address) for m in others),
+        serves=f"port=$(tr '\\0' '\\n' <{process} | sed -n 's/^--secure-port=//p') && "
+        + ask.format(f'{host.address}:"$port"'),
+        others=" || ".join(ask.format(f"{m.address}:{cluster.settings.api_server_port}") for m in others),
         missing=f"the API server on {host.name} is to be restarted, and that of no other master answers: mend theirs "
         f"first ({', '.join(m.name for m in others)}; journalctl -u {API_SERVER} there), or take a master that is lost "
         "out of the group masters",
@@ -154,7 +157,7 @@ def _alone(host: Host) -> Turn:
     """The only master's go on without election: nobody else's must lead any more."""
     names = f"{CONTROLLER_MANAGER} {SCHEDULER}"
     return Turn(
-        strict=True,
+        serves="true",  # whatever it answers, none may lead beside it
         others=api(program("leads", NAMES=names, SECONDS_LEFT=_GIVEN_UP)),
         missing=f"{host.name} is the only master, and a former one's control loops lead: stop {names} there "
         "(kubectl -n kube-system get leases says where), or put it back into the group masters",
