@@ -105,13 +105,15 @@ class Turn:
     """How a service that others go by is restarted: on one host after another, on `at_once` hosts at a time.
 
     `others` is a shell condition, true while the others do without this one; `missing` says what to do where it stays
-    false. Where the service itself is not ready it is not asked, for nobody goes by it then. With `drains` the node's
-    pods go elsewhere first.
+    false. Where the service is not ready it is asked only if `serves`, a shell condition too, is true: whether the
+    process that runs answers, at the port that it has, whatever else its being ready takes. Nobody goes by one that
+    does not. With `drains` the node's pods go elsewhere first.
     """
 
     at_once: int = 1
     others: str = ""
     missing: str = ""
+    serves: str = "false"
     drains: bool = False
 
 

@@ -29,7 +29,8 @@ class Preflight(Fact[dict[str, Any]]):
     /etc/machine-id, `date`, /sys/fs/cgroup, /etc/kubernetes/ca/secrets.key, `df`, `systemctl`, API server, kubelet
     and etcd (`--version`, or the records in /var/lib/container-cloud/programs), `ip`, /etc/resolv.conf,
     /run/systemd/resolve/resolv.conf, `ss`, /proc/PID, drop-ins of
-    the units, /etc/docker/daemon.json, `iptables-save`, `nft`.
+    the units, /etc/docker/daemon.json, `iptables-save`, `nft`, and what the project has written for haproxy, API server
+    and etcd.
 
     - `managers`: the package managers there. `clock`: the host's clock less this machine's, in seconds, as of the
       moment its answer was read. `disk`, `free_disk`: what /var has and has free, in bytes. `installed`: whether an
@@ -44,7 +45,8 @@ class Preflight(Fact[dict[str, Any]]):
     - `listeners`, by port: the process, and, where it is not the main one of a unit, its program and where systemd has
       it. `units`: main process, and whether the project has written a unit or a drop-in. `drop_ins`: files of others
       beside them, which settings each sets or clears, which variables come from files it names, and, outside of /etc
-      and /run, whose package it is.
+      and /run, whose package it is. `own_ports`, by setting: what the project's files give its services; of several
+      ports the first.
     - `daemon_json`: the keys of Docker's own configuration, None without one, or why it cannot be read.
     - `etcd`: what the host holds of it, as `facts.etcd.Held` says.
     - `iptables`, `nft`: rules for what comes in, but for those of Docker and Kubernetes.
@@ -64,6 +66,7 @@ class Preflight(Fact[dict[str, Any]]):
          "routes": [{"to": "default", "via": "10.1.10.1", "dev": "eth0"}],
          "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None, "client": "10.1.10.1",
          "listeners": {2379: {"name": "nginx", "pid": 99, "unit": "nginx.service", "program": "/usr/sbin/nginx"}},
+         "own_ports": {"etcd_client_port": 2379},
          "units": {"etcd": {"pid": 612, "ours": True}},
          "drop_ins": [{"unit": "docker", "path": "/etc/systemd/system/docker.service.d/proxy.conf", "package": "",
                        "sets": ["Environment"], "clears": [], "variables": []}],
@@ -105,6 +108,7 @@ class Preflight(Fact[dict[str, Any]]):
             "resolved": _all(pairs, "real_resolver") if "resolved" in raw else None,
             "client": raw.get("client", ""),
             "listeners": _listeners(_all(pairs, "listening"), _all(pairs, "process")),
+            "own_ports": _own_ports(_all(pairs, "own_port")),
             "units": _units(pairs),
             "drop_ins": _drop_ins(pairs),
             "daemon_json": _keys(_all(pairs, "daemon")) if "daemon_json" in raw else None,
@@ -144,6 +148,15 @@ def _listeners(lines: Iterable[str], processes: Iterable[str]) -> dict[int, dict
         unit, path, *_ = [*(known.get(name[2], []) if name else []), "-", ""]
         who = {"name": name[1] if name else "", "pid": int(name[2]) if name else 0}
         found.setdefault(int(local.rpartition(":")[2]), {**who, "unit": unit.strip("-"), "program": path})
+    return found
+
+
+def _own_ports(lines: Iterable[str]) -> dict[str, int]:
+    """Ports by setting, of lines "SETTING PORT": of etcd's balancer, which has several, the first."""
+    found: dict[str, int] = {}
+    for line in lines:
+        setting, port = line.split()
+        found.setdefault(setting, int(port))
     return found
 
 

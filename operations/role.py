@@ -11,7 +11,7 @@ from operator import attrgetter
 from pyinfra import host, logger, state
 from pyinfra.api import StringCommand
 
-from cluster.desired import ASIDE, File, Role, Step, Turn
+from cluster.desired import ASIDE, File, Role, Step
 from cluster.families import FamilyName
 from cluster.plan import Granting, Plan, Start, granting, plan, unmet
 from cluster.shell import program
@@ -29,6 +29,7 @@ from operations.shell import shell
 from operations.turns import await_turn
 
 _PATIENCE = 60  # seconds: after etcd was down, an API server has needed 30
+_BUSY = 10  # seconds: one that has much to do answers within them, and one that hangs is restarted after them
 # What Kubernetes' programs print behind an error: every flag they know, or what every goroutine was doing.
 _NOISE = r"^([[:blank:]]|$|goroutine |created by |[^ ]+\(.*\)$|.*[Ff]lags:$|Usage:$)"
 
@@ -84,8 +85,7 @@ def _in_turn(
         logger.warning(f"{host.print_prefix}left as it is, for {failed} failed")
         host.noop(f"left as it is, for {failed} failed")
         return
-    asking = [s.turn for s in starts if s.turn and ready.get(s.unit.name, False)]
-    if alone := next((t.missing for t in asking if not _others_do(t)), None):
+    if alone := _alone(starts, ready):
         yield refuse(alone)
         return
     announce(host, lines)
@@ -96,12 +96,20 @@ def _in_turn(
         yield from draining.back(staying)
 
 
-def _others_do(turn: Turn) -> bool:
-    """Whether the other hosts do without this one's service; they may be about to begin."""
-    if not turn.others:
-        return True
-    answers: dict[str, bool] = host.get_fact(RoleState, ready={"others": turn.others}, seconds=_PATIENCE)["ready"]
-    return answers.get("others", False)
+def _alone(starts: tuple[Start, ...], ready: Mapping[str, bool]) -> str | None:
+    """What to do first where others cannot do without a service of this host; they may be about to begin."""
+    asking = ((s.unit.name, s.turn) for s in starts if s.turn and s.turn.others)
+    for name, turn in asking:
+        serves = ready.get(name, False) or _holds("serves", turn.serves, _BUSY)
+        if serves and not _holds("others", turn.others, _PATIENCE):
+            return turn.missing
+    return None
+
+
+def _holds(name: str, condition: str, seconds: int) -> bool:
+    """Whether a shell condition is true on this host, waited for so long at most."""
+    answers: dict[str, bool] = host.get_fact(RoleState, ready={name: condition}, seconds=seconds)["ready"]
+    return answers.get(name, False)
 
 
 def restart(role: Role, name: str, reason: str) -> Iterator[StringCommand]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cluster.machine import machine
-from cluster.preflight import addresses, firewall, host, listeners, releases, services, software
+from cluster.preflight import addresses, firewall, host, listeners, ports, releases, services, software
 from cluster.preflight.remarks import Remark, refusal
 from cluster.settings import Cluster
 
@@ -15,7 +15,7 @@ def judge(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> list[Rema
     Args:
         found: by host name, what `facts.host.Preflight` returned.
     """
-    return [*_each(cluster, found), *host.of_all(found)]
+    return [*_each(cluster, found), *host.of_all(found), *ports.remarks(cluster, found)]
 
 
 def _each(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> Iterator[Remark]:

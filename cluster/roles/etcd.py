@@ -252,6 +252,7 @@ def _turn(cluster: Cluster, host: Host) -> Turn:
     )
     names = ", ".join(m.name for m in others) or "which have left the group, and are members still"
     return Turn(
+        serves=program("etcd-serves", PKI=ETCD_PKI),
         others=etcdctl(program("etcd-others", OWN=own, URLS=urls)),
         missing=f"etcd on {host.name} is to be restarted, and too few of the other members ({names}) are healthy: etcd "
         "would stand still. Mend them first (journalctl -u etcd there), or take one that is lost out of the group etcd",

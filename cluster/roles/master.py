@@ -139,10 +139,13 @@ def _turn(cluster: Cluster, host: Host) -> Turn:
     others = [m for m in cluster.masters if m != host]
     ask = (
         f"curl -sf --max-time 5 --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} --key {_pki('client.key')} "
-        f"https://{{}}:{cluster.settings.api_server_port}/readyz"
+        "https://{}/readyz"
     )
+    process = f'"/proc/$(systemctl show -p MainPID {API_SERVER} | cut -d= -f2)/cmdline"'
     return Turn(
-        others=" || ".join(ask.format(m.address) for m in others),
+        serves=f"port=$(tr '\\0' '\\n' <{process} | sed -n 's/^--secure-port=//p') && "
+        + ask.format(f'{host.address}:"$port"'),
+        others=" || ".join(ask.format(f"{m.address}:{cluster.settings.api_server_port}") for m in others),
         missing=f"the API server on {host.name} is to be restarted, and that of no other master answers: mend theirs "
         f"first ({', '.join(m.name for m in others)}; journalctl -u {API_SERVER} there), or take a master that is lost "
         "out of the group masters",

@@ -75,6 +75,13 @@ fi
 # Where services are that pods know the address of. A node has no kubectl.
 command -v kubectl >/dev/null && api 3 "/api/v1/namespaces/{default/services/kubernetes,kube-system/services/kube-dns}" |
     sed -n 's|.*"metadata":{"name":"\([^"]*\)".*"clusterIP":"\([0-9.]*\)".*|service=\1 \2|p'
+# The ports that the cluster lives with here, of files as the project writes them.
+sed -n '
+    /^listen api-servers$/,/^ *bind / s/^ *bind 127[.]0[.]0[.]1:/own_port=api_server_balancer_port /p
+    /^listen etcd-/,/^ *bind / s/^ *bind 127[.]0[.]0[.]1:/own_port=etcd_balancer_port /p
+    s/^KUBE_API_ARGS=".*--secure-port=\([0-9]*\).*/own_port=api_server_port \1/p
+    s/^ETCD_LISTEN_CLIENT_URLS="https:.*:\([0-9]*\)"$/own_port=etcd_client_port \1/p
+' /etc/kubernetes/api-balancer.cfg /etc/kubernetes/etcd-balancer.cfg /etc/kubernetes/apiserver /etc/etcd/etcd.conf 2>/dev/null
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
 [ ! -r /etc/kubernetes/ca/secrets.key ] || echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'

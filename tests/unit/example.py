@@ -41,7 +41,7 @@ GOOD: dict[str, Any] = {
     "cgroup": 2, "secrets_key": "", "kubernetes": [], "services": {}, "etcd_version": "",
     "time_services": [], "firewalls": [], "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None,
     "client": "10.1.10.1", "listeners": {}, "units": {}, "drop_ins": [], "daemon_json": None, "iptables": [], "nft": [],
-    "etcd": {},
+    "etcd": {}, "own_ports": {},
 }  # fmt: skip
 
 
@@ -152,8 +152,9 @@ class Run:
                 told = {kind: {k: v for k, v in answer[kind].items() if k in arguments.get(kind, ())} for kind in BARE}
                 patterns = arguments.get("owned", ())
                 matching = {p: f for p, f in answer["files"].items() if any(fnmatch(p, o) for o in patterns)}
-                others = {name: True for name in arguments.get("ready", {}) if name == "others"}  # do without it
-                return told | {"files": told["files"] | matching, "ready": others | told["ready"]}
+                # Others do without it, and it serves only where a test says so.
+                turn = {name: name == "others" for name in arguments.get("ready", {}) if name in ("others", "serves")}
+                return told | {"files": told["files"] | matching, "ready": turn | told["ready"]}
             return answer(**arguments) if callable(answer) else answer
 
         return get_fact

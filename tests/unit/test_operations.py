@@ -605,6 +605,42 @@ def test_a_service_that_does_not_answer_is_waited_for(begin: Any, said: Any) -> 
     assert this.lines(said.records, "master") == []
 
 
+@pytest.mark.parametrize("operation, role, unit, file", [
+    (etcd.member, "etcd", "etcd", "/etc/etcd/etcd.conf"),
+    (kubernetes.master, "master", "kube-apiserver", "/etc/kubernetes/apiserver"),
+])  # fmt: skip
+@pytest.mark.parametrize(
+    ("ready", "serves", "others", "restarted"),
+    [
+        (True, True, False, False),
+        (False, True, False, False),  # its host's balancer is down, say
+        (False, True, True, True),
+        (False, False, False, True),  # nobody goes by it
+    ],
+)
+def test_what_serves_is_not_restarted_unless_others_do(
+    ready: bool,
+    serves: bool,
+    others: bool,
+    restarted: bool,
+    operation: Any,
+    role: str,
+    unit: str,
+    file: str,
+    begin: Any,
+) -> None:
+    this = begin(SEVERAL, api_server_address="api.example")
+    found = converged(all_roles(this, "master")[role])
+    found["units"][unit]["started_with"][file] = "00" * 32
+    found["ready"] |= {unit: ready, "serves": serves, "others": others}
+    this.answers["master", RoleState] = found
+    this.answers["master", Preflight] |= {"units": DEPLOYED}
+    commands = this.perform(operation, "master")
+    assert (f"restart {unit}" in " ".join(kinds(commands))) is restarted
+    if not restarted:
+        assert "is to be restarted, and " in refusal(commands)
+
+
 def test_a_dry_run_says_once_what_is_installed(begin: Any, said: Any) -> None:
     """Two operations would install it: the first of them does."""
     this = begin()

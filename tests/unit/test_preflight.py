@@ -1,6 +1,8 @@
 """Reasons not to touch a host: each alone, with what it says; none on good hosts."""
 
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from cluster.preflight import judge
 from cluster.preflight.remarks import texts
 from cluster.roles.node import node_role
 from cluster.settings import Cluster
-from tests.unit.example import PACKAGES, SEVERAL, cluster, current, expected, good, several
+from facts.host import Preflight
+from tests.unit.example import PACKAGES, SEVERAL, cluster, current, expected, good, roles, several
 
 SHIPPED = cluster()
 RUNNING = {
@@ -407,6 +410,74 @@ def test_ports_follow_the_settings() -> None:
     moved = cluster(etcd_client_port=12379, etcd_peer_port=12380, api_server_port=8443)
     numbers = {port.number for port in tcp_ports(moved.settings)}
     assert {12379, 12380, 8443} <= numbers and not {2379, 2380, 6443} & numbers
+
+
+# --- Ports that a cluster lives with --------------------------------------------------------------------------------
+
+LIVED = {"api_server_balancer_port": 7443, "etcd_balancer_port": 7379, "api_server_port": 6443,
+         "etcd_client_port": 2379}  # fmt: skip
+ANSWERS_AT = {"api_server_balancer_port": "api-balancer", "etcd_balancer_port": "etcd-balancer",
+              "api_server_port": "kube-apiserver", "etcd_client_port": "etcd"}  # fmt: skip
+
+
+def lives(wanted: Cluster, *, ours: bool = True, **ports: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """Hosts, of which some live with ports, by host and setting."""
+    found = {h.name: good(h, number) for number, h in enumerate(wanted.hosts, start=1)}
+    for name, own in ports.items():
+        units = {ANSWERS_AT[setting]: {"pid": 600 + n, "ours": ours} for n, setting in enumerate(own)}
+        found[name] |= {"own_ports": own, "units": units}
+    return found
+
+
+@pytest.mark.parametrize("setting", LIVED)
+def test_a_port_that_others_go_by_stays(setting: str) -> None:
+    moved = cluster(SEVERAL, **{setting: 7999})
+    (line,) = problems(moved, lives(moved, master=LIVED, node1=LIVED))
+    assert line.startswith(f"{setting} = 7999: the cluster lives with {LIVED[setting]} (master, node1), and ")
+    assert f"write {setting} = {LIVED[setting]} (docs/high-availability.md" in line
+
+
+ONE = {"masters": ["master"], "etcd": ["master"]}
+
+
+@pytest.mark.parametrize(
+    ("in_groups", "settings", "where", "refused"),
+    [
+        (ONE, {"api_server_port": 8443, "etcd_client_port": 12379}, {"master": LIVED}, []),
+        (ONE, {"api_server_balancer_port": 7999}, {"node1": LIVED}, []),  # balancers end
+        (ONE, {"api_server_balancer": True, "api_server_port": 8443}, {"master": LIVED}, ["api_server_port"]),
+        # It was one of several until now.
+        (ONE, {"api_server_port": 8443}, {"master": LIVED, "node1": LIVED}, ["api_server_port"]),
+        (ONE | {"etcd": SEVERAL["etcd"]}, {"etcd_client_port": 12379}, {"master": LIVED}, ["etcd_client_port"]),
+        # Some have moved already: a run goes on there.
+        (SEVERAL, {"api_server_port": 8443}, {"master": LIVED, "node1": LIVED | {"api_server_port": 8443}}, []),
+        (SEVERAL, {"api_server_port": 8443}, {}, []),
+    ],
+)
+def test_ports_that_may_move(
+    in_groups: dict[str, list[str]], settings: dict[str, Any], where: dict[str, dict[str, int]], refused: list[str]
+) -> None:
+    wanted = cluster(in_groups, **settings)
+    assert [line.partition(" =")[0] for line in problems(wanted, lives(wanted, **where))] == refused
+
+
+def test_a_port_in_somebody_elses_file_is_none_that_the_cluster_lives_with() -> None:
+    wanted = cluster(SEVERAL, etcd_client_port=12379)
+    assert problems(wanted, lives(wanted, ours=False, master=LIVED)) == []
+
+
+def test_the_ports_a_cluster_lives_with_are_read_of_what_is_written(tmp_path: Path) -> None:
+    this = current(SEVERAL, etcd_balancer_port=7400, api_server_port=8443)
+    read = ("/etc/kubernetes/api-balancer.cfg", "/etc/kubernetes/etcd-balancer.cfg", "/etc/kubernetes/apiserver",
+            "/etc/etcd/etcd.conf")  # fmt: skip
+    script = Preflight().script()
+    for file in [f for role in roles(this, this.hosts[0]).values() for f in role.files if f.path in read]:
+        (tmp_path / file.path.rpartition("/")[2]).write_text(file.content or "")
+        script = script.replace(file.path, str(tmp_path / file.path.rpartition("/")[2]))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert Preflight().read(done.stdout.splitlines())["own_ports"] == {
+        "api_server_balancer_port": 7443, "etcd_balancer_port": 7400, "api_server_port": 8443, "etcd_client_port": 2379,
+    }  # fmt: skip
 
 
 # --- Several hosts --------------------------------------------------------------------------------------------------

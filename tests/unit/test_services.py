@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from facts.host import Preflight
 from facts.role import RoleState
+from tests.unit.example import SEVERAL, current, roles
 
 # As systemd prints them: the properties in its own order, an alias under its own name again.
 SHOWN = {
@@ -76,3 +78,37 @@ def test_conditions_of_services_that_run_ask_nobody_again(systemctl: Path) -> No
 
 def test_conditions_know_services_that_nobody_asked_for(systemctl: Path) -> None:
     assert ask(RoleState, steps={"late": "runs late", "never": "runs never"})["steps"] == {"late": True, "never": False}
+
+
+@pytest.mark.parametrize(
+    ("role", "runs_with", "asked"),
+    [
+        ("etcd", {"ETCD_ADVERTISE_CLIENT_URLS": "https://10.1.10.101:7002"}, "https://10.1.10.101:7002/health"),
+        ("master", ["--bind-address=0.0.0.0", "--secure-port=7001"], "https://10.1.10.101:7001/readyz"),
+    ],
+)
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_process_is_asked_whether_it_serves_at_the_port_that_it_has(
+    role: str, runs_with: Any, asked: str, answers: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever port the settings give it."""
+    this = current(SEVERAL, etcd_client_port=12379, api_server_port=8443)
+    turn = roles(this, this.hosts[0])[role].units[0].turn
+    assert turn
+    environment, arguments = (runs_with, []) if isinstance(runs_with, dict) else ({}, runs_with)
+    wait = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", wait, *arguments], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout and process.stdout.readline()
+        says = 'echo \'{"health":"true"}\'' if answers else "exit 22"
+        for name, text in (
+            ("systemctl", f"echo MainPID={process.pid}"),
+            ("curl", f"echo $* >{tmp_path}/asked; {says}"),
+        ):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        found = ask(RoleState, ready={"serves": turn.serves})["ready"]["serves"]
+        process.communicate()
+    assert (found, (tmp_path / "asked").read_text().split()[-1]) == (answers, asked)
