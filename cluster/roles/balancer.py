@@ -63,6 +63,19 @@ def way_to_etcd(cluster: Cluster) -> tuple[File, ...]:
     return (replace(config, deploy="deploys/balancer.py"),)
 
 
+def way_to_api_servers(cluster: Cluster, former: tuple[Host, ...] = ()) -> tuple[File, ...]:
+    """What connections to the API servers go by, for the roles of those that call them to expect.
+
+    Args:
+        former: as for `balancer_role`.
+    """
+    if not cluster.balanced:
+        return ()
+    listener = _api_servers(cluster.settings, (*cluster.masters, *former))
+    config, _ = private(cluster.settings, TO_API_SERVERS.files((listener,)))
+    return (replace(config, deploy="deploys/balancer.py"),)
+
+
 def through_balancer(cluster: Cluster) -> str:
     """A shell condition on a master: whether its balancer leads to an API server that is ready."""
     pair = f"--cert {KUBERNETES_PKI}/client.crt --key {KUBERNETES_PKI}/client.key"

@@ -728,6 +728,22 @@ def test_a_certificate_unlike_the_stores_is_refused(operation: Any, name: str, c
     assert not [file.path for file in others if file.path in message]
 
 
+@pytest.mark.parametrize(("operation", "name"), [(kubernetes.master, "master"), (kubernetes.node, "node3")])
+def test_nobody_is_led_to_a_balancer_that_is_not_there(operation: Any, name: str, begin: Any) -> None:
+    """Or answers at another port. With former masters in it, it is as it shall be while they are."""
+    balanced = {"masters": ["master", "node1"], "nodes": ["node2", "node3"], "etcd": ["master"]}
+    this = begin(balanced)
+    this.answers["node2", Preflight] |= {"units": DEPLOYED}
+    placed = on_disk(*certificates(this, name))
+    serving = balancer_role(this.cluster, this.cluster.host(name), (), (this.cluster.host("node2"),))
+    for written, served in (({}, False), (on_disk(*serving.files), True)):
+        this.answers[name, RoleState] = BARE | {"files": placed | written}
+        commands = this.perform(operation, name)
+        assert ("refuse" in kinds(commands)) is not served
+        if not served:
+            assert "needs /etc/kubernetes/api-balancer.cfg as it shall be: run deploys/balancer.py" in refusal(commands)
+
+
 @pytest.mark.parametrize(("operation", "name"), NEEDING)
 def test_a_dry_run_waits_for_certificates_to_come(operation: Any, name: str, begin: Any) -> None:
     assert kinds(begin(own_store=True).perform(operation, name, executing=False)) == ["true"]
