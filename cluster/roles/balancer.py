@@ -100,7 +100,9 @@ def through_balancer(cluster: Cluster) -> str:
 
 
 def _api_servers(settings: Settings, hosts: tuple[Host, ...]) -> Listener:
-    masters = ((m.name, f"{m.address}:{settings.api_server_port}", f" verifyhost {m.name}") for m in hosts)
+    # By address: an inventory in another order is no reason to have every balancer read its file again.
+    listed = sorted(hosts, key=lambda m: m.address)
+    masters = ((m.name, f"{m.address}:{settings.api_server_port}", f" verifyhost {m.name}") for m in listed)
     return Listener(
         "api-servers",
         settings.api_server_balancer_port,

@@ -575,6 +575,18 @@ def test_a_balancer_asks_every_master_as_itself(found: Cluster, asked: str) -> N
         assert re.findall(r"http-check expect .*", text) == ["http-check expect status 200 error-status L7OKC"]
 
 
+def test_an_inventory_in_another_order_changes_nothing_of_ways_and_names() -> None:
+    listed = {
+        "masters": ["master", "node1", "node2"],
+        "nodes": ["node1", "node3"],
+        "etcd": ["master", "node1", "node2"],
+    }
+    turned = {group: names[::-1] for group, names in listed.items()}
+    for name in ("master", "node3"):
+        one, other = (on(current(groups), name) for groups in (listed, turned))
+        assert (one["balancer"], one["host"].steps) == (other["balancer"], other["host"].steps)
+
+
 def test_a_master_reaches_each_member_past_those_that_do_not_answer() -> None:
     """By a port each, so that it may go on with another by itself; asked is what takes no leader."""
     for name, found in CLUSTERS.items():
