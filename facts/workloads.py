@@ -264,7 +264,7 @@ class OnNode(Fact[dict[str, Any]]):
     + owners: controllers to tell of, too, by the paths at which the API server has them
 
     `stays` says that nobody would make such a pod on another node. `available` are the controllers' pods, of those
-    that are there; `settled` the controllers that have as many as they shall have, or for whose next there is no node.
+    that are there, `wanted` how many are asked of them; `without_room` the controllers for whose next there is no node.
 
     Source: the API server.
 
@@ -275,7 +275,8 @@ class OnNode(Fact[dict[str, Any]]):
             "images": ["nginx:v1"], "labels": {"app": "nginx", "version": "v1"}, "restarts": 0, "trouble": {},
             "owner": "/api/v1/namespaces/default/replicationcontrollers/nginx-v1", "stays": False}},
          "available": {"/api/v1/namespaces/default/replicationcontrollers/nginx-v1": 3},
-         "settled": ["/api/v1/namespaces/default/replicationcontrollers/nginx-v1"]}
+         "wanted": {"/api/v1/namespaces/default/replicationcontrollers/nginx-v1": 4},
+         "without_room": ["/api/v1/namespaces/default/replicationcontrollers/nginx-v1"]}
     """
 
     default = dict
@@ -296,11 +297,12 @@ class OnNode(Fact[dict[str, Any]]):
         if len(lists) != 2:  # one that is missing must not look like no pods
             return {}
         here, pending = (found["items"] for found in lists)
-        stuck = {draining.owner(i) for i in pending if draining.is_unschedulable(i)} - {""}
+        without_room = {draining.owner(i) for i in pending if draining.is_unschedulable(i)} - {""}
         return {
             "pods": {f"{i['metadata']['namespace']}/{i['metadata']['name']}": _on_node(i) for i in here},
             "available": {place: c.available for place, c in made.items()},
-            "settled": sorted({p for p, c in made.items() if c.available >= c.replicas} | stuck),
+            "wanted": {place: c.replicas for place, c in made.items()},
+            "without_room": sorted(without_room),
         }
 
 

@@ -13,6 +13,7 @@ from cluster.roles.balancer import TO_API_SERVERS, balancer_role, unbalanced_rol
 from operations import preflight
 from operations.certificates import issued
 from operations.inventory import the_cluster, this_host
+from operations.reading import roles_here
 from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge
@@ -46,8 +47,7 @@ def _unbalanced() -> Iterator[StringCommand]:
     cluster, this = the_cluster(), this_host(host.name)
     if cluster.balanced and preflight.former_masters():
         yield from _without_former(balancer_role(cluster, this, issued()))
-    if (left := unbalanced_role(cluster, this)).steps:
-        yield from converge(left)
+    yield from (line for role in roles_here() if role.name == "unbalanced" for line in converge(role))
 
 
 def _without_former(role: Role) -> Iterator[StringCommand]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import gevent
@@ -13,7 +13,7 @@ from pyinfra.context import ctx_host
 from cluster.api import api
 from cluster.roles.master import KUBECTL
 from cluster.shell import program
-from cluster.workloads.draining import DRAINED, behind, eviction, leaving, next_to_go, obstacles
+from cluster.workloads.draining import DRAINED, Look, eviction, leaving, obstacles
 from facts.kubernetes import Nodes
 from facts.role import RoleState
 from facts.shell import words
@@ -31,6 +31,13 @@ _HEARD = 40
 _STEADY = 3  # seconds in which the kubelet has noticed that pods were ended
 
 Staying = list[str]  # pods, by namespace and name
+
+# By controller, the node of this run that has taken a pod of it which served, until that is replaced or the node is
+# back: others that drain at the same time may have looked before that shows.
+_taken: dict[str, str] = {}
+# By node, the fewest pods that it had to go, and of these not ending yet. It only falls: a controller whose pods come
+# and go by themselves is no progress.
+_left: dict[str, tuple[int, int]] = {}
 
 
 def away() -> Generator[StringCommand, None, Staying | None]:
@@ -56,7 +63,7 @@ def away() -> Generator[StringCommand, None, Staying | None]:
         progress("not drained: no other node takes pods")
     else:
         yield from _drain(nodes[name])
-    return [n for n, p in _on_node(name, {}).get("pods", {}).items() if p["ready"] and not p["ending"]]
+    return [n for n, p in _on_node(name, set()).get("pods", {}).items() if p["ready"] and not p["ending"]]
 
 
 def _has_kubelet() -> bool:
@@ -74,18 +81,41 @@ def _drain(node: dict[str, Any]) -> Iterator[StringCommand]:
             return
         progress(f"cordoned {name}")
     _await_control_loops()
-    patience, wanted = Patience(settings.drain_timeout), dict[str, int]()
+    _left.pop(name, None)
+    patience, owners, told = Patience(settings.drain_timeout), set[str](), ""
     while True:
-        found = _on_node(name, wanted)
-        pods, available = found.get("pods", {}), found.get("available", {})
-        wanted = available | wanted
-        waiting = behind(available, wanted, found.get("settled", ()))
-        if found and not leaving(pods) and not waiting:
+        found = _on_node(name, owners)
+        owners |= set(found.get("available", ()))
+        look = Look.at(found, name, _taken) if found else Look()
+        if found:
+            _hold(look.held)
+            _left[name] = min(look.left, _left.get(name, look.left))
+        if look.stay != told:
+            told = look.stay
+            progress(told and f"{told} stay: no other node has room for their controllers' next pod")
+        if found and look.done:
             return
-        refused = _evict(next_to_go(pods, waiting))
-        if patience.is_over((sorted((n, p["ending"]) for n, p in leaving(pods).items()), waiting)):
-            yield _undone(node, obstacles(pods, waiting, wanted, refused) or ["no API server answers"])
+        refused = _take(look) if found else {}
+        if patience.is_over(dict(_left)):
+            _hold(())
+            yield _undone(node, obstacles(look, refused) or ["no API server answers"])
             return
+
+
+def _take(look: Look) -> dict[str, str]:
+    """Ask those pods to go that may; what the API server says of those that may not."""
+    chosen = look.next_to_go()
+    _hold({*look.held, *look.serving(chosen)})
+    refused = _evict(chosen)
+    _hold({*look.held, *look.serving(set(chosen) - set(refused))})
+    return refused
+
+
+def _hold(owners: Iterable[str]) -> None:
+    """Have just these controllers to itself, of those that the node at hand has taken pods of."""
+    for owner in [o for o, node in _taken.items() if node == host.name]:
+        del _taken[owner]
+    _taken.update(dict.fromkeys(owners, host.name))
 
 
 def _await_control_loops() -> None:
@@ -98,15 +128,15 @@ def _await_control_loops() -> None:
             there.get_fact(RoleState, ready={"heard": heard}, seconds=_HEARD, **rights)
 
 
-def _on_node(name: str, wanted: dict[str, int]) -> dict[str, Any]:
+def _on_node(name: str, owners: set[str]) -> dict[str, Any]:
     """What is on the node, with its pods' controllers: they are asked for once it is known which they are."""
-    masters, owners = the_cluster().masters, set(wanted)
+    masters = the_cluster().masters
     while True:
         found: dict[str, Any] = first_answer(masters, OnNode, node=name, owners=sorted(owners))
         more = {p["owner"] for p in leaving(found.get("pods", {})).values()} - {""} - owners
         if not more:
             return found
-        owners |= more
+        owners = owners | more
 
 
 def _evict(pods: list[str]) -> dict[str, str]:
@@ -152,19 +182,21 @@ def back(staying: Staying = ()) -> Iterator[StringCommand]:  # type: ignore[assi
             yield refuse(f"{name} could not be uncordoned: no API server takes that")
         else:
             progress(f"uncordoned {name}")
+    _hold(())
 
 
 def _unready(staying: Staying) -> Staying:
     """Those of some pods that do not serve again, waited for as long as a service may take to start."""
-    patience, seen = Patience(the_cluster().settings.start_timeout), False
+    patience, seen, fewest = Patience(the_cluster().settings.start_timeout), False, len(staying)
     while staying:
-        found = _on_node(host.name, {})
+        found = _on_node(host.name, set())
         pods = found.get("pods", {})
         unready = [n for n in staying if n in pods and not pods[n]["ready"]]
         if found and not unready and seen:
             return []
         seen = bool(found) and not unready
-        if patience.is_over(unready):
+        fewest = min(fewest, len(unready)) if found else fewest
+        if patience.is_over(fewest):
             return unready or staying
         gevent.sleep(_STEADY if seen else 0)
     return []

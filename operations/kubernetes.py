@@ -17,6 +17,7 @@ from cluster.roles.former import former_loops as former_loops_role
 from cluster.roles.former import former_master as former_master_role
 from cluster.roles.master import CONTROLLER_MANAGER, joining_roles, master_role, rewriting
 from cluster.roles.node import node_role
+from cluster.settings import Host
 from cluster.workloads.manifests import Source
 from cluster.workloads.objects import AWAITED, Labels, Manifest, Object
 from facts.kubernetes import Nodes
@@ -59,7 +60,7 @@ def former_master() -> Iterator[StringCommand]:
 @operation()
 def master() -> Iterator[StringCommand]:
     """Install, configure and start API server, controller manager and scheduler; where it joins, what is left."""
-    given = (the_cluster(), this_host(host.name), distribution(), issued())
+    given = (the_cluster(), this_host(host.name), distribution(), issued(), _former())
     role = joining_roles(*given)[1] if _joins() else master_role(*given)
     if preflight.former_masters():  # which may store Secrets otherwise until they end
         role = replace(role, steps=tuple(s for s in role.steps if s.when == "before"))
@@ -77,8 +78,13 @@ def joining_server() -> Iterator[StringCommand]:
             "that is lost out of the group masters"
         )
     else:
-        server, _ = joining_roles(the_cluster(), this_host(host.name), distribution(), issued())
+        server, _ = joining_roles(the_cluster(), this_host(host.name), distribution(), issued(), _former())
         yield from converge(server)
+
+
+def _former() -> tuple[Host, ...]:
+    """The hosts to which balancers lead until they have ended."""
+    return tuple(map(this_host, preflight.former_masters()))
 
 
 def _joins() -> bool:
@@ -109,7 +115,7 @@ def node() -> Iterator[StringCommand]:
     if not this_host(host.name).is_node:
         host.noop("no node")
         return
-    yield from converge(node_role(the_cluster(), this_host(host.name), this_machine(), issued()))
+    yield from converge(node_role(the_cluster(), this_host(host.name), this_machine(), issued(), _former()))
 
 
 def uncordon(**arguments: Any) -> None:

@@ -1,17 +1,22 @@
 """etcd's members change: hosts that came into the group join, those that left it leave. One at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
+import gevent
 from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
+from pyinfra.context import ctx_host
 
 from cluster import members
 from cluster.desired import ASIDE
 from cluster.members import Leaving, Standing
 from cluster.membership import DATA, peer_urls
+from cluster.roles.endpoints import told_of_members
 from cluster.roles.etcd import joining_role, prepared, setting_aside, taking_out
+from cluster.settings import Host
 from facts import etcd as facts
+from facts.role import RoleState
 from operations import etcd, preflight
 from operations.elsewhere import ask_one
 from operations.inventory import the_cluster, this_host
@@ -19,6 +24,7 @@ from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge
 from operations.shell import shell
+from operations.survey import of_operation
 from operations.turns import await_turn
 
 
@@ -75,6 +81,9 @@ def take_out() -> Iterator[StringCommand]:
         return
     changed = False
     while (step := members.leaving(cluster, standing := _standing())).member:
+        if not changed and (untold := _untold(told)):
+            logger.warning(f"warning: etcd's former members stay, which are still called: run {untold} first")
+            break
         announce(host, step.lines())
         yield shell(taking_out(cluster, standing, step))
         changed = True
@@ -86,6 +95,24 @@ def take_out() -> Iterator[StringCommand]:
         etcd.remember(host.get_fact(facts.Held))
     else:
         host.noop("no etcd member leaves now")
+
+
+def _untold(hosts: Iterable[Host]) -> str:
+    """What has to be run so that nobody on some hosts calls a member that goes, in words."""
+    rights, conditions = of_operation(), {h.name: told_of_members(the_cluster(), h) for h in hosts}
+
+    def ask(name: str) -> dict[str, bool]:
+        there = state.inventory.get_host(name)
+        with ctx_host.use(there):
+            ready: dict[str, bool] = there.get_fact(RoleState, ready=conditions[name], **rights)["ready"]
+            return ready
+
+    asked = {name: gevent.spawn(ask, name) for name in conditions}
+    found = {name: asking.get() for name, asking in asked.items()}
+    places: dict[str, list[str]] = {}
+    for name, deploy in ((n, d) for n, wanted in conditions.items() for d in wanted if not found[n].get(d)):
+        places.setdefault(deploy, []).append(name)
+    return ", ".join(f"{deploy} ({', '.join(names)})" for deploy, names in places.items())
 
 
 @operation()

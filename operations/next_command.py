@@ -24,11 +24,13 @@ _PARTS = (
     "host",
     "pki",
     "etcd",
+    "balancer",
     "etcd_leave",
     "flannel",
     "runtime",
     "master",
     "node",
+    "unbalanced",
     "dns",
     "metrics",
 )  # of deploys/cluster.py

@@ -1,5 +1,6 @@
 """The ways past whoever does not answer: each host's to the API servers, and each master's to etcd's members."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from cluster.certificates import BALANCER_PAIR, ETCD_CLIENT_PAIR, KUBERNETES_PKI
@@ -7,7 +8,7 @@ from cluster.desired import File, Role, Step
 from cluster.ports import BALANCER, ETCD_BALANCER
 from cluster.releases import CURRENT
 from cluster.roles.haproxy import HOW, Listener, Proxy
-from cluster.roles.kubernetes import private
+from cluster.roles.kubernetes import DIRECTORY, private
 from cluster.settings import Cluster, Host, Settings
 
 _AUTHORITY = f"{KUBERNETES_PKI}/ca.crt"
@@ -43,8 +44,12 @@ def balancer_role(cluster: Cluster, host: Host, certificates: tuple[File, ...], 
     )
 
 
-def unbalanced_role(cluster: Cluster, host: Host) -> Role:
-    """What is left of ways that the settings want no more on a master or a node, stopped and taken away."""
+def unbalanced_role(cluster: Cluster, host: Host, others: Iterable[Role] = ()) -> Role:
+    """What is left of ways that the settings want no more on a master or a node, stopped and taken away.
+
+    Args:
+        others: the host's other roles, whose files must not lead there any more.
+    """
     pair = (f"{BALANCER_PAIR}.crt", f"{BALANCER_PAIR}.key")
     steps: dict[Proxy, Step] = {}
     if not cluster.balanced:
@@ -52,7 +57,19 @@ def unbalanced_role(cluster: Cluster, host: Host) -> Role:
     if host.is_master and not cluster.etcd_balanced:
         steps[TO_ETCD] = TO_ETCD.ended("the balancer of etcd's members")
     owned = tuple(path for proxy in steps for path in (proxy.unit, proxy.config))
-    return Role(name="unbalanced", owns=owned, steps=tuple(steps.values()))
+    led = {TO_API_SERVERS: "kubeconfig", TO_ETCD: "/apiserver"}
+    ends = tuple(led[proxy] for proxy in steps)
+    return Role(
+        name="unbalanced",
+        owns=owned,
+        expects=tuple(
+            replace(f, deploy=f"deploys/{role.name}.py")
+            for role in others
+            for f in role.files
+            if role.name in ("master", "node") and f.path.startswith(f"{DIRECTORY}/") and f.path.endswith(ends)
+        ),
+        steps=tuple(steps.values()),
+    )
 
 
 def way_to_etcd(cluster: Cluster) -> tuple[File, ...]:
@@ -63,6 +80,19 @@ def way_to_etcd(cluster: Cluster) -> tuple[File, ...]:
     return (replace(config, deploy="deploys/balancer.py"),)
 
 
+def way_to_api_servers(cluster: Cluster, former: tuple[Host, ...] = ()) -> tuple[File, ...]:
+    """What connections to the API servers go by, for the roles of those that call them to expect.
+
+    Args:
+        former: as for `balancer_role`.
+    """
+    if not cluster.balanced:
+        return ()
+    listener = _api_servers(cluster.settings, (*cluster.masters, *former))
+    config, _ = private(cluster.settings, TO_API_SERVERS.files((listener,)))
+    return (replace(config, deploy="deploys/balancer.py"),)
+
+
 def through_balancer(cluster: Cluster) -> str:
     """A shell condition on a master: whether its balancer leads to an API server that is ready."""
     pair = f"--cert {KUBERNETES_PKI}/client.crt --key {KUBERNETES_PKI}/client.key"
@@ -70,7 +100,9 @@ def through_balancer(cluster: Cluster) -> str:
 
 
 def _api_servers(settings: Settings, hosts: tuple[Host, ...]) -> Listener:
-    masters = ((m.name, f"{m.address}:{settings.api_server_port}", f" verifyhost {m.name}") for m in hosts)
+    # By address: an inventory in another order is no reason to have every balancer read its file again.
+    listed = sorted(hosts, key=lambda m: m.address)
+    masters = ((m.name, f"{m.address}:{settings.api_server_port}", f" verifyhost {m.name}") for m in listed)
     return Listener(
         "api-servers",
         settings.api_server_balancer_port,

@@ -84,7 +84,8 @@ def _steps(cluster: Cluster, distribution: Distribution, package: str | None) ->
 
 
 def _hosts_block(cluster: Cluster) -> Step:
-    names = ((h, " ".join(filter(None, (h.name, cluster.short_name(h))))) for h in cluster.hosts)
+    hosts = sorted(cluster.hosts, key=lambda h: h.address)
+    names = ((h, " ".join(filter(None, (h.name, cluster.short_name(h))))) for h in hosts)
     lines = [HOSTS_BEGIN, *(f"{h.address}  {listed}" for h, listed in names), HOSTS_END]
     script = program("hosts", FILE="/etc/hosts", BLOCK="\n".join(lines), FIRST=HOSTS_BEGIN, LAST=HOSTS_END)
     return Step("write the cluster's names to /etc/hosts", f"{script}check", f"{script}repair")

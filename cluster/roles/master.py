@@ -13,7 +13,7 @@ from cluster.installation import Installation, installation, service_group
 from cluster.ports import ETCD_BALANCER
 from cluster.releases import CURRENT, choose
 from cluster.roles import hardening
-from cluster.roles.balancer import BACK, NOTICED, through_balancer, way_to_etcd
+from cluster.roles.balancer import BACK, NOTICED, through_balancer, way_to_api_servers, way_to_etcd
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECTL_CACHE,
@@ -58,13 +58,15 @@ def master_role(
     host: Host,
     distribution: Distribution,
     certificates: tuple[File, ...],
+    former: tuple[Host, ...] = (),
 ) -> Role:
     """The Kubernetes master's services on one host.
 
     Args:
         certificates: the host's, which the services read.
+        former: hosts to which its balancer leads, too, though they are masters no more.
     """
-    first, then = joining_roles(cluster, host, distribution, certificates)
+    first, then = joining_roles(cluster, host, distribution, certificates, former)
     return replace(
         first,
         name="master",
@@ -77,7 +79,11 @@ def master_role(
 
 
 def joining_roles(
-    cluster: Cluster, host: Host, distribution: Distribution, certificates: tuple[File, ...]
+    cluster: Cluster,
+    host: Host,
+    distribution: Distribution,
+    certificates: tuple[File, ...],
+    former: tuple[Host, ...] = (),
 ) -> tuple[Role, Role]:
     """The same in two: the API server, which serves before the others' are restarted, and then its control loops."""
     settings = cluster.settings
@@ -85,7 +91,8 @@ def joining_roles(
     group = service_group(settings, distribution)
     stored = at_rest(settings, certificates)
     forget, rewrite = stored.steps(settings, KUBECTL) if stored else ((), ())
-    expects = (*(f for f in certificates if f.path.startswith(KUBERNETES_PKI)), *way_to_etcd(cluster))
+    own = (f for f in certificates if f.path.startswith(KUBERNETES_PKI))
+    expects = (*own, *way_to_api_servers(cluster, former), *way_to_etcd(cluster))
     files, unit = _api_server(cluster, host, how, stored)
     server = Role(
         name="API server",

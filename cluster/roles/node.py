@@ -9,6 +9,7 @@ from cluster.machine import Machine
 from cluster.program_fields import proxy_field
 from cluster.releases import CURRENT, choose
 from cluster.roles import kubelet
+from cluster.roles.balancer import way_to_api_servers
 from cluster.roles.configuration import document
 from cluster.roles.kubernetes import (
     DIRECTORY,
@@ -27,8 +28,10 @@ KUBELET, PROXY = "kubelet", "kube-proxy"
 PROXY_CONFIG = f"{DIRECTORY}/kube-proxy.yaml"
 
 
-def node_role(cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...]) -> Role:
-    """The Kubernetes node's services on one host."""
+def node_role(
+    cluster: Cluster, host: Host, machine: Machine, certificates: tuple[File, ...], former: tuple[Host, ...] = ()
+) -> Role:
+    """The Kubernetes node's services on one host; arguments as for a master's."""
     distribution = machine.distribution
     how = installation(cluster.settings, distribution, "kubernetes-node")
     client = "node" if host.is_master else "client"
@@ -47,7 +50,10 @@ def node_role(cluster: Cluster, host: Host, machine: Machine, certificates: tupl
         packaged_units=how.acted_on,
         files=private(cluster.settings, (*shared, *kernel_files, *kubelet_files, *proxy_files)),
         gone=(foreign_path(KUBELET, how), foreign_path(PROXY, how)),
-        expects=tuple(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
+        expects=(
+            *(f for f in certificates if f.path.startswith(KUBERNETES_PKI)),
+            *way_to_api_servers(cluster, former),
+        ),
         steps=tuple(kernel_steps),
         units=(kubelet_unit, proxy),
     )

@@ -47,7 +47,7 @@ def services(
         roles.append(flannel_role(cluster, host, on, certificates))
     if host.is_node:
         roles += [runtime_role(cluster, host, on), node_role(cluster, host, machine, certificates)]
-    if calls and (left := unbalanced_role(cluster, host)).steps:
+    if calls and (left := unbalanced_role(cluster, host, roles)).steps:
         roles.append(left)
     return roles
 

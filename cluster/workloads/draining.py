@@ -1,6 +1,7 @@
 """Taking a node's pods away: which of them may go now, which stay, and what keeps the rest."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.releases import Releases
@@ -49,54 +50,98 @@ def is_unschedulable(item: Mapping[str, Any]) -> bool:
     return any(c["type"] == "PodScheduled" and c.get("reason") == "Unschedulable" for c in conditions)
 
 
-def leaving(pods: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The pods that have to go, as `facts.workloads.OnNode` tells of them; what has ended interrupts nobody."""
-    return {n: p for n, p in pods.items() if not p["stays"] and p["phase"] not in ("Succeeded", "Failed")}
-
-
-def behind(available: Mapping[str, int], wanted: Mapping[str, int], settled: Iterable[str]) -> dict[str, int]:
-    """Controllers that have fewer pods available than when draining began, and how many.
+def leaving(pods: Mapping[str, Mapping[str, Any]], without_room: Iterable[str] = ()) -> dict[str, Mapping[str, Any]]:
+    """The pods that have to go, as `facts.workloads.OnNode` tells of them; what has ended interrupts nobody.
 
     Args:
-        settled: those that are not waited for: they have all that are asked for by now, or there is no node for the
-            next one before this one is back.
+        without_room: controllers for whose next pod there is no node: those that they have stay.
     """
-    left = set(available) - set(settled)
-    return {o: available[o] for o, n in wanted.items() if o in left and available[o] < n}
+    stay = set(without_room)
+    going = {n: p for n, p in pods.items() if not p["stays"] and p["phase"] not in ("Succeeded", "Failed")}
+    return {n: p for n, p in going.items() if p["ending"] or p["owner"] not in stay}
 
 
-def next_to_go(pods: Mapping[str, Mapping[str, Any]], waiting: Iterable[str]) -> list[str]:
-    """The pods that may be asked to go now: one of a controller at a time, once the one before it is replaced.
+@dataclass(frozen=True)
+class Look:
+    """How far a node is, as it was seen just now.
 
-    Args:
-        pods: those on the node.
-        waiting: the controllers that are `behind`.
+    + going: the pods that have to go
+    + stay: those that have to stay, because there is no node for their controllers' next pod, in words
+    + short: controllers that have fewer pods available than they are asked for, whoever took them, and how many
+    + wanted: how many controllers are asked for
+    + held: controllers of which this node has taken a pod that served and is not replaced yet
+    + pending: those of them that are waited for: for the others' next pod there is no node before this one is back
+    + elsewhere: controllers of which another node has taken a pod
     """
-    busy = {*waiting, *(p["owner"] for p in pods.values() if p["ending"])} - {""}
-    chosen = []
-    for name, found in leaving(pods).items():
-        if not found["ending"] and found["owner"] not in busy:
+
+    going: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    stay: str = ""
+    short: Mapping[str, int] = field(default_factory=dict)
+    wanted: Mapping[str, int] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+    pending: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+
+    @classmethod
+    def at(cls, found: Mapping[str, Any], node: str, taken: Mapping[str, str]) -> "Look":
+        """Of what `facts.workloads.OnNode` tells of a node.
+
+        Args:
+            taken: by controller, the node that has taken a pod of it.
+        """
+        pods, wanted = found["pods"], found["wanted"]
+        elsewhere = {o for o, by in taken.items() if by != node}
+        full = set(found["without_room"]) - elsewhere
+        short = {o: n for o, n in found["available"].items() if n < wanted[o]}
+        ending = {p["owner"] for p in pods.values() if p["ending"]}
+        held = (set(taken) - elsewhere) & {*short, *full, *ending}
+        going = leaving(pods, full)
+        stay = ", ".join(n for n in leaving(pods) if n not in going)
+        return cls(going, stay, short, wanted, *map(frozenset, (held, held - full, elsewhere)))
+
+    @property
+    def done(self) -> bool:
+        """Whether all that had to go are gone, and are replaced."""
+        return not self.going and not self.pending
+
+    @property
+    def left(self) -> tuple[int, int]:
+        """How many pods have to go, and how many of these are not being ended yet."""
+        return len(self.going), sum(not p["ending"] for p in self.going.values())
+
+    def next_to_go(self) -> list[str]:
+        """The pods that may be asked to go now: one of a controller at a time, while it has all that it is asked for.
+
+        One that does not serve goes at any time: nobody misses it.
+        """
+        busy = {*self.short, *self.held, *self.elsewhere, *(p["owner"] for p in self.going.values() if p["ending"])}
+        busy -= {""}
+        chosen = []
+        for name, found in self.going.items():
+            if found["ending"] or (found["ready"] and found["owner"] in busy):
+                continue
             chosen.append(name)
-            busy |= {found["owner"]} - {""}
-    return chosen
+            if found["ready"]:
+                busy |= {found["owner"]} - {""}
+        return chosen
+
+    def serving(self, names: Iterable[str]) -> set[str]:
+        """The controllers that lose a pod that serves when these go."""
+        return {self.going[n]["owner"] for n in names if self.going[n]["ready"]} - {""}
 
 
-def obstacles(
-    pods: Mapping[str, Mapping[str, Any]],
-    waiting: Mapping[str, int],
-    wanted: Mapping[str, int],
-    refused: Mapping[str, str],
-) -> list[str]:
+def obstacles(look: Look, refused: Mapping[str, str]) -> list[str]:
     """What keeps a node from being drained, in words that name each pod.
 
     Args:
         refused: what the API server said when a pod was asked to go.
     """
     told = []
-    for name, found in leaving(pods).items():
+    for name, found in look.going.items():
         if found["ending"]:
             told.append(f"pod {name} is being ended and does not end")
         elif name in refused:
             told.append(f"pod {name}: {refused[name]}")
-    counted = (f"{o.rpartition('/')[2]} has {n} of {wanted[o]} pods available" for o, n in waiting.items())
-    return [*told, *counted]
+    missed = {*look.pending, *(p["owner"] for p in look.going.values())}
+    short = {o: n for o, n in look.short.items() if o in missed}
+    return [*told, *(f"{o.rpartition('/')[2]} has {n} of {look.wanted[o]} pods available" for o, n in short.items())]

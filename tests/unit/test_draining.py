@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyinfra.api import StringCommand
 
-from cluster.workloads.draining import DRAINED, behind, leaving, next_to_go, obstacles, owner, stays
+from cluster.workloads.draining import DRAINED, Look, leaving, obstacles, owner, stays
 from facts.kubernetes import Nodes
 from facts.role import RoleState
 from facts.workloads import OnNode
@@ -51,27 +51,61 @@ def test_what_stays_or_has_ended_need_not_go() -> None:
     assert list(leaving(pods)) == ["a", "d"]
 
 
+def look(
+    pods: dict[str, Any], available: dict[str, int], *without_room: str, taken: dict[str, str] | None = None
+) -> Look:
+    """What is seen of node1, where WEB and SHOP are asked for 3 pods and for 2."""
+    wanted = {o: n for o, n in {WEB: 3, SHOP: 2}.items() if o in available}
+    found = {"pods": pods, "available": available, "wanted": wanted, "without_room": list(without_room)}
+    return Look.at(found, "node1", taken or {})
+
+
+WHOLE = {WEB: 3, SHOP: 2}
+
+
 def test_one_pod_of_a_controller_goes_at_a_time() -> None:
     pods = {"web-1": pod(), "web-2": pod(), "shop-1": pod(SHOP), "job-1": pod(""), "job-2": pod("")}
-    assert next_to_go(pods, {}) == ["web-1", "shop-1", "job-1", "job-2"]
+    assert look(pods, WHOLE).next_to_go() == ["web-1", "shop-1", "job-1", "job-2"]
     pods["web-1"] |= {"ending": True}
-    assert next_to_go(pods, {}) == ["shop-1", "job-1", "job-2"]
+    assert look(pods, WHOLE).next_to_go() == ["shop-1", "job-1", "job-2"]
 
 
 def test_the_next_goes_once_the_one_before_is_replaced() -> None:
-    pods = {"web-2": pod()}
-    assert next_to_go(pods, behind({WEB: 2}, {WEB: 3}, [])) == []
-    assert next_to_go(pods, behind({WEB: 3}, {WEB: 3}, [])) == ["web-2"]
+    assert look({"web-2": pod()}, WHOLE | {WEB: 2}).next_to_go() == []
+    assert look({"web-2": pod()}, WHOLE).next_to_go() == ["web-2"]
+    assert look({"web-2": pod()}, {}).next_to_go() == ["web-2"], "its controller is gone"
 
 
-def test_nobody_waits_for_a_controller_that_has_what_it_can_have_or_is_gone() -> None:
-    assert behind({WEB: 2, SHOP: 0}, {WEB: 3, SHOP: 1}, [WEB]) == {SHOP: 0}
-    assert behind({}, {WEB: 3}, []) == {}
+def test_whoever_took_one_it_is_replaced_first() -> None:
+    pods = {"shop-2": pod(SHOP)}
+    assert look(pods, {SHOP: 1}).next_to_go() == [], "another node's drain, or a run that was killed, took the other"
+    assert look(pods, {SHOP: 2}, taken={SHOP: "node2"}).next_to_go() == [], "it is going, and that does not show yet"
+
+
+def test_what_does_not_serve_goes_whatever_else_is_missing() -> None:
+    pods = {"web-1": pod(ready=False), "web-2": pod(ready=False), "web-3": pod()}
+    assert look(pods, {WEB: 1}).next_to_go() == ["web-1", "web-2"]
+    assert look({}, {WEB: 0}).done, "and its next need not serve"
+
+
+def test_what_served_is_waited_for_until_its_next_does() -> None:
+    assert not look({}, {WEB: 2}, taken={WEB: "node1"}).done
+    assert look({}, {WEB: 3}, taken={WEB: "node1"}).done
+
+
+def test_pods_for_whose_next_there_is_no_node_stay() -> None:
+    pods = {"web-1": pod(ending=True), "web-2": pod(), "web-3": pod()}
+    first = look(pods, {WEB: 2}, WEB, taken={WEB: "node1"})
+    assert (first.next_to_go(), list(first.going), first.stay) == ([], ["web-1"], "web-2, web-3")
+    del pods["web-1"]
+    assert look(pods, {WEB: 2}, WEB, taken={WEB: "node1"}).done
+    waits = look(pods, {WEB: 2}, WEB, taken={WEB: "node2"})
+    assert (waits.next_to_go(), waits.done, waits.stay) == ([], False, ""), "node2 is going to be back"
 
 
 def test_what_keeps_a_node_is_named() -> None:
     pods = {"shop/a": pod(ending=True), "shop/b": pod(), "shop/c": pod(), "shop/d": pod(stays=True)}
-    assert obstacles(pods, {WEB: 2}, {WEB: 3}, {"shop/b": "Cannot evict pod"}) == [
+    assert obstacles(look(pods, {WEB: 2, SHOP: 0}), {"shop/b": "Cannot evict pod"}) == [
         "pod shop/a is being ended and does not end",
         "pod shop/b: Cannot evict pod",
         "web has 2 of 3 pods available",
@@ -94,16 +128,20 @@ class Api:
             "default/own": pod("", stays=True),
         }
         self.available, self.refuses, self.done = {WEB: 3}, "", list[str]()
+        self.without_room: list[str] = []
         this.answers["master", Nodes] = lambda **_: self.nodes
         this.answers["master", OnNode] = self._on_node
         this.answers["master", RoleState] = BARE
         this.answers["node1", RoleState] = BARE | {"units": {"kubelet": {"active": "active"}}}
         monkeypatch.setattr(draining, "tell", self._tell)
         monkeypatch.setattr("gevent.sleep", lambda _: None)
+        for memory in ("_taken", "_left"):
+            monkeypatch.setattr(draining, memory, {})
 
     def _on_node(self, node: str, owners: list[str]) -> dict[str, Any]:
         told = {o: n for o, n in self.available.items() if o in owners}
-        return {"pods": self.pods, "available": told, "settled": []}
+        wanted = dict.fromkeys(told, 3)
+        return {"pods": self.pods, "available": told, "wanted": wanted, "without_room": self.without_room}
 
     def _tell(self, there: Any, command: StringCommand) -> tuple[bool, list[str]]:
         text = command.get_raw_value()
@@ -160,6 +198,49 @@ def test_a_pod_whose_budget_lets_none_go_is_named_and_the_node_left_as_it_was(
         "node1 could not be drained, no progress for 1 s: pod default/web-1: Cannot evict pod as it would violate"
     )
     assert server.done == ["cordon", "uncordon"]
+
+
+def test_a_controller_whose_pods_come_and_go_is_no_progress(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    this = begin(drain_timeout=300)
+    server, clock = Api(this, monkeypatch), [0.0]
+    server.refuses = "Cannot evict pod as it would violate the pod's disruption budget."
+
+    def flap(seconds: float) -> None:
+        clock[0] += max(seconds, 1)
+        assert clock[0] < 3600, "it waits for ever"
+        server.available[WEB] = 3 if clock[0] % 180 < 20 else 2
+
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("gevent.sleep", flap)
+    assert "node1 could not be drained" in refusal(this.perform(draining.away, "node1"))
+    assert server.done == ["cordon", "uncordon"] and clock[0] <= 301
+
+
+def test_nodes_that_drain_at_once_do_not_take_a_controllers_pods_together(
+    begin: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    this = begin(drain_timeout=1)
+    server = Api(this, monkeypatch)
+    draining._taken[WEB] = "node2"  # which has asked one to go, and no status tells of that yet
+    assert "could not be drained" in refusal(this.perform(draining.away, "node1"))
+    assert server.done == ["cordon", "uncordon"] and draining._taken == {WEB: "node2"}
+
+
+def test_pods_stay_for_whose_next_there_is_no_node(begin: Any, said: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    this = begin()
+    server = Api(this, monkeypatch)
+
+    def full(_: float) -> None:
+        if len(server.pods) == 2:  # its next is made, and waits
+            server.available, server.without_room = {WEB: 2}, [WEB]
+
+    monkeypatch.setattr("gevent.sleep", full)
+    assert this.perform(draining.away, "node1") == []
+    assert server.done == ["cordon", "evict default/web-1"]
+    assert "default/web-2 stay: no other node has room" in " ".join(this.lines(said.records, "node1"))
+    assert draining._taken == {WEB: "node1"}, "nobody else takes another before this node is back"
+    assert this.perform(draining.back, "node1", ["default/own", "default/web-2"]) == [] == list(draining._taken)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,20 @@
 """etcd's members change: who does what in a run, on hosts that are never called."""
 
+import hashlib
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from cluster.desired import RECORD_DIRECTORY
 from cluster.members import Member
+from cluster.roles.endpoints import told_of_members
 from facts import etcd as facts
 from facts.host import Preflight
 from facts.role import RoleState
 from operations import etcd, members
-from tests.unit.example import BARE, Run, on_disk
+from tests.unit.example import BARE, Run, current, on_disk, roles
 from tests.unit.test_members import of, silent, unstarted
 from tests.unit.test_membership import ALONE, BOTH, member
 from tests.unit.test_operations import begin, certificates, kinds, said, script_of, stores  # noqa: F401 fixtures
@@ -26,7 +33,8 @@ def known(this: Run, **held: dict[str, Any]) -> Run:
         this.answers[name, Preflight] = this.answers[name, Preflight] | {"etcd": holds}
         this.answers[name, facts.Held] = holds
     for host in this.cluster.hosts:
-        this.answers[host.name, RoleState] = BARE | {"files": on_disk(*certificates(this, host.name))}
+        told = dict.fromkeys(told_of_members(this.cluster, host), True)
+        this.answers[host.name, RoleState] = BARE | {"files": on_disk(*certificates(this, host.name)), "ready": told}
     return this
 
 
@@ -85,6 +93,51 @@ def test_a_former_member_is_taken_out_then_set_aside(begin: Any, said: Any) -> N
     assert "set aside /var/lib/etcd" in " ".join(this.lines(said.records, "node1"))
     assert 'rm -f "$LIVED"' in script_of(aside).splitlines()[-1], "what shows that it has lived goes last"
     assert [name for name in ("node2", "node3") if this.perform(members.set_aside, name)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "deploy"),
+    [("master", "deploys/master.py"), ("node1", "deploys/flannel.py"), ("node3", "deploys/flannel.py")],
+)
+def test_a_former_member_stays_while_it_is_called(name: str, deploy: str, begin: Any, said: Any) -> None:  # noqa: F811
+    """After deploys/etcd.py alone."""
+    this = known(begin(OLD), master=member(BOTH), node1=member(BOTH))
+    this.answers["master", facts.Standing] = stands(of("master"), of("node1"))
+    this.answers[name, RoleState]["ready"][deploy] = False
+    assert this.perform(members.take_out, "master") == []
+    assert f"which are still called: run {deploy} ({name}) first" in said.text
+
+
+@pytest.mark.parametrize("masters", [["master"], ["master", "node1"]], ids=["one", "balanced"])
+@pytest.mark.parametrize("name", ["master", "node3"])
+def test_who_is_told_of_members_is_known_by_its_files(name: str, masters: list[str], tmp_path: Path) -> None:
+    """The conditions, on files as the roles write them: for this group, for another, and before what reads them is."""
+    others = {"masters": masters, "nodes": ["node1", "node3"]}
+    fewer, more = (current(others | {"etcd": etcd}) for etcd in (["node1", "node2"], ["master", "node1", "node2"]))
+    for now, then in ((fewer, more), (more, fewer)):
+        conditions = told_of_members(now, now.host(name))
+        assert conditions
+        for deploy, condition in conditions.items():
+            told, untold = (
+                {f.path: f.content for r in roles(c, c.host(name)).values() for f in r.files} for c in (now, then)
+            )
+            assert _is_met(condition, told, told, tmp_path), deploy
+            assert not _is_met(condition, untold, untold, tmp_path), deploy
+            assert not _is_met(condition, told, untold, tmp_path), deploy
+
+
+def _is_met(condition: str, files: dict[str, Any], started_with: dict[str, Any], root: Path) -> bool:
+    """Whether a condition is true where a service was started with files that are others now."""
+    paths = [path for path in files if f"{path})" in condition]
+    sums = "".join(f"{hashlib.sha256(started_with[p].encode()).hexdigest()}  {root}{p}\n" for p in paths)
+    for path in paths:
+        (root / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (root / path[1:]).write_text(files[path])
+    (root / RECORD_DIRECTORY[1:]).mkdir(parents=True, exist_ok=True)
+    for unit in ("kube-apiserver", "flanneld", "etcd-balancer"):
+        (root / RECORD_DIRECTORY[1:] / f"{unit}.inputs").write_text(f"start\n{sums}")
+    there = condition.replace("/etc/", f"{root}/etc/").replace(RECORD_DIRECTORY, f"{root}{RECORD_DIRECTORY}")
+    return subprocess.run(["sh", "-c", there], check=False).returncode == 0
 
 
 def test_what_is_a_member_still_keeps_its_data(begin: Any) -> None:  # noqa: F811

@@ -81,6 +81,8 @@ def test_kubectl_is_where_it_was_installed(methods: Any, kubectl: str, after: An
     [
         ("-y inventory.py deploys/etcd.py", "bin/pyinfra -y inventory.py deploys/cluster.py"),
         ("-y inventory.py deploys/host.py deploys/pki.py", "bin/pyinfra -y inventory.py deploys/cluster.py"),
+        ("inventory.py deploys/balancer.py", "bin/pyinfra inventory.py deploys/cluster.py"),
+        ("inventory.py deploys/unbalanced.py", "bin/pyinfra inventory.py deploys/cluster.py"),
         ("--limit etcd -y my.py deploys/etcd.py --exclude=a", "bin/pyinfra -y my.py deploys/cluster.py"),
         ("my.py deploys/kubeconfig.py", "kubectl --kubeconfig '/my keys/config' get nodes"),
         ("my.py deploys/audit.py", "python -m audit --inventory my.py"),

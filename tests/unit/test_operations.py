@@ -398,6 +398,25 @@ def test_a_balancer_that_shall_go_elsewhere_is_told_and_not_restarted(begin: Any
     assert not [line for line in last if line.startswith(("systemctl", "old0="))]
 
 
+@pytest.mark.parametrize(("name", "ways"), [("master", ["api", "etcd"]), ("node3", ["api"])])
+def test_a_balancer_stays_while_something_is_led_to_it(name: str, ways: list[str], begin: Any) -> None:
+    three = {"masters": ["master", "node1"], "nodes": ["node2", "node3"], "etcd": ["master", "node1", "node2"]}
+    led = [f for role in all_roles(begin(three), name).values() for f in role.files]
+    this = begin(three, api_server_balancer=False, api_server_address="api.example")
+    by = "master" if name == "master" else "node"
+    files = on_disk(
+        *(f for f in led if "kubeconfig" in f.path or "balancer" in f.path or f.path.endswith("/apiserver"))
+    )
+    this.answers[name, RoleState] = BARE | {"files": files}
+    message = refusal(this.perform(balancer._unbalanced, name))
+    assert message.startswith("unbalanced needs ") and f"run deploys/{by}.py first" in message
+    assert ("/etc/kubernetes/apiserver" in message) is ("etcd" in ways) and "/etc/kubernetes/kubeconfig" in message
+    now = on_disk(*all_roles(this, name)[by].files)
+    this.answers[name, RoleState] = BARE | {"files": files | now}
+    (command, *_) = (c for c in this.perform(balancer._unbalanced, name) if "systemctl stop" in script_of(c))
+    assert [f"systemctl stop {way}-balancer" in script_of(command) for way in ("api", "etcd")] == [True, "etcd" in ways]
+
+
 PREPARED = [
     "write /etc/modules-load.d/container-cloud.conf",
     "write /etc/sysctl.d/90-container-cloud.conf",
@@ -757,6 +776,22 @@ def test_a_certificate_unlike_the_stores_is_refused(operation: Any, name: str, c
     message = refusal(this.perform(operation, name))
     assert odd.path in message
     assert not [file.path for file in others if file.path in message]
+
+
+@pytest.mark.parametrize(("operation", "name"), [(kubernetes.master, "master"), (kubernetes.node, "node3")])
+def test_nobody_is_led_to_a_balancer_that_is_not_there(operation: Any, name: str, begin: Any) -> None:
+    """Or answers at another port. With former masters in it, it is as it shall be while they are."""
+    balanced = {"masters": ["master", "node1"], "nodes": ["node2", "node3"], "etcd": ["master"]}
+    this = begin(balanced)
+    this.answers["node2", Preflight] |= {"units": DEPLOYED}
+    placed = on_disk(*certificates(this, name))
+    serving = balancer_role(this.cluster, this.cluster.host(name), (), (this.cluster.host("node2"),))
+    for written, served in (({}, False), (on_disk(*serving.files), True)):
+        this.answers[name, RoleState] = BARE | {"files": placed | written}
+        commands = this.perform(operation, name)
+        assert ("refuse" in kinds(commands)) is not served
+        if not served:
+            assert "needs /etc/kubernetes/api-balancer.cfg as it shall be: run deploys/balancer.py" in refusal(commands)
 
 
 @pytest.mark.parametrize(("operation", "name"), NEEDING)

@@ -576,6 +576,18 @@ def test_a_balancer_asks_every_master_as_itself(found: Cluster, asked: str) -> N
         assert re.findall(r"http-check expect .*", text) == ["http-check expect status 200 error-status L7OKC"]
 
 
+def test_an_inventory_in_another_order_changes_nothing_of_ways_and_names() -> None:
+    listed = {
+        "masters": ["master", "node1", "node2"],
+        "nodes": ["node1", "node3"],
+        "etcd": ["master", "node1", "node2"],
+    }
+    turned = {group: names[::-1] for group, names in listed.items()}
+    for name in ("master", "node3"):
+        one, other = (on(current(groups), name) for groups in (listed, turned))
+        assert (one["balancer"], one["host"].steps) == (other["balancer"], other["host"].steps)
+
+
 def test_a_master_reaches_each_member_past_those_that_do_not_answer() -> None:
     """By a port each, so that it may go on with another by itself; asked is what takes no leader."""
     for name, found in CLUSTERS.items():
@@ -862,7 +874,10 @@ def test_expected_files_are_certificates_of_that_host_or_another_role_s(found: C
         assert {f.path for f in role.expects if f.deploy == "deploys/pki.py"} <= placed
         others = {f.path: f.digest for f in role.expects if f.deploy == "deploys/balancer.py"}
         assert others.items() <= written.items()
-        assert bool(role.expects) == (role.name in ("etcd", "flannel", "master", "node")) or role.name == "balancer"
+        assert (
+            bool(role.expects) == (role.name in ("etcd", "flannel", "master", "node", "unbalanced"))
+            or role.name == "balancer"
+        )
 
 
 def test_programs_are_release_files_with_their_checksums() -> None:
