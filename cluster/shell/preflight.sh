@@ -1,5 +1,6 @@
 #!/bin/sh
-# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing. Behind api.sh.
+# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing. Behind api.sh and
+# stored.sh.
 #
 # PORTS    TCP ports whose listeners matter
 # UNITS    services that a run manages, without ".service"
@@ -76,7 +77,10 @@ fi
 command -v kubectl >/dev/null && api 3 "/api/v1/namespaces/{default/services/kubernetes,kube-system/services/kube-dns}" |
     sed -n 's|.*"metadata":{"name":"\([^"]*\)".*"clusterIP":"\([0-9.]*\)".*|service=\1 \2|p'
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
-[ ! -r /etc/kubernetes/ca/secrets.key ] || echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
+if [ -r /etc/kubernetes/ca/secrets.key ]; then
+    echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
+    echo "secrets=$(stored "$(printf '%s\n' "$services" | sed -n 's/^[a-z]*=kube-apiserver \([0-9]*\) .*/\1/p')")"
+fi
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
 
 # The network as it is: interfaces, addresses, routes, resolvers, and where whoever sent this comes from.

@@ -48,6 +48,8 @@ WAY = {
     "Kubernetes master": {"etcd", "Way to the API servers", "API servers of masters that join"},
     "Control loops of masters that join": {"Kubernetes master"},
     "Former masters": {"Control loops of masters that join"},
+    "Encryption of Secrets": {"Kubernetes master", "API servers of masters that join", "Former masters"},
+    "Secrets in etcd": {"Encryption of Secrets"},
 }
 NO_WAY = {"No balancer": {"Kubernetes master", "Kubernetes node"}}
 
