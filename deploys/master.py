@@ -15,4 +15,5 @@ if "masters" in host.groups:
 if preflight.has_role():
     kubernetes.former_master(name="Former masters")
 if "masters" in host.groups and (several or preflight.former_masters()):
+    kubernetes.encrypt_secrets(name="Encryption of Secrets")
     kubernetes.rewrite_secrets(name="Secrets in etcd")

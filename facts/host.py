@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from cluster.api import api
+from cluster.roles.secrets import CONFIG, WHOLE
 from cluster.shell import program
 from facts.base import Fact
 from facts.etcd import held, holding
@@ -26,7 +27,8 @@ class Preflight(Fact[dict[str, Any]]):
     + known: versions of programs by the digest of the release file they were installed from: these are not asked
 
     Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
-    /etc/machine-id, `date`, /sys/fs/cgroup, /etc/kubernetes/ca/secrets.key, `df`, `systemctl`, API server, kubelet
+    /etc/machine-id, `date`, /sys/fs/cgroup, /etc/kubernetes/ca/secrets.key, the API server's encryption
+    configuration, `df`, `systemctl`, API server, kubelet
     and etcd (`--version`, or the records in /var/lib/container-cloud/programs), `ip`, /etc/resolv.conf,
     /run/systemd/resolve/resolv.conf, `ss`, /proc/PID, drop-ins of
     the units, /etc/docker/daemon.json, `iptables-save`, `nft`, and what the project has written for haproxy, API server
@@ -38,7 +40,9 @@ class Preflight(Fact[dict[str, Any]]):
       `etcd_version`: that of an etcd with data, else "".
       `services`: the addresses of the services kubernetes and kube-dns, on a master whose API server answers.
       `cgroup`: its version of cgroups. `secrets_key`: the SHA-256 of the key that encrypts Secrets there, "" without
-      one. `time_services`, `firewalls`: units at work.
+      one; `secrets`: what the API server there does with Secrets, or would if it ran: "encrypted" where it encrypts
+      them, "read" where it only reads what is encrypted, "" where it cannot. `time_services`, `firewalls`: units at
+      work.
     - `interfaces`: addresses by interface. `routes`: IPv4 routes. `resolv_conf`: whether the file is there;
       `resolvers`: those in it; `resolved`: those that systemd-resolved has, None without it. `client`: the address from
       which SSH is spoken to this host.
@@ -60,7 +64,7 @@ class Preflight(Fact[dict[str, Any]]):
          "disk": 105089261568, "free_disk": 84003123200, "installed": True,
          "kubernetes": ["1.37.2"], "etcd_version": "3.6.16",
          "services": {"kubernetes": "192.168.1.1", "kube-dns": "192.168.1.10"},
-         "cgroup": 2, "secrets_key": "",
+         "cgroup": 2, "secrets_key": "", "secrets": "",
          "time_services": ["chrony"], "firewalls": [],
          "interfaces": {"lo": ["127.0.0.1/8"], "eth0": ["10.1.10.101/24"]},
          "routes": [{"to": "default", "via": "10.1.10.1", "dev": "eth0"}],
@@ -80,7 +84,8 @@ class Preflight(Fact[dict[str, Any]]):
     ) -> str:
         versions = " ".join(f"{digest}={version}" for digest, version in (known or {}).items())
         listed = {"PORTS": " ".join(map(str, ports)), "UNITS": " ".join(units), "KNOWN": versions}
-        return f"{holding()}\n{api()}\n{program('preflight', **listed, RECORDS=PROGRAM_RECORDS)}"
+        stored = program("stored", CONFIG=CONFIG, WHOLE=WHOLE)
+        return f"{holding()}\n{api()}\n{stored}\n{program('preflight', **listed, RECORDS=PROGRAM_RECORDS)}"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         pairs: _Pairs = [line.partition("=")[::2] for line in lines]
@@ -97,6 +102,7 @@ class Preflight(Fact[dict[str, Any]]):
             "services": dict(line.split() for line in _all(pairs, "service")),
             "cgroup": int(raw.get("cgroup") or 0),
             "secrets_key": raw.get("secrets_key", ""),
+            "secrets": raw.get("secrets", ""),
             "disk": int(raw.get("disk") or 0),
             "free_disk": int(raw.get("free_disk") or 0),
             "time_services": _all(pairs, "time_service"),

@@ -17,6 +17,7 @@ from cluster.roles.former import former_loops as former_loops_role
 from cluster.roles.former import former_master as former_master_role
 from cluster.roles.master import CONTROLLER_MANAGER, joining_roles, master_role, rewriting
 from cluster.roles.node import node_role
+from cluster.roles.secrets import encrypting, known_first
 from cluster.settings import Host
 from cluster.workloads.manifests import Source
 from cluster.workloads.objects import AWAITED, Labels, Manifest, Object
@@ -31,7 +32,7 @@ from operations.preflight import distribution, this_machine
 from operations.reading import ask, early, roles_here
 from operations.refusal import refuse
 from operations.report import announce
-from operations.role import converge
+from operations.role import converge, foretell
 from operations.rolling import Update
 
 _PATIENCE = 60  # seconds: a kubelet that was just started has registered its node long before
@@ -62,6 +63,8 @@ def master() -> Iterator[StringCommand]:
     """Install, configure and start API server, controller manager and scheduler; where it joins, what is left."""
     given = (the_cluster(), this_host(host.name), distribution(), issued(), _former())
     role = joining_roles(*given)[1] if _joins() else master_role(*given)
+    if preflight.key_spreads():
+        role = known_first(role)
     if preflight.former_masters():  # which may store Secrets otherwise until they end
         role = replace(role, steps=tuple(s for s in role.steps if s.when == "before"))
     yield from converge(role)
@@ -79,7 +82,7 @@ def joining_server() -> Iterator[StringCommand]:
         )
     else:
         server, _ = joining_roles(the_cluster(), this_host(host.name), distribution(), issued(), _former())
-        yield from converge(server)
+        yield from converge(known_first(server) if preflight.key_spreads() else server)
 
 
 def _former() -> tuple[Host, ...]:
@@ -98,13 +101,32 @@ def _joins() -> bool:
 
 
 @operation()
+def encrypt_secrets() -> Iterator[StringCommand]:
+    """Have Secrets encrypted now that every API server knows the key, where one did not when the run began."""
+    if not preflight.key_spreads():
+        host.noop("every API server knows the key, or none needs it")
+        return
+    if away := _masters_away():
+        host.noop(f"left to a run that is about {away}, too")
+        return
+    role = encrypting(master_role(the_cluster(), this_host(host.name), distribution(), issued()))
+    yield from converge(role) if state.is_executing else foretell(role)
+
+
+def _masters_away() -> str:
+    """The masters that this run is not about, or no more, former ones among them."""
+    names = [*(m.name for m in the_cluster().masters), *preflight.former_masters()]
+    return ", ".join(n for n in names if state.inventory.get_host(n) not in state.active_hosts)
+
+
+@operation()
 def rewrite_secrets() -> Iterator[StringCommand]:
     """Have Secrets rewritten once all API servers store them in the same way; a lasting one alone does that itself."""
     cluster = the_cluster()
     if (len(cluster.masters) == 1 and not preflight.former_masters()) or not is_first(cluster.masters):
         host.noop("a master alone, or not the first")
-    elif away := [m.name for m in cluster.masters if state.inventory.get_host(m.name) not in state.active_hosts]:
-        host.noop(f"left to a run that is about {', '.join(away)}, too")
+    elif away := _masters_away():
+        host.noop(f"left to a run that is about {away}, too")
     else:
         yield from converge(rewriting(cluster, issued()))
 

@@ -116,6 +116,11 @@ def former_masters() -> list[str]:
     return [h.name for h in cluster.hosts if not h.is_master and h.name in facts() and is_ours(h.name, API_SERVER)]
 
 
+def key_spreads() -> bool:
+    """Whether some API server did not know the key of Secrets when this phase began: all must, before one encrypts."""
+    return secrets.key_spreads(the_cluster(), facts())
+
+
 def _secrets(found: dict[str, Any]) -> list[str]:
     try:
         key = store().secrets_key(write=False)

@@ -72,6 +72,14 @@ def _planned(
     yield from commands
 
 
+def foretell(role: Role) -> Iterator[StringCommand]:
+    """What a dry run says of a role's files that are written, and its units restarted, after what it has announced."""
+    (file,) = role.files
+    starts = tuple(Start(unit, "restart", f"{file.path} changed") for unit in role.units)
+    lines = [f"write {file.path}", *(line for s in starts for line in s.lines())]
+    yield from _planned(starts, lines, iter([StringCommand("true")]))
+
+
 def _in_turn(
     starts: tuple[Start, ...], ready: Mapping[str, bool], lines: list[str], commands: Iterator[StringCommand]
 ) -> Iterator[StringCommand]:

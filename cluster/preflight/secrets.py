@@ -1,4 +1,4 @@
-"""Whether what hosts and the store have of the key of Secrets lets a run go on: without it no Secret can be read."""
+"""What hosts and the store have of the key of Secrets: whether a run may go on, and in how many rounds it encrypts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Any
 
 from cluster.certificates import SECRETS_KEY
 from cluster.releases import CURRENT
-from cluster.settings import Cluster
+from cluster.roles.master import API_SERVER
+from cluster.settings import Cluster, Settings
 
 
 def problems(cluster: Cluster, found: Mapping[str, Mapping[str, Any]], known: str | None, store: Path) -> list[str]:
@@ -27,13 +28,29 @@ def problems(cluster: Cluster, found: Mapping[str, Mapping[str, Any]], known: st
             "them unreadable: restore secrets.pem of the store from its backup"
             for name in other
         ]
-    settings = cluster.settings
-    begins = settings.encrypt_secrets and settings.kubernetes_version in CURRENT
     left = [name for name in masters if name not in found]
-    living = [name for name, key in keys.items() if not key and found[name].get("installed")]
-    if begins and living and left:
+    living = [n for n in keys if found[n].get("installed") and (not keys[n] or found[n]["secrets"] != "encrypted")]
+    if _encrypts(cluster.settings) and living and left:
         return [
-            f"{', '.join(living)}: Secrets shall be encrypted from now on, and {', '.join(left)} could not read them: "
+            f"{', '.join(living)}: Secrets shall be encrypted from now on, and {', '.join(left)} may not know the key: "
             "run without --limit"
         ]
     return []
+
+
+def key_spreads(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether an API server beside others does not know the key by which Secrets shall be encrypted.
+
+    What is encrypted meanwhile would keep it from listing Secrets: first all must know the key. That of a former
+    master, which serves until the others have been restarted, counts likewise; one that is yet to be made does not.
+
+    Args:
+        found: as for `problems`.
+    """
+    servers = {n: f["secrets"] for n, f in found.items() if f and f["units"].get(API_SERVER, {}).get("ours")}
+    several = len({*servers, *(m.name for m in cluster.masters)}) > 1
+    return _encrypts(cluster.settings) and several and not all(servers.values())
+
+
+def _encrypts(settings: Settings) -> bool:
+    return settings.encrypt_secrets and settings.kubernetes_version in CURRENT

@@ -2,14 +2,18 @@
 
 The API server takes the key only inside its configuration. What is written down has a mark in its place, so that the
 key is in one file, which is handled as every other key; the unit puts the two together in /run when it starts.
+
+An API server that does not know the key answers no list of Secrets in which one is encrypted. Where there are several,
+all of them know it before the first encrypts by it: `known_first`, then `encrypting`. What was known once stays known,
+so that whatever comes later takes one round.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cluster.api import api
 from cluster.certificates import SECRETS_KEY
-from cluster.desired import File, Step
+from cluster.desired import File, Role, Step
 from cluster.formats import yaml_file
 from cluster.releases import CURRENT, MIGRATES_STORAGE
 from cluster.settings import Settings
@@ -31,15 +35,7 @@ class AtRest:
 
     def files(self) -> list[File]:
         """What says so, but for the key."""
-        box = {"secretbox": {"keys": [{"name": "store", "secret": _MARK}]}}
-        clear: dict[str, object] = {"identity": {}}
-        providers = [box, clear] if self.encrypted else [clear, box]
-        content = {
-            "apiVersion": "apiserver.config.k8s.io/v1",
-            "kind": "EncryptionConfiguration",
-            "resources": [{"resources": ["secrets"], "providers": providers}],
-        }
-        return [File(CONFIG, yaml_file(content))]
+        return [File(CONFIG, _configuration(encrypts=self.encrypted))]
 
     def unit_lines(self) -> tuple[str, ...]:
         """Lines of [Service] that put key and configuration together: for whom the API server runs as, nobody else."""
@@ -76,6 +72,33 @@ class AtRest:
             return ""
         state = f"{'encrypted' if self.encrypted else 'clear'} {self.key.digest}"
         return f"container-cloud-secrets-{hashlib.sha256(state.encode()).hexdigest()[:10]}"
+
+
+def _configuration(*, encrypts: bool) -> str:
+    """The key is known either way; the first provider writes."""
+    box = {"secretbox": {"keys": [{"name": "store", "secret": _MARK}]}}
+    clear: dict[str, object] = {"identity": {}}
+    content = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "EncryptionConfiguration",
+        "resources": [{"resources": ["secrets"], "providers": [box, clear] if encrypts else [clear, box]}],
+    }
+    return yaml_file(content)
+
+
+def known_first(role: Role) -> Role:
+    """A master's role while an API server serves that does not know the key: nothing is encrypted by it yet."""
+    known = _configuration(encrypts=False)
+    return replace(role, files=tuple(replace(f, content=known) if f.path == CONFIG else f for f in role.files))
+
+
+def encrypting(role: Role) -> Role:
+    """What is left to do of a master's role once every API server knows the key."""
+    return Role(
+        name="encryption of Secrets",
+        files=tuple(f for f in role.files if f.path == CONFIG),
+        units=tuple(u for u in role.units if CONFIG in u.inputs),
+    )
 
 
 def at_rest(settings: Settings, certificates: tuple[File, ...]) -> AtRest | None:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing. Behind api.sh.
+# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing. Behind api.sh and
+# stored.sh.
 #
 # PORTS    TCP ports whose listeners matter
 # UNITS    services that a run manages, without ".service"
@@ -83,7 +84,10 @@ sed -n '
     s/^ETCD_LISTEN_CLIENT_URLS="https:.*:\([0-9]*\)"$/own_port=etcd_client_port \1/p
 ' /etc/kubernetes/api-balancer.cfg /etc/kubernetes/etcd-balancer.cfg /etc/kubernetes/apiserver /etc/etcd/etcd.conf 2>/dev/null
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
-[ ! -r /etc/kubernetes/ca/secrets.key ] || echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
+if [ -r /etc/kubernetes/ca/secrets.key ]; then
+    echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
+    echo "secrets=$(stored "$(printf '%s\n' "$services" | sed -n 's/^[a-z]*=kube-apiserver \([0-9]*\) .*/\1/p')")"
+fi
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
 
 # The network as it is: interfaces, addresses, routes, resolvers, and where whoever sent this comes from.

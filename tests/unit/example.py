@@ -38,7 +38,7 @@ GOOD: dict[str, Any] = {
     "distribution": "debian", "like": "", "version": "12", "managers": ["apt-get"],
     "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64", "kernel": "6.1.0-18-amd64",
     "root": True, "init": "systemd", "clock": 0.0, "free_disk": 80 * 2**30, "installed": False,
-    "cgroup": 2, "secrets_key": "", "kubernetes": [], "services": {}, "etcd_version": "",
+    "cgroup": 2, "secrets_key": "", "secrets": "", "kubernetes": [], "services": {}, "etcd_version": "",
     "time_services": [], "firewalls": [], "resolv_conf": True, "resolvers": ["10.1.10.1"], "resolved": None,
     "client": "10.1.10.1", "listeners": {}, "units": {}, "drop_ins": [], "daemon_json": None, "iptables": [], "nft": [],
     "etcd": {}, "own_ports": {},

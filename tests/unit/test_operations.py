@@ -29,6 +29,7 @@ from cluster.certificates import certificate_files, signed_names
 from cluster.desired import File, Role, software
 from cluster.membership import Record, peer_urls
 from cluster.roles.balancer import balancer_role
+from cluster.roles.secrets import CONFIG, known_first
 from facts.etcd import FlannelKeys, Held
 from facts.flannel import Leases
 from facts.host import Preflight
@@ -79,6 +80,7 @@ OTHERS = {
     kubernetes.former_master,
     kubernetes.joining_server,
     kubeconfig.administrators,
+    kubernetes.encrypt_secrets,
     kubernetes.rewrite_secrets,
     kubernetes._uncordon,
     members.join,
@@ -214,6 +216,72 @@ def test_the_first_of_several_masters_has_secrets_rewritten_when_all_store_them_
     (command,) = this.perform(kubernetes.rewrite_secrets, "master")
     assert "rewrite migrated" in str(command)
     assert this.perform(kubernetes.rewrite_secrets, "node1") == []
+
+
+def providers(commands: list[StringCommand]) -> list[str]:
+    """In which order API servers are told to try them, as written by some commands; empty: they write no such thing."""
+    files = [f for c in commands if c.connector_arguments.get("_stdin") for f in written(c)]
+    return [p for path, content, *_ in files if path == CONFIG for p in re.findall("identity|secretbox", content)]
+
+
+@pytest.fixture
+def unencrypted(begin: Any) -> Run:
+    """Two masters that serve, and know no key; Secrets shall be encrypted."""
+    this: Run = begin(SEVERAL, own_store=True, settings=shipped, api_server_address="api.example")
+    for name in ("master", "node1"):
+        this.answers[name, Preflight] |= {"units": DEPLOYED}
+        this.answers[name, RoleState] = BARE | {"files": on_disk(*all_roles(this, name)["master"].expects)}
+    return this
+
+
+def test_secrets_are_encrypted_once_every_master_knows_the_key(unencrypted: Run, said: Any) -> None:
+    for name in ("master", "node1"):
+        assert providers(unencrypted.perform(kubernetes.master, name)) == ["identity", "secretbox"]
+    for name in ("master", "node1"):
+        unencrypted.answers[name, RoleState] = converged(known_first(all_roles(unencrypted, name)["master"]))
+        commands = unencrypted.perform(kubernetes.encrypt_secrets, name)
+        assert providers(commands) == ["secretbox", "identity"]
+        assert kinds(commands)[-1] == "restart kube-apiserver"
+        said.clear()
+        unencrypted.perform(kubernetes.encrypt_secrets, name, executing=False)
+        left = [f"write {CONFIG}", f"restart kube-apiserver ({CONFIG} changed)"]
+        assert unencrypted.lines(said.records, name) == left
+
+
+def test_a_dry_run_announces_both_rounds(unencrypted: Run, said: Any) -> None:
+    for operation in (kubernetes.master, kubernetes.encrypt_secrets):
+        assert unencrypted.perform(operation, "master", executing=False) != []
+    assert unencrypted.lines(said.records, "master").count(f"write {CONFIG}") == 2
+
+
+@pytest.mark.parametrize("knows", ["read", "encrypted"])
+def test_where_every_master_knows_the_key_there_is_one_round(knows: str, unencrypted: Run) -> None:
+    """A killed run is gone on with, and one that was complete changes nothing."""
+    for name in ("master", "node1"):
+        unencrypted.answers[name, Preflight] |= {"secrets": knows, "secrets_key": "aa"}
+        role = all_roles(unencrypted, name)["master"]
+        unencrypted.answers[name, RoleState] = converged(known_first(role) if knows == "read" else role)
+    for name in ("master", "node1"):
+        wanted = ["secretbox", "identity"] if knows == "read" else []
+        assert providers(unencrypted.perform(kubernetes.master, name)) == wanted
+        assert unencrypted.perform(kubernetes.encrypt_secrets, name) == []
+
+
+@pytest.mark.parametrize("failed", ["node1", "node2"], ids=["one that stays", "a former one"])
+def test_none_encrypts_while_a_master_has_not_come_back(failed: str, unencrypted: Run) -> None:
+    unencrypted.answers["node2", Preflight] |= {"units": DEPLOYED}
+    assert unencrypted.perform(kubernetes.master, "master") != []
+    unencrypted.state.active_hosts.remove(unencrypted.inventory.get_host(failed))
+    assert unencrypted.perform(kubernetes.encrypt_secrets, "master") == []
+    assert unencrypted.noops["master"] == [f"left to a run that is about {failed}, too"]
+
+
+def test_a_master_that_joins_does_not_encrypt_before_the_others_know_the_key(unencrypted: Run) -> None:
+    unencrypted.answers["node1", Preflight] |= {"units": {}}
+    joining = (kubernetes.joining_server, "node1")
+    assert providers(unencrypted.perform(*joining)) == ["identity", "secretbox"]
+    unencrypted.answers["master", Preflight] |= {"secrets": "encrypted"}
+    assert providers(unencrypted.perform(*joining)) == ["secretbox", "identity"]
 
 
 # --- Masters that come and go -----------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ WAY = {
     "API servers of masters that join": {"Former masters' control loops", "Way to the API servers"},
     "Kubernetes master": {"etcd", "Way to the API servers", "API servers of masters that join"},
     "Former masters": {"Kubernetes master"},
+    "Encryption of Secrets": {"Kubernetes master", "API servers of masters that join", "Former masters"},
+    "Secrets in etcd": {"Encryption of Secrets"},
 }
 NO_WAY = {"No balancer": {"Kubernetes master", "Kubernetes node"}}
 
