@@ -158,7 +158,8 @@ def _undone(node: dict[str, Any], told: list[str]) -> StringCommand:
     seconds = the_cluster().settings.drain_timeout
     return refuse(
         f"{host.name} could not be drained, no progress for {seconds} s: {'; '.join(told)}. Nothing was changed on it. "
-        "Give the pods more replicas or a budget that lets one go, or wait longer (drain_timeout)"
+        "Mend pods that are not available, give them more replicas or a budget that lets one go, or wait longer "
+        "(drain_timeout)"
     )
 
 

@@ -850,7 +850,7 @@ def test_a_certificate_unlike_the_stores_is_refused(operation: Any, name: str, c
 def test_nobody_is_led_to_a_balancer_that_is_not_there(operation: Any, name: str, begin: Any) -> None:
     """Or answers at another port. With former masters in it, it is as it shall be while they are."""
     balanced = {"masters": ["master", "node1"], "nodes": ["node2", "node3"], "etcd": ["master"]}
-    this = begin(balanced)
+    this = begin(balanced, own_store=True)
     this.answers["node2", Preflight] |= {"units": DEPLOYED}
     placed = on_disk(*certificates(this, name))
     serving = balancer_role(this.cluster, this.cluster.host(name), (), (this.cluster.host("node2"),))
