@@ -8,11 +8,11 @@ from cluster.api import KUBECONFIG, api
 from cluster.certificates import KUBELET_CLIENT, KUBERNETES_PKI, SECRETS_KEY
 from cluster.desired import File, Grants, Role, Turn, Unit
 from cluster.distributions import Distribution
-from cluster.formats import arguments, environment_file
+from cluster.formats import HEADER, arguments, environment_file
 from cluster.installation import Installation, installation, service_group
 from cluster.ports import ETCD_BALANCER
 from cluster.releases import CURRENT, choose
-from cluster.roles import hardening
+from cluster.roles import LIBEXEC, hardening
 from cluster.roles.balancer import BACK, NOTICED, through_balancer, way_to_api_servers, way_to_etcd
 from cluster.roles.kubernetes import (
     DIRECTORY,
@@ -40,6 +40,7 @@ _ELECTION = {
     "leader-elect-lease-duration": "30s",
     "leader-elect-renew-deadline": "25s",
 }
+LOOP_SCRIPT = f"{LIBEXEC}/loop"
 _ENDED_PODS = "1000"  # as many that have ended are kept, for whoever asks why
 # What the cluster's own parts live on.
 KINDS = (
@@ -335,6 +336,7 @@ def _loop(
     files = [
         File(config, environment_file({variable: line})),
         kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short, master=host),
+        File(LOOP_SCRIPT, _loop_script(cluster, host), mode="755"),
     ]
     service, unit = component(
         name,
@@ -345,24 +347,15 @@ def _loop(
         ready=f"curl -skf --max-time 5 https://127.0.0.1:{port}/healthz",
         hint="the API server does not answer, or not to this certificate, or an argument is not this release's",
         after=f"{API_SERVER}.service",
-        before=(_once_ready(cluster, host, short),),
+        before=(f"ExecStartPre={LOOP_SCRIPT} {name}",),
         turn=Turn(),
     )
     return [*files, service], unit
 
 
-def _once_ready(cluster: Cluster, host: Host, identity: str) -> str:
-    """A unit line: start once the host's API server is ready. Before that it knows no roles, and a loop would end.
-
-    After a while it gives up, says why, and systemd begins again.
-    """
-    ask = (
-        f'curl -f -o /dev/null --noproxy "*" --max-time 2 --cacert {_pki("ca.crt")} '
-        f"--cert {_pki(f'{identity}.crt')} --key {_pki(f'{identity}.key')} "
-        f"https://{host.address}:{cluster.settings.api_server_port}/readyz"
-    )
-    wait = "n=0; until ask -s; do n=$$((n + 1)); [ $$n -lt 200 ] || { ask -sS; exit; }; sleep 0.2; done"
-    return f"ExecStartPre=/bin/sh -c 'ask() {{ {ask} $$1; }}; {wait}'"
+def _loop_script(cluster: Cluster, host: Host) -> str:
+    url = f"https://{host.address}:{cluster.settings.api_server_port}"
+    return f"#!/bin/sh\n{HEADER}{program('loop', URL=url, PKI=KUBERNETES_PKI)}"
 
 
 def _kubelet_access() -> Grants:

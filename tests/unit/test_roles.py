@@ -471,11 +471,11 @@ def test_control_loops_elect_a_leader_alike_however_many_masters_there_are(name:
 def test_control_loops_start_once_their_hosts_api_server_is_ready(name: str) -> None:
     """One that has listened for a moment knows no roles yet: a controller manager ends at that."""
     for found in (cluster(), several()):
-        before = [line for line in service(found, "master", f"kube-{name}").splitlines() if "readyz" in line]
-        assert len(before) == 1 and before[0].startswith("ExecStartPre=/bin/sh -c 'ask() { curl ")
-        assert f"/{name}.key https://{found.masters[0].address}:6443/readyz $$1; }}; " in before[0]
         unit = service(found, "master", f"kube-{name}")
-        assert unit.index(before[0]) < unit.index("sha256sum"), "what it reads is recorded when it starts, not before"
+        before = f"ExecStartPre=/usr/local/libexec/container-cloud/loop kube-{name}\n"
+        assert unit.index(before) < unit.index("sha256sum"), "what it reads is recorded when it starts, not before"
+        script = files(found, "master")["/usr/local/libexec/container-cloud/loop"]
+        assert f"URL=https://{found.masters[0].address}:6443\n" in script
 
 
 def test_flannels_interface() -> None:
