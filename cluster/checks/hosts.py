@@ -142,3 +142,22 @@ def several_masters_are_reached(draft: Draft) -> Iterator[Problem]:
             "api_server_address, or api_server_balancer = None, and each host has a balancer of its own"
         )
         yield Problem("api_server_balancer", False, advice)
+
+
+@check("api_server_address", "api_server_balancer")
+def the_outer_address_leads_to_the_masters(draft: Draft) -> Iterator[Problem]:
+    """A host in no group may be a balancer."""
+    address, masters = draft.settings.api_server_address, draft.members(MASTERS)
+    host = next((h for h in draft.hosts if address in (h.name, str(h.address))), None)
+    if address and address.split(".")[-1] == "localhost":
+        advice = "is every host itself; write a name or an address that leads to the API servers from everywhere"
+        yield Problem("api_server_address", address, advice)
+    elif host and host.is_node and not host.is_master:
+        advice = f"is {host.name}, a node, where no API server answers; write None, or what leads to all masters"
+        yield Problem("api_server_address", address, advice)
+    elif host and host.is_master and len(masters) > 1 and not is_balanced(draft.settings, len(masters)):
+        advice = (
+            f"is {host.name} alone: without it no node reaches an API server; write an address that leads to all of "
+            f"{', '.join(masters)}, or api_server_balancer = None, and each host has a balancer of its own"
+        )
+        yield Problem("api_server_address", address, advice, severity="warning")

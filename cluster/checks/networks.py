@@ -155,20 +155,46 @@ def _between(value: object, lowest: int | None, highest: int) -> bool:
 @check(*_PORTS)
 def ports_differ(draft: Draft) -> Iterator[Problem]:
     """The ports one may set must not be taken by each other or by a fixed one. UDP ports do not collide."""
-    settings = draft.settings
     taken = {port.number: port.what for port in FIXED_PORTS}
-    masters, members = _masters_and_members(draft)
-    names = ("api_server_balancer_port",) if is_balanced(settings, masters) else ()
-    for name in ("etcd_client_port", "etcd_peer_port", "api_server_port", *names):
-        port = getattr(settings, name)
+    for name, port in _single_ports(draft):
         if port in taken:
             yield Problem(name, port, f"is the port of {taken[port]} too; write another")
         taken.setdefault(port, name)
-    ports = ways_to_etcd(settings, masters, members)
+    ports = ways_to_etcd(draft.settings, *_masters_and_members(draft))
     if hit := next((port for port in ports if port in taken or port > _LAST_PORT), None):
         clash = f"{hit} is the port of {taken[hit]} too" if hit in taken else f"{_LAST_PORT} is the last port"
-        advice = f"each of etcd's {members} members takes one from there on, and {clash}; write another"
+        advice = f"each of etcd's {len(ports)} members takes one from there on, and {clash}; write another"
         yield Problem("etcd_balancer_port", ports.start, advice)
+
+
+@check("service_node_ports", *_PORTS)
+def ports_are_no_services(draft: Draft) -> Iterator[Problem]:
+    """What is sent there would go to a service that was given one.
+
+    A range that holds fixed ports cannot be kept clear of by settings: there no manifest may ask for one.
+    """
+    given = draft.settings.node_ports
+    if any(given.holds(port.number) for port in FIXED_PORTS):
+        return
+    where = (
+        f"service_node_ports, {given.first} to {given.last}, of which any service may be given one; write another, or, "
+        "where hosts have it already, another service_node_ports"
+    )
+    for name, port in _single_ports(draft):
+        if given.holds(port):
+            yield Problem(name, port, f"lies in {where}")
+    ports = ways_to_etcd(draft.settings, *_masters_and_members(draft))
+    if hit := next(filter(given.holds, ports), None):
+        advice = f"each of etcd's {len(ports)} members takes one from there on, and {hit} lies in {where}"
+        yield Problem("etcd_balancer_port", ports.start, advice)
+
+
+def _single_ports(draft: Draft) -> Iterator[tuple[str, int]]:
+    """The settings that are one port each, and the ports, as far as the cluster takes them."""
+    settings, (masters, _) = draft.settings, _masters_and_members(draft)
+    balancer = ("api_server_balancer_port",) if is_balanced(settings, masters) else ()
+    for name in ("etcd_client_port", "etcd_peer_port", "api_server_port", *balancer):
+        yield name, getattr(settings, name)
 
 
 def _masters_and_members(draft: Draft) -> tuple[int, int]:

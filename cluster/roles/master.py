@@ -343,7 +343,7 @@ def _loop(
         how,
         config=config,
         variables=f"$KUBE_COMMON_ARGS $KUBE_MASTER ${variable}",
-        read=(path, *read),
+        read=(path, LOOP_SCRIPT, *read),
         ready=f"curl -skf --max-time 5 https://127.0.0.1:{port}/healthz",
         hint="the API server does not answer, or not to this certificate, or an argument is not this release's",
         after=f"{API_SERVER}.service",

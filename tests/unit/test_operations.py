@@ -580,6 +580,7 @@ BARE_HOSTS = [
             "write /etc/systemd/system/kube-apiserver.service",
             "write /etc/kubernetes/controller-manager",
             "write /etc/kubernetes/controller-manager.kubeconfig",
+            "write /usr/local/libexec/container-cloud/loop",
             "write /etc/systemd/system/kube-controller-manager.service",
             "write /etc/kubernetes/scheduler",
             "write /etc/kubernetes/scheduler.kubeconfig",

@@ -267,7 +267,7 @@ def test_a_plugin_a_later_release_removed():
 
 
 def test_the_first_node_port_is_nginxs_and_may_not_be_the_clusters_own():
-    (problem,) = refused(data(service_node_ports="2379-2400"))
+    (problem,) = refused(data(service_node_ports="2379-12400"))
     assert str(problem).startswith("nginx_node_port = 2379: is the port of etcd")
 
 
@@ -394,11 +394,24 @@ def test_bad_groups(changed, words):
         ),
         (2, {"etcd_balancer_port": 65534}, ["etcd_balancer_port = 65534", "65535 is the last port"]),
         (1, {"api_server_balancer": "yes"}, ["api_server_balancer", "True or False"]),
+        (2, {"api_server_balancer_port": 30500}, ["api_server_balancer_port = 30500", "lies in service_node_ports"]),
+        (2, {"etcd_balancer_port": 29998}, ["etcd_balancer_port = 29998", "30000 lies in service_node_ports"]),
+        (1, {"api_server_port": 32767}, ["api_server_port = 32767", "service_node_ports, 30000 to 32767"]),
+        (1, {"etcd_client_port": 30000}, ["etcd_client_port = 30000", "lies in service_node_ports"]),
+        (1, {"etcd_peer_port": 30000}, ["etcd_peer_port = 30000", "lies in service_node_ports"]),
+        (2, {"api_server_address": "node2"}, ['api_server_address = "node2"', "is node2, a node"]),
+        (
+            2,
+            {"api_server_balancer": False, "api_server_address": "10.1.10.103"},
+            ['api_server_address = "10.1.10.103"', "is node2, a node"],
+        ),
+        (1, {"api_server_address": "localhost"}, ['api_server_address = "localhost"', "is every host itself"]),
     ],
 )
 def test_bad_ways_to_the_api_servers(masters, changed, words):
     members = ["master", "node1", "node2"]
-    (problem,) = refused(data(**changed), groups(masters=members[:masters], etcd=members))
+    wanted = {"service_node_ports": "30000-32767", "nginx_node_port": 30080, **changed}
+    (problem,) = refused(data(**wanted), groups(masters=members[:masters], etcd=members))
     for word in words:
         assert word in str(problem)
 
@@ -418,6 +431,21 @@ def test_good_ways_to_the_api_servers(masters, changed):
 
 def warnings(hosts, in_groups=None):
     return [str(warning) for warning in load(hosts, in_groups or groups())[1]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"api_server_balancer": False, "api_server_address": "10.1.10.101"}, "is master alone"),
+        ({"api_server_balancer": False, "api_server_address": "node1"}, "is node1 alone"),
+        ({"api_server_balancer": False, "api_server_address": "10.1.10.200"}, ""),
+        ({"api_server_address": "10.1.10.101"}, ""),  # for people
+    ],
+)
+def test_one_masters_address_for_all_nodes_is_a_warning(changed, said):
+    found = warnings(data(**changed), groups(masters=["master", "node1"], etcd=["master"]))
+    assert len(found) == bool(said)
+    assert all(said in line and "master, node1" in line for line in found)
 
 
 # An argument that something relies on, a value that breaks it, and another that does not, if there is one.
