@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from cluster.members import Member
 from facts import etcd as facts
 from facts.host import Preflight
@@ -106,3 +108,11 @@ def test_with_nothing_to_do_nothing_is_asked(begin: Any) -> None:  # noqa: F811
     for operation in (members.join, members.take_out, members.set_aside):
         assert [name for name in ("master", "node1", "node2", "node3") if this.perform(operation, name)] == []
     assert facts.Standing not in {fact for _, fact, _ in this.asked}
+
+
+def test_members_that_cannot_wait_for_each_other_are_refused(begin: Any, said: Any) -> None:  # noqa: F811
+    this = known(begin(NEW), master=member(BOTH), node1=member(BOTH))
+    this.state.config.PARALLEL = 1
+    with pytest.raises(SystemExit):
+        this.perform(etcd.member, "master", executing=False)
+    assert "--parallel 1: etcd's members master, node1 wait for each other" in said.text
