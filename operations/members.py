@@ -70,12 +70,12 @@ def take_out() -> Iterator[StringCommand]:
     if not state.is_executing:
         silent = bool(preflight.etcd_joiners())  # which are gone by then, before others join
         going = [m for m in members.strangers(cluster, _standing()) if m.answers or not silent]
-        announce(host, [line for m in going for line in Leaving(m).lines()])
+        announce(host, [line for m in going for line in Leaving(m).lines(cluster)])
         yield StringCommand("true")
         return
     changed = False
     while (step := members.leaving(cluster, standing := _standing())).member:
-        announce(host, step.lines())
+        announce(host, step.lines(cluster))
         yield shell(taking_out(cluster, standing, step))
         changed = True
     if step.refused:
@@ -125,7 +125,7 @@ def _standing() -> Standing:
 def _urls() -> tuple[str, ...]:
     """Where members may answer: those of the group, and those that were seen or are remembered."""
     cluster, known = the_cluster(), preflight.record()
-    peers = [*peer_urls(cluster).values(), *(known.members.values() if known else ())]
-    peers += [url for held in preflight.etcd_held().values() for url in held.get("members", {}).values()]
+    peers = [*peer_urls(cluster).values(), *(known.members if known else ())]
+    peers += [url for held in preflight.etcd_held().values() for url in held.get("members", {})]
     hosts = dict.fromkeys(urlsplit(url).hostname for listed in peers for url in listed.split(","))
     return tuple(f"https://{name}:{cluster.settings.etcd_client_port}" for name in hosts if name)

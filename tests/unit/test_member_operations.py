@@ -11,7 +11,7 @@ from facts.role import RoleState
 from operations import etcd, members
 from tests.unit.example import BARE, Run, on_disk
 from tests.unit.test_members import of, silent, unstarted
-from tests.unit.test_membership import ALONE, BOTH, member
+from tests.unit.test_membership import ALONE, BOTH, NODE1, member
 from tests.unit.test_operations import begin, certificates, kinds, said, script_of, stores  # noqa: F401 fixtures
 
 NEW = {"masters": ["master"], "nodes": ["node1", "node2", "node3"], "etcd": ["master", "node1"]}
@@ -71,7 +71,7 @@ def test_who_cannot_join_says_why(begin: Any) -> None:  # noqa: F811
 
 
 def test_a_member_that_was_added_begins(begin: Any, said: Any) -> None:  # noqa: F811
-    this = known(begin(NEW), master=member(BOTH, started=["master"]) | {"learners": ["node1"]})
+    this = known(begin(NEW), master=member(BOTH, started=["master"]) | {"learners": [NODE1]})
     this.answers["node1", facts.Standing] = stands(of("master"), unstarted("node1"))
     this.perform(members.join, "node1")
     assert "join as etcd member node1, which is listed" in this.lines(said.records, "node1")
