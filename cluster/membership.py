@@ -107,9 +107,11 @@ def problems(
     return next((said for said in (list(check(state)) for check in checks) if said), [])
 
 
-def lost(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Of `problems` those that hosts alone show: which data are gone, or of two clusters."""
-    state = _State(cluster, found, None, Path(), begins=False)
+def lost(
+    cluster: Cluster, found: Mapping[str, Mapping[str, Any]], record: Record | None = None, directory: Path = Path()
+) -> list[str]:
+    """Of `problems` those that some hosts alone show: which data are gone, or of two clusters. Arguments as above."""
+    state = _State(cluster, found, record, directory, begins=False)
     checks = (_divided, _moved, _lost, _unlisted)
     return next((said for said in (list(check(state)) for check in checks) if said), [])
 

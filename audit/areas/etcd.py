@@ -36,11 +36,10 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
 
 
 def _data(view: View, reading: Reading) -> Iterator[Finding]:
-    """Why a run would refuse to start etcd."""
-    if any(r.trouble for r in view.readings):
-        return
-    held = {name: r.fact("preflight").get("etcd", {}) for name, r in view.by_name.items()}
-    for problem in lost(view.cluster, held):
+    """Why a run would refuse to start etcd, by what those hosts hold that told."""
+    asked = {name: r.fact("preflight") for name, r in view.by_name.items()}
+    held = {name: facts.get("etcd", {}) for name, facts in asked.items() if facts.get("root", True)}
+    for problem in lost(view.cluster, held, view.record, view.store):
         yield _finding(reading, "data", "of all members, in one cluster", problem, False, "docs/troubleshooting.md")
 
 

@@ -29,6 +29,7 @@ from cluster.settings import Cluster, Host, Settings
 from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
+MASTERS_OWN = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER)
 KUBECTL = f"kubectl --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=10s"
 # Long enough for a control loop to outlive a restart of the API server, rather than end with it.
 _LEADER_ELECTION = {

@@ -23,6 +23,7 @@ from facts.host import Preflight
 from facts.network import Ways
 from pki import Store
 from tests.unit.example import DEBIAN, KINDS, SEVERAL, cluster, converged, roles
+from tests.unit.test_membership import member, recorded
 
 CLUSTER = cluster()
 BEGAN = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -849,3 +850,36 @@ def test_two_members_gone_of_three_explain_what_does_not_answer(many: dict[str, 
         ("node1", "units", "drift", "etcd"),
         ("node2", "etcd", "drift", "leader"),
     ]
+
+
+def test_members_of_two_clusters_are_found_while_a_host_is_off(many: dict[str, Reading]) -> None:
+    group = {m.name: f"https://{m.address}:2380" for m in MANY.etcd_members}
+    for name in group:
+        many[name].facts["preflight"]["etcd"] = member(group)
+    many["node3"] = gone(many["node3"])
+    assert [what for _, area, _, what in troubles(many, MANY) if area == "etcd"] == []
+    last = list(group)[-1]
+    many[last].facts["preflight"]["etcd"]["cluster"] = "beef"
+    (said,) = [f.found for f in report(many, MANY).findings if f.what == "data"]
+    assert f"{last} of cluster beef" in said
+
+
+def test_members_of_another_cluster_than_the_store_remembers(found: dict[str, Reading]) -> None:
+    alone = {"master": "https://10.1.10.101:2380"}
+    found["master"].facts["preflight"]["etcd"] = member(alone)
+    told = {}
+    for cluster_id in ("cdf8", "beef"):
+        judged = judge(CLUSTER, found.values(), BEGAN, 1.5, recorded(alone, cluster_id), Path("/store"))
+        told[cluster_id] = [f.found for f in judged.findings if f.what == "data"]
+    assert told["cdf8"] == [] and "the store says that etcd's cluster beef has lived" in told["beef"][0]
+
+
+@pytest.mark.parametrize(("pid", "ours", "tells"), [(612, True, True), (0, True, False), (612, False, False)])
+def test_a_former_master_that_still_runs(pid: int, ours: bool, tells: bool, found: dict[str, Reading]) -> None:
+    unit = {"pid": pid, "ours": ours}
+    for name in ("master", "node1"):
+        found[name].facts["preflight"]["units"] = {"kube-apiserver": unit, "kube-scheduler": unit}
+    wanted = [("node1", "kubernetes", "drift", "a former master")] if tells else []
+    assert troubles(found) == wanted
+    if tells:
+        assert only(found).found == "kube-apiserver, kube-scheduler still run"
