@@ -14,6 +14,7 @@ from audit.model import Report
 from audit.reading import open_inventory, read
 from audit.report import machine, page, table
 from cluster.certificates import open_store
+from cluster.membership import Record
 from cluster.settings import BadSettings
 from pki import StoreError
 
@@ -85,8 +86,10 @@ def audit(path: Path, store: Path | None = None) -> Report:
         raise FileNotFoundError(f"there is no file {store}: python -m audit --export writes it, where the store is")
     inventory, cluster, _ = open_inventory(path, store)
     began, clock = datetime.now(UTC), time.monotonic()
-    readings = read(inventory, cluster, open_store(cluster.settings))
-    return judge(cluster, readings, began, time.monotonic() - clock)
+    kept = open_store(cluster.settings)
+    record = None if store else Record.read(kept.directory)  # which is not exported
+    readings = read(inventory, cluster, kept)
+    return judge(cluster, readings, began, time.monotonic() - clock, record, kept.directory)
 
 
 def show(report: Report, arguments: argparse.Namespace) -> None:

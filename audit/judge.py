@@ -2,16 +2,25 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from audit.answers import Reading
 from audit.areas import dns, etcd, flannel, host, kubernetes, pki, pods, roles, runtime
 from audit.areas.view import View
 from audit.model import Finding, HostFound, Report
+from cluster.membership import Record
 from cluster.settings import Cluster
 
 
-def judge(cluster: Cluster, readings: Iterable[Reading], began: datetime, seconds: float) -> Report:
+def judge(
+    cluster: Cluster,
+    readings: Iterable[Reading],
+    began: datetime,
+    seconds: float,
+    record: Record | None = None,
+    store: Path = Path(),
+) -> Report:
     """What the hosts' answers mean.
 
     Args:
@@ -19,8 +28,10 @@ def judge(cluster: Cluster, readings: Iterable[Reading], began: datetime, second
         readings: what is, one a host.
         began: when they were asked, UTC.
         seconds: how long that took.
+        record: what the store remembers of etcd.
+        store: the store's directory.
     """
-    view = View(cluster, tuple(readings))
+    view = View(cluster, tuple(readings), record, store)
     return Report(
         cluster=cluster.settings.cluster_name,
         began=began,

@@ -21,6 +21,7 @@ from cluster.downloads import NoDigest
 from cluster.machine import Machine, machine
 from cluster.ports import ports_of
 from cluster.problems import Problem
+from cluster.roles.master import MASTERS_OWN
 from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
 from facts import bundle
@@ -83,7 +84,7 @@ def _read_host(there: Any, host: Host, cluster: Cluster, store: Store) -> Readin
 
 def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> None:
     ports = tuple(dict.fromkeys(p.number for p in ports_of(cluster)))
-    first: Questions = {"preflight": (Preflight, {"ports": ports})}
+    first: Questions = {"preflight": (Preflight, {"ports": ports, "units": MASTERS_OWN})}
     reading.facts |= bundle.answers(first, _run(there, bundle.command(first)))
     facts = reading.fact("preflight")
     if not facts:

@@ -88,24 +88,27 @@ class Joining:
     + lost: members that go before
     + add: whether it is added then
     + listed: whether it has been added, and begins now
+    + replaced: of those that go, the one that is at the host's own address
     """
 
     lost: tuple[Member, ...] = ()
     add: bool = False
     listed: bool = False
+    replaced: Member | None = None
 
     def lines(self, name: str) -> list[str]:
         """One line a change, in the words of the announcement."""
-        gone = [f"remove etcd member {m.called} ({m.id}: {_why(m, name)})" for m in self.lost]
+        gone = [f"remove etcd member {m.called} ({m.id}: {self._why(m, name)})" for m in self.lost]
         return [*gone, *([f"add etcd member {name} (as a learner)"] if self.add else [])]
 
-
-def _why(member: Member, name: str) -> str:
-    if member.name == name:
-        return "its data are gone, and it is replaced"
-    if member.learner:
-        return "it was added and never had a vote"
-    return "it does not answer, and is not in the group"
+    def _why(self, member: Member, name: str) -> str:
+        if member == self.replaced:
+            known = "" if member.name == name else f"{name} has its address now, "
+            return f"{known}its data are gone, and it is replaced"
+        if member.learner:
+            return "it was added and never had a vote"
+        where = f" at {member.peer}" if member.name == name else ""
+        return f"it does not answer{where}, and is not in the group"
 
 
 def joining(cluster: Cluster, host: Host, standing: Standing, *, has_data: bool) -> Joining | str:
@@ -130,7 +133,7 @@ def joining(cluster: Cluster, host: Host, standing: Standing, *, has_data: bool)
             "the others would be healthy: start etcd on those first"
         )
     add = own is None or own.started
-    return Joining(tuple(lost), add=add, listed=not add)
+    return Joining(tuple(lost), add=add, listed=not add, replaced=own if own in lost else None)
 
 
 def _cannot_change(standing: Standing) -> str:
@@ -163,9 +166,16 @@ class Leaving:
     waits: str = ""
     refused: bool = False
 
-    def lines(self) -> list[str]:
+    def lines(self, cluster: Cluster) -> list[str]:
         """One line a change, in the words of the announcement."""
-        return [f"remove etcd member {self.member.called} (it is not in the group any more)"] if self.member else []
+        called = _known(self.member, cluster) if self.member else ""
+        return [f"remove etcd member {called} (it is not in the group any more)"] if called else []
+
+
+def _known(stranger: Member, cluster: Cluster) -> str:
+    """What a member that is not in the group is called; another one that is in it may have its name."""
+    theirs = any(m.name == stranger.name for m in cluster.etcd_members)
+    return f"{stranger.name} at {stranger.peer}" if theirs else stranger.called
 
 
 def strangers(cluster: Cluster, standing: Standing) -> list[Member]:
@@ -180,7 +190,7 @@ def leaving(cluster: Cluster, standing: Standing) -> Leaving:
     going = strangers(cluster, standing)
     if not going:
         return Leaving()
-    names = ", ".join(m.called for m in going)
+    names = ", ".join(_known(m, cluster) for m in going)
     voting = {m.peer for m in standing.voters}
     if away := [name for name, url in peer_urls(cluster).items() if url not in voting]:
         return Leaving(waits=f"etcd's members {names} stay until {', '.join(away)} has joined")
@@ -188,7 +198,7 @@ def leaving(cluster: Cluster, standing: Standing) -> Leaving:
         return Leaving(waits=f"etcd's members {names} stay: {reason}", refused=True)
     first = going[0]
     if not first.learner and not standing.agrees(without=[first.id]):
-        reason = f"without {first.called} fewer than half of the others would be healthy"
+        reason = f"without {_known(first, cluster)} fewer than half of the others would be healthy"
         return Leaving(waits=f"etcd's members {names} stay: {reason}", refused=True)
     stay = (m for m in standing.voters if m.healthy and m.peer in peer_urls(cluster).values())
     heir = next(stay, None)
@@ -203,16 +213,11 @@ def joiners(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> list[st
     Args:
         found: by the name of each host that was asked, what it holds of etcd, as `facts.etcd.held` returns it.
     """
-    learners = {url for held in found.values() for url in learning(held)}
+    learners = {url for held in found.values() for url in held.get("learners", ())}
     urls = peer_urls(cluster)
     asked = [m.name for m in cluster.etcd_members if m.name in found]
     fresh = [name for name in asked if not found[name].get("data") or urls[name] in learners]
     return sorted(fresh, key=lambda name: urls[name] not in learners)
-
-
-def learning(held: Mapping[str, Any]) -> list[str]:
-    """The URLs of the members that have no vote yet, as one member tells."""
-    return [held["members"][name] for name in held.get("learners", ()) if name in held.get("members", {})]
 
 
 def first(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> str:
@@ -230,7 +235,7 @@ def knows_strangers(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) ->
     """Whether a member that answers lists others than the group's; None where none does."""
     wanted = set(peer_urls(cluster).values())
     ours = (held for name, held in found.items() if _is(cluster, name) or held.get("lived"))
-    lists = [set(held["members"].values()) for held in ours if held.get("members")]
+    lists = [set(held["members"]) for held in ours if held.get("members")]
     return any(listed - wanted for listed in lists) if lists else None
 
 

@@ -28,7 +28,7 @@ class Record:
     """What the store remembers of etcd: that it has lived, and where its members were when a run last saw them.
 
     + cluster_id: as etcd writes it, in hex
-    + members: the URL for other members, by name
+    + members: their names, by their URLs for each other
     """
 
     cluster_id: str
@@ -42,10 +42,12 @@ class Record:
         """
         path = directory / RECORD
         try:
-            return cls(**json.loads(path.read_text()))
+            read = cls(**json.loads(path.read_text()))
+            # Once it was the other way round, and hid one of two by the same name.
+            return cls(read.cluster_id, dict((u, n) if "/" in u else (n, u) for u, n in read.members.items()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise StoreError(f"{path} cannot be read: restore it from a backup") from error
 
     def keep(self, directory: Path) -> None:
@@ -65,6 +67,16 @@ def record_of(held: Mapping[str, Any]) -> Record | None:
 def peer_urls(cluster: Cluster) -> dict[str, str]:
     """The members' URLs for each other, by name, as the inventory has them."""
     return {m.name: _peer_url(cluster, m) for m in cluster.etcd_members}
+
+
+def _named(cluster: Cluster) -> dict[str, str]:
+    """The same the other way round, as etcd lists members."""
+    return {url: name for name, url in peer_urls(cluster).items()}
+
+
+def _configured(held: Mapping[str, Any]) -> dict[str, str]:
+    """The members that one was first started with, as etcd lists members."""
+    return {url: name for name, url in (held.get("configured") or {}).items()}
 
 
 def _peer_url(cluster: Cluster, host: Host) -> str:
@@ -95,9 +107,11 @@ def problems(
     return next((said for said in (list(check(state)) for check in checks) if said), [])
 
 
-def lost(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Of `problems` those that hosts alone show: which data are gone, or of two clusters."""
-    state = _State(cluster, found, None, Path(), begins=False)
+def lost(
+    cluster: Cluster, found: Mapping[str, Mapping[str, Any]], record: Record | None = None, directory: Path = Path()
+) -> list[str]:
+    """Of `problems` those that some hosts alone show: which data are gone, or of two clusters. Arguments as above."""
+    state = _State(cluster, found, record, directory, begins=False)
     checks = (_divided, _moved, _lost, _unlisted)
     return next((said for said in (list(check(state)) for check in checks) if said), [])
 
@@ -138,7 +152,7 @@ class _State:
 
     @property
     def lists(self) -> dict[str, str]:
-        """The members' URLs by name, as one that answers tells; {} where none does."""
+        """The members' names by URL, as one that answers tells; {} where none does."""
         for name, held in self.found.items():
             if held.get("members") and (self.cluster.host(name).is_etcd or self._was_ours(held)):
                 return dict(held["members"])
@@ -154,7 +168,7 @@ class _State:
     @property
     def known(self) -> set[str]:
         """The members' URLs: as one that answers tells, else as the store remembers them."""
-        return set((self.lists or (self.record.members if self.record else {})).values())
+        return set(self.lists or (self.record.members if self.record else {}))
 
     @property
     def beginning(self) -> bool:
@@ -166,7 +180,7 @@ class _State:
     def remembered(self) -> str:
         """What the store says, in words."""
         assert self.record
-        names = _listed(self.record.members, peer_urls(self.cluster))
+        names = _listed(self.record.members, _named(self.cluster))
         return (
             f"the store says that etcd's cluster {self.record.cluster_id} has lived, with the members {names} "
             f"({self.directory / RECORD})"
@@ -227,23 +241,23 @@ def _moved(state: _State) -> Iterator[str]:
     """Members whose URL for the others is not that of the inventory; or that have begun a cluster of other members."""
     wanted = peer_urls(state.cluster)
     for host, held in state.members:
-        theirs = state.lists if held.get("members") else held.get("configured") or {}
+        theirs = state.lists if held.get("members") else _configured(held)
         url = wanted[host.name]
-        if not held.get("data") or url in theirs.values():
+        if not held.get("data") or url in theirs:
             continue
-        if host.name in theirs:
+        if former := next((u for u, name in theirs.items() if name == host.name), None):
             yield (
-                f"{host.name} has data of etcd's member at {theirs[host.name]}, which shall be at {url}: a member "
+                f"{host.name} has data of etcd's member at {former}, which shall be at {url}: a member "
                 "keeps its address and etcd_peer_port. Write the former ones; for another address take the host out "
                 "of the group etcd, run, and put it in again with the new one"
             )
     if state.beginning:
         for host, held in state.members:
-            theirs = held.get("configured") or {}
-            if held.get("data") and theirs and set(theirs.values()) != set(wanted.values()):
+            theirs, ours = _configured(held), _named(state.cluster)
+            if held.get("data") and theirs and set(theirs) != set(ours):
                 yield (
-                    f"{host.name} has begun a cluster of etcd with the members {_listed(theirs, wanted)}, which was "
-                    f"never ready, but etcd = {_listed(wanted, theirs)} in the inventory. Write the former group "
+                    f"{host.name} has begun a cluster of etcd with the members {_listed(theirs, ours)}, which was "
+                    f"never ready, but etcd = {_listed(ours, theirs)} in the inventory. Write the former group "
                     f"again; or, since nothing has lived in it, {state.anew(_holders(state, host))}"
                 )
 
@@ -283,7 +297,7 @@ def _joins(state: _State) -> bool:
     urls = peer_urls(state.cluster)
     sleeping = any(held.get("data") for _, held in state.members)
     away = {url for name, url in urls.items() if name not in state.found}
-    return sleeping or bool(state.record and away & set(state.record.members.values()))
+    return sleeping or bool(state.record and away & set(state.record.members))
 
 
 def _witnesses(state: _State, host: Host) -> Iterator[str]:
@@ -306,8 +320,9 @@ def _unlisted(state: _State) -> Iterator[str]:
     urls = peer_urls(state.cluster)
     for host, held in state.members:
         if held.get("data") and not held.get("members") and state.lists and urls[host.name] not in state.known:
+            others = ", ".join(sorted(state.lists.values()))
             yield (
-                f"{host.name} has etcd's data in {DATA}, but the members {', '.join(sorted(state.lists))} do not know "
+                f"{host.name} has etcd's data in {DATA}, but the members {others} do not know "
                 f"it: they were those of a member that was taken out, or of another cluster. On {host.name} stop etcd "
                 f"(systemctl stop etcd), move {DATA} away and remove {LIVED}: then it joins anew"
             )
@@ -368,7 +383,9 @@ def _shows(name: str, held: Mapping[str, Any]) -> str:
 
 
 def _listed(members: Mapping[str, str], others: Mapping[str, str]) -> str:
-    """Members by name; with the URL where the other list has another one for it."""
+    """Members, of their names by URL, by name; with the URL where one of that name is elsewhere, here or there."""
+    told = sorted((name, url) for url, name in members.items())
+    elsewhere = {*members.items(), *others.items()}
     return ", ".join(
-        name if others.get(name, url) == url else f"{name} ({url})" for name, url in sorted(members.items())
+        f"{name} ({url})" if any(n == name and u != url for u, n in elsewhere) else name for name, url in told
     )

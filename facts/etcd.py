@@ -24,15 +24,15 @@ def _json(lines: Iterable[str]) -> object:
 
 class Members(Fact[dict[str, Any]]):
     """
-    etcd's members by name, as etcd itself lists them; {} where etcd does not answer. One that was added and has never
-    started has no name, and its id stands for it.
+    etcd's members by id, as etcd itself lists them; {} where etcd does not answer. Two may have one name; one that was
+    added and has never started has none: "".
 
     Source: `etcdctl member list` on a member, with the administrator's certificate.
 
     .. code:: python
 
-        {"master": {"id": "8e9e05c52164694d", "peer_urls": ["https://10.1.10.101:2380"],
-                    "client_urls": ["https://10.1.10.101:2379"], "learner": False}}
+        {"8e9e05c52164694d": {"name": "master", "peer_urls": ["https://10.1.10.101:2380"],
+                              "client_urls": ["https://10.1.10.101:2379"], "learner": False}}
     """
 
     program = "etcdctl"
@@ -46,8 +46,8 @@ class Members(Fact[dict[str, Any]]):
         answer = _json(lines)
         assert isinstance(answer, dict)
         return {
-            m.get("name") or f"{m['ID']:x}": {
-                "id": f"{m['ID']:x}",
+            f"{m['ID']:x}": {
+                "name": m.get("name", ""),
                 "peer_urls": m.get("peerURLs", []),
                 "client_urls": m.get("clientURLs", []),
                 "learner": m.get("isLearner", False),
@@ -160,15 +160,16 @@ class Held(Fact[dict[str, Any]]):
     Source: /var/lib/etcd/default.etcd, /var/lib/container-cloud/etcd.lived, /etc/etcd/etcd.conf, bootstrap.conf beside
     it, and `etcdctl member list`. `data` is the day since which there is a member's data, "" for none; `lived` whether
     it was ever ready; `ours` whether etcd.conf is this project's; `configured` the members' URLs by name that it was
-    first started with. Where etcd answers, `cluster` is its cluster's id, `members` are the members' URLs by name,
-    `started` the names of those that have ever started, and `learners` of those that have no vote yet. On a node of a
-    cluster that has lived, `node` is what tells so: pods, or flannel's lease. The preflight reads the same.
+    first started with. Where etcd answers, `cluster` is its cluster's id, `members` are the members' names by URL for
+    each other (two may have one name; without one, the id stands for it), `started` the URLs of those that have ever
+    started, and `learners` of those that have no vote yet. On a node of a cluster that has lived,
+    `node` is what tells so: pods, or flannel's lease. The preflight reads the same.
 
     .. code:: python
 
         {"data": "2026-11-26", "lived": True, "ours": True, "configured": {"master": "https://10.1.10.101:2380"},
-         "cluster": "835b1f3db4d06b62", "members": {"master": "https://10.1.10.101:2380"}, "started": ["master"],
-         "learners": []}
+         "cluster": "835b1f3db4d06b62", "members": {"https://10.1.10.101:2380": "master"},
+         "started": ["https://10.1.10.101:2380"], "learners": []}
     """
 
     default = dict
@@ -249,7 +250,7 @@ def held(values: Mapping[str, str]) -> dict[str, Any]:
     if not told:
         return {}
     answer = json.loads(told.get("members") or "{}")
-    members = {m.get("name") or f"{m['ID']:x}": m for m in answer.get("members", [])}
+    members = {",".join(m.get("peerURLs", [])): m for m in answer.get("members", [])}
     pairs = (item.partition("=") for item in told.get("configured", "").split(",") if item)
     return {
         "data": told.get("data", ""),
@@ -257,8 +258,8 @@ def held(values: Mapping[str, str]) -> dict[str, Any]:
         "ours": "ours" in told,
         "configured": {name: url for name, _, url in pairs},
         "cluster": f"{answer['header']['cluster_id']:x}" if answer else "",
-        "members": {name: ",".join(m.get("peerURLs", [])) for name, m in members.items()},
-        "started": sorted(name for name, m in members.items() if m.get("clientURLs")),
-        "learners": sorted(name for name, m in members.items() if m.get("isLearner")),
+        "members": {url: m.get("name") or f"{m['ID']:x}" for url, m in members.items()},
+        "started": sorted(url for url, m in members.items() if m.get("clientURLs")),
+        "learners": sorted(url for url, m in members.items() if m.get("isLearner")),
         **({"node": told["node"]} if "node" in told else {}),
     }

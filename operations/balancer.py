@@ -24,7 +24,7 @@ def balancer() -> Iterator[StringCommand]:
     """Install, configure and start the balancers that the host shall have; former masters serve for a while yet."""
     cluster, known = the_cluster(), preflight.record()
     former = tuple(map(this_host, preflight.former_masters()))
-    joined = known is None or set(peer_urls(cluster).values()) & set(known.members.values())
+    joined = known is None or set(peer_urls(cluster).values()) & set(known.members)
     if state.is_executing and cluster.etcd_balanced and not joined:
         yield refuse(
             "none of the group etcd is a member yet, and API servers would go to them: run deploys/etcd.py first"

@@ -76,7 +76,7 @@ def take_out() -> Iterator[StringCommand]:
     if not state.is_executing:
         silent = bool(preflight.etcd_joiners())  # which are gone by then, before others join
         going = [m for m in members.strangers(cluster, _standing()) if m.answers or not silent]
-        announce(host, [line for m in going for line in Leaving(m).lines()])
+        announce(host, [line for m in going for line in Leaving(m).lines(cluster)])
         yield StringCommand("true")
         return
     changed = False
@@ -84,7 +84,7 @@ def take_out() -> Iterator[StringCommand]:
         if not changed and (untold := _untold(told)):
             logger.warning(f"warning: etcd's former members stay, which are still called: run {untold} first")
             break
-        announce(host, step.lines())
+        announce(host, step.lines(cluster))
         yield shell(taking_out(cluster, standing, step))
         changed = True
     if step.refused:
@@ -152,7 +152,7 @@ def _standing() -> Standing:
 def _urls() -> tuple[str, ...]:
     """Where members may answer: those of the group, and those that were seen or are remembered."""
     cluster, known = the_cluster(), preflight.record()
-    peers = [*peer_urls(cluster).values(), *(known.members.values() if known else ())]
-    peers += [url for held in preflight.etcd_held().values() for url in held.get("members", {}).values()]
+    peers = [*peer_urls(cluster).values(), *(known.members if known else ())]
+    peers += [url for held in preflight.etcd_held().values() for url in held.get("members", {})]
     hosts = dict.fromkeys(urlsplit(url).hostname for listed in peers for url in listed.split(","))
     return tuple(f"https://{name}:{cluster.settings.etcd_client_port}" for name in hosts if name)

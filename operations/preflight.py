@@ -70,8 +70,19 @@ def check() -> Iterator[StringCommand]:
 
 def etcd_may_start() -> None:
     """End the run if etcd must not be started: while a run is read, its first question came before that was known."""
-    if refused := _lost():
+    if refused := [*_apart(), *_lost()]:
         refuse_all(refused, "nothing was changed")
+
+
+def _apart() -> list[str]:
+    """Why members cannot wait for each other: pyinfra would be at fewer hosts at a time."""
+    together = [m.name for m in the_cluster().etcd_members if m.name in facts()]
+    if len(together) <= state.config.PARALLEL:
+        return []
+    return [
+        f"--parallel {state.config.PARALLEL}: etcd's members {', '.join(together)} wait for each other as they start: "
+        f"write --parallel {len(together)} or more, or none"
+    ]
 
 
 def _lost() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from audit.answers import Reading
 from audit.areas.view import View
 from audit.model import Finding, Status
-from cluster.membership import LIVED, lost
+from cluster.membership import LIVED, lost, peer_urls
 
 NEAR = 0.8  # of the quota
 LONG = 1800  # seconds without a compaction; there is one every five minutes
@@ -36,11 +36,10 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
 
 
 def _data(view: View, reading: Reading) -> Iterator[Finding]:
-    """Why a run would refuse to start etcd."""
-    if any(r.trouble for r in view.readings):
-        return
-    held = {name: r.fact("preflight").get("etcd", {}) for name, r in view.by_name.items()}
-    for problem in lost(view.cluster, held):
+    """Why a run would refuse to start etcd, by what those hosts hold that told."""
+    asked = {name: r.fact("preflight") for name, r in view.by_name.items()}
+    held = {name: facts.get("etcd", {}) for name, facts in asked.items() if facts.get("root", True)}
+    for problem in lost(view.cluster, held, view.record, view.store):
         yield _finding(reading, "data", "of all members, in one cluster", problem, False, "docs/troubleshooting.md")
 
 
@@ -85,15 +84,16 @@ def _history(reading: Reading, health: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _members(view: View, reading: Reading) -> Iterator[Finding]:
-    members = reading.fact("members")
-    wanted = {m.name: f"https://{m.address}:{view.settings.etcd_client_port}" for m in view.cluster.etcd_members}
-    foreign = sorted(set(members) - set(wanted))
-    missing = sorted(set(wanted) - set(members))
-    other = [n for n, url in wanted.items() if n in members and url not in members[n]["client_urls"]]
-    silent = sorted(n for n in wanted if n in members and members[n]["learner"])
-    lists = ((foreign, "more"), (missing, "missing"), (silent, "without a vote"))
-    told = [f"{', '.join(names)} {how}" for names, how in lists if names]
-    told += [f"{name} at another address" for name in other]
+    members = {",".join(m["peer_urls"]): m | {"id": each} for each, m in reading.fact("members").items()}
+    wanted = peer_urls(view.cluster)
+    foreign = [f"{m['name'] or m['id']} ({url})" for url, m in members.items() if url not in wanted.values()]
+    there = {name: members[url] for name, url in wanted.items() if url in members}
+    clients = {m.name: f"https://{m.address}:{view.settings.etcd_client_port}" for m in view.cluster.etcd_members}
+    other = [name for name, m in there.items() if m["client_urls"] and clients[name] not in m["client_urls"]]
+    silent = [name for name, m in there.items() if m["learner"]]
+    missing = set(wanted) - set(there)
+    lists = ((foreign, "more"), (missing, "missing"), (silent, "without a vote"), (other, "at another address"))
+    told = [f"{', '.join(sorted(names))} {how}" for names, how in lists if names]
     expected = ", ".join(wanted)
     yield _finding(reading, "members", expected, "; ".join(told) or expected, not told, "deploys/cluster.py")
 

@@ -10,12 +10,14 @@ from audit.model import Finding
 from cluster.checks.arguments import SECRET
 from cluster.desired import Role
 from cluster.releases import KUBERNETES_DAEMONS
+from cluster.roles.master import MASTERS_OWN
 from cluster.settings import Host
 
 
 def judge(view: View, reading: Reading) -> Iterator[Finding]:
-    """A host's services' command lines; on the first master that is ready, the nodes."""
+    """A host's services' command lines, and what a former master still runs; on the first that is ready, the nodes."""
     yield from _command_lines(reading)
+    yield from _former_master(reading)
     asked = view.etcd_answers and view.runs(reading, "kube-apiserver")
     if asked and (version := reading.fact("api").get("version")):
         yield _version(view, reading, "kube-apiserver", version)
@@ -27,6 +29,15 @@ def judge(view: View, reading: Reading) -> Iterator[Finding]:
         for name in sorted(set(known) - {n.name for n in view.cluster.nodes}):
             found, repair = "a node that the inventory does not have", f"kubectl delete node {name}"
             yield Finding(reading.host.name, "kubernetes", "drift", f"node {name}", "not there", found, repair)
+
+
+def _former_master(reading: Reading) -> Iterator[Finding]:
+    """A master's services, ours, on a host that shall be none: its control loops may lead, beside the cluster's own."""
+    units = reading.fact("preflight").get("units", {})
+    runs = [name for name in MASTERS_OWN if units.get(name, {}).get("ours") and units[name].get("pid")]
+    if runs and not reading.host.is_master:
+        found, name = f"{', '.join(runs)} still run", reading.host.name
+        yield Finding(name, "kubernetes", "drift", "a former master", "nothing of one", found, "deploys/master.py")
 
 
 def _node(view: View, node: Host, known: dict[str, Any] | None) -> Iterator[Finding]:

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from audit.answers import Reading
 from cluster.desired import Role, Unit
+from cluster.membership import Record
 from cluster.ports import BALANCERS
 from cluster.settings import Cluster, Host, Settings
 
@@ -31,10 +33,15 @@ class View:
 
     A service that is down makes others fail that need it: each area asks here before it blames what is only a
     consequence.
+
+    + record: what the store remembers of etcd
+    + store: the store's directory
     """
 
     cluster: Cluster
     readings: tuple[Reading, ...]
+    record: Record | None = None
+    store: Path = Path()
 
     @property
     def settings(self) -> Settings:

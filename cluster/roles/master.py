@@ -31,6 +31,7 @@ from cluster.settings import Cluster, Host, Settings
 from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
+MASTERS_OWN = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER)
 KUBECTL = f"kubectl --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=10s"
 # In every cluster: how many masters there are says nothing of whose control loops run, elsewhere or when power is back.
 # Everywhere the same: in 1.20 who waits for another's lease goes by its own duration, not by the other's.

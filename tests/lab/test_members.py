@@ -76,7 +76,7 @@ class Members:
         listed = self.listed(group.split()[0])
         assert sorted(name for name, vote in listed.items() if vote) == sorted(group.split()) == sorted(listed)
         known = Record.read(state.PKI)
-        assert known and sorted(known.members) == sorted(group.split())
+        assert known and sorted(known.members.values()) == sorted(group.split())
         again = self.run(group, "-y", "--json")
         assert again.code == 0 and again.totals["success"] == 0, again.err[-4000:]
 

@@ -23,6 +23,7 @@ from facts.host import Preflight
 from facts.network import Ways
 from pki import Store
 from tests.unit.example import DEBIAN, KINDS, SEVERAL, cluster, converged, roles
+from tests.unit.test_membership import member, recorded
 
 CLUSTER = cluster()
 BEGAN = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -49,6 +50,16 @@ def found(all_good: dict[str, Reading]) -> dict[str, Reading]:
     }
 
 
+def _member(name: str, number: int, **otherwise: Any) -> dict[str, Any]:
+    at = f"https://10.1.10.{number}"
+    return {"name": name, "peer_urls": [f"{at}:2380"], "client_urls": [f"{at}:2379"], "learner": False} | otherwise
+
+
+def _members(of: Cluster) -> dict[str, Any]:
+    numbers = {m.name: int(str(m.address).rpartition(".")[2]) for m in of.etcd_members}
+    return {f"{number}a": _member(name, number) for name, number in numbers.items()}
+
+
 def _good(of: Cluster, name: str, store: Store) -> Reading:
     host = of.host(name)
     files = certificate_files(of, host, DEBIAN, store, write=True)
@@ -69,8 +80,7 @@ def _good(of: Cluster, name: str, store: Store) -> Reading:
         "altered": {},
     }  # fmt: skip
     if host.is_etcd:
-        member = {"id": "1", "peer_urls": [], "client_urls": ["https://10.1.10.101:2379"], "learner": False}
-        facts |= {"members": {"master": member}, "health": _health(), "keys": _keys()}
+        facts |= {"members": _members(of), "health": _health(), "keys": _keys()}
     if host.is_master:
         nodes = {n.name: _node(str(n.address)) for n in of.nodes}
         facts |= {"api": {"ready": True, "failing": [], "version": "v1.20.2"}, "nodes": nodes}
@@ -373,7 +383,10 @@ def test_a_member_whose_data_are_gone(found: dict[str, Reading]) -> None:
 MEMBERS = [
     ({"learner": True}, {}, "master without a vote"),
     ({"client_urls": ["https://10.1.10.109:2379"]}, {}, "master at another address"),
-    ({}, {"node9": {"client_urls": [], "learner": True}}, "node9 more"),
+    ({}, {"9a": _member("node9", 109, client_urls=[], learner=True)}, "node9 (https://10.1.10.109:2380) more"),
+    ({}, {"9a": _member("", 109, client_urls=[], learner=True)}, "9a (https://10.1.10.109:2380) more"),
+    ({}, {"9a": _member("master", 109)}, "master (https://10.1.10.109:2380) more"),
+    ({"peer_urls": ["https://10.1.10.109:2380"]}, {}, "master (https://10.1.10.109:2380) more; master missing"),
 ]
 
 
@@ -381,7 +394,7 @@ MEMBERS = [
 def test_members_that_are_not_the_group(
     own: dict[str, Any], others: dict[str, Any], said: str, found: dict[str, Reading]
 ) -> None:
-    found["master"].facts["members"]["master"] |= own
+    found["master"].facts["members"]["101a"] |= own
     found["master"].facts["members"] |= others
     assert troubles(found) == [("master", "etcd", "drift", "members")] and only(found).found == said
 
@@ -405,11 +418,6 @@ def test_grants(found: dict[str, Reading]) -> None:
     assert (only(found).what, only(found).expected, only(found).found) == (name, "nothing more", "user other role root")
     held(found, "master")["grants"][name] = None
     assert troubles(found) == [("master", "etcd", "error", name)]
-
-
-def test_members(found: dict[str, Reading]) -> None:
-    found["master"].facts["members"]["ghost"] = {"client_urls": []}
-    assert only(found).found == "ghost more"
 
 
 LEASES: dict[str, tuple[Callable[[dict[str, Reading]], Any], tuple[str, str, str, str]]] = {
@@ -774,11 +782,6 @@ def many(all_many: dict[str, Reading]) -> dict[str, Reading]:
 
 def _many(name: str, store: Store) -> Reading:
     reading = _good(MANY, name, store)
-    if reading.host.is_etcd:
-        urls = {m.name: [f"https://{m.address}:2379"] for m in MANY.etcd_members}
-        reading.facts["members"] = {
-            n: {"id": n, "peer_urls": [], "client_urls": each, "learner": False} for n, each in urls.items()
-        }
     return reading
 
 
@@ -847,3 +850,36 @@ def test_two_members_gone_of_three_explain_what_does_not_answer(many: dict[str, 
         ("node1", "units", "drift", "etcd"),
         ("node2", "etcd", "drift", "leader"),
     ]
+
+
+def test_members_of_two_clusters_are_found_while_a_host_is_off(many: dict[str, Reading]) -> None:
+    group = {m.name: f"https://{m.address}:2380" for m in MANY.etcd_members}
+    for name in group:
+        many[name].facts["preflight"]["etcd"] = member(group)
+    many["node3"] = gone(many["node3"])
+    assert [what for _, area, _, what in troubles(many, MANY) if area == "etcd"] == []
+    last = list(group)[-1]
+    many[last].facts["preflight"]["etcd"]["cluster"] = "beef"
+    (said,) = [f.found for f in report(many, MANY).findings if f.what == "data"]
+    assert f"{last} of cluster beef" in said
+
+
+def test_members_of_another_cluster_than_the_store_remembers(found: dict[str, Reading]) -> None:
+    alone = {"master": "https://10.1.10.101:2380"}
+    found["master"].facts["preflight"]["etcd"] = member(alone)
+    told = {}
+    for cluster_id in ("cdf8", "beef"):
+        judged = judge(CLUSTER, found.values(), BEGAN, 1.5, recorded(alone, cluster_id), Path("/store"))
+        told[cluster_id] = [f.found for f in judged.findings if f.what == "data"]
+    assert told["cdf8"] == [] and "the store says that etcd's cluster beef has lived" in told["beef"][0]
+
+
+@pytest.mark.parametrize(("pid", "ours", "tells"), [(612, True, True), (0, True, False), (612, False, False)])
+def test_a_former_master_that_still_runs(pid: int, ours: bool, tells: bool, found: dict[str, Reading]) -> None:
+    unit = {"pid": pid, "ours": ours}
+    for name in ("master", "node1"):
+        found[name].facts["preflight"]["units"] = {"kube-apiserver": unit, "kube-scheduler": unit}
+    wanted = [("node1", "kubernetes", "drift", "a former master")] if tells else []
+    assert troubles(found) == wanted
+    if tells:
+        assert only(found).found == "kube-apiserver, kube-scheduler still run"

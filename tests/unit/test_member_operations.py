@@ -16,7 +16,7 @@ from facts.role import RoleState
 from operations import etcd, members
 from tests.unit.example import BARE, Run, current, on_disk, roles
 from tests.unit.test_members import of, silent, unstarted
-from tests.unit.test_membership import ALONE, BOTH, member
+from tests.unit.test_membership import ALONE, BOTH, NODE1, member
 from tests.unit.test_operations import begin, certificates, kinds, said, script_of, stores  # noqa: F401 fixtures
 
 NEW = {"masters": ["master"], "nodes": ["node1", "node2", "node3"], "etcd": ["master", "node1"]}
@@ -77,7 +77,7 @@ def test_who_cannot_join_says_why(begin: Any) -> None:  # noqa: F811
 
 
 def test_a_member_that_was_added_begins(begin: Any, said: Any) -> None:  # noqa: F811
-    this = known(begin(NEW), master=member(BOTH, started=["master"]) | {"learners": ["node1"]})
+    this = known(begin(NEW), master=member(BOTH, started=["master"]) | {"learners": [NODE1]})
     this.answers["node1", facts.Standing] = stands(of("master"), unstarted("node1"))
     this.perform(members.join, "node1")
     assert "join as etcd member node1, which is listed" in this.lines(said.records, "node1")
@@ -159,3 +159,11 @@ def test_with_nothing_to_do_nothing_is_asked(begin: Any) -> None:  # noqa: F811
     for operation in (members.join, members.take_out, members.set_aside):
         assert [name for name in ("master", "node1", "node2", "node3") if this.perform(operation, name)] == []
     assert facts.Standing not in {fact for _, fact, _ in this.asked}
+
+
+def test_members_that_cannot_wait_for_each_other_are_refused(begin: Any, said: Any) -> None:  # noqa: F811
+    this = known(begin(NEW), master=member(BOTH), node1=member(BOTH))
+    this.state.config.PARALLEL = 1
+    with pytest.raises(SystemExit):
+        this.perform(etcd.member, "master", executing=False)
+    assert "--parallel 1: etcd's members master, node1 wait for each other" in said.text

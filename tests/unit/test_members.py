@@ -20,7 +20,7 @@ from cluster.members import (
 )
 from cluster.settings import Cluster
 from tests.unit.example import cluster
-from tests.unit.test_membership import ALONE, BOTH, GROUP, member, without_data
+from tests.unit.test_membership import ALONE, BOTH, GROUP, NODE2, member, without_data
 
 NAMES = ("master", "node1", "node2", "node3")
 IDS = {name: f"{number}a" for number, name in enumerate(NAMES)}
@@ -58,7 +58,8 @@ JOINING = {
     "the second new one": (THREE, "node2", stands(of("master"), of("node1")), Joining(add=True)),
     "added, and killed": (THREE, "node1", stands(of("master"), unstarted("node1")), Joining(listed=True)),
     "another machine of that name": (
-        THREE, "node2", stands(of("master"), of("node1"), silent("node2")), Joining((silent("node2"),), add=True),
+        THREE, "node2", stands(of("master"), of("node1"), silent("node2")), Joining((silent("node2"),), add=True,
+        replaced=silent("node2")),
     ),
     "in a dead one's place": (
         group("master", "node1", "node3"), "node3", stands(of("master"), of("node1"), silent("node2")),
@@ -104,14 +105,29 @@ def test_nothing_is_changed_without_a_majority(standing: Standing, said: str) ->
 
 
 def test_what_is_announced() -> None:
-    lines = Joining((silent("node2"), silent("node1"), unstarted("node3")), add=True).lines("node2")
+    going = (silent("node2"), silent("node1"), unstarted("node3"))
+    lines = Joining(going, add=True, replaced=going[0]).lines("node2")
     assert lines == [
         "remove etcd member node2 (2a: its data are gone, and it is replaced)",
         "remove etcd member node1 (1a: it does not answer, and is not in the group)",
         "remove etcd member 3a (https://10.1.10.104:2380) (3a: it was added and never had a vote)",
         "add etcd member node2 (as a learner)",
     ]
-    assert Leaving(of("node2")).lines() == ["remove etcd member node2 (it is not in the group any more)"]
+    left = "(it is not in the group any more)"
+    assert Leaving(of("node2")).lines(group("master")) == [f"remove etcd member node2 {left}"]
+    assert Leaving(of("node2")).lines(THREE) == [f"remove etcd member node2 at https://10.1.10.103:2380 {left}"]
+
+
+def test_why_one_is_replaced() -> None:
+    moved, renamed = replace(silent("node3"), name="node2"), replace(silent("node2"), name="db2")
+    told = joining(THREE, THREE.host("node2"), stands(of("master"), of("node1"), moved), has_data=False)
+    assert isinstance(told, Joining) and told.lines("node2")[0] == (
+        "remove etcd member node2 (3a: it does not answer at https://10.1.10.104:2380, and is not in the group)"
+    )
+    told = joining(THREE, THREE.host("node2"), stands(of("master"), of("node1"), renamed), has_data=False)
+    assert isinstance(told, Joining) and told.lines("node2")[0] == (
+        "remove etcd member db2 (2a: node2 has its address now, its data are gone, and it is replaced)"
+    )
 
 
 LEAVING = {
@@ -164,7 +180,7 @@ def test_learners_join_first_and_then_by_the_inventory() -> None:
     held = {"master": member(BOTH), "node1": {}, "node2": without_data(), "node3": {}}
     assert joiners(THREE, held) == ["node1", "node2"]
     known = {"master": "https://10.1.10.101:2380", "node2": "https://10.1.10.103:2380"}
-    held["master"] = member(known) | {"learners": ["node2"]}
+    held["master"] = member(known) | {"learners": [NODE2]}
     held["node2"] = member(known, runs=False)
     assert joiners(THREE, held) == ["node2", "node1"]
     assert joiners(THREE, dict.fromkeys(("master", "node1", "node2"), member(GROUP))) == []

@@ -57,6 +57,7 @@ from operations.report import Report
 from operations.role import write_files
 from pki import Store
 from tests.unit.example import BARE, DEBIAN, SEVERAL, Run, converged, good, on_disk, roles
+from tests.unit.test_membership import urls
 from tests.unit.test_settings import shipped
 
 # The operations that bring a host to a role, with that role's name.
@@ -393,7 +394,7 @@ def test_no_balancer_goes_to_members_that_none_of_them_is_yet(begin: Any) -> Non
     role = all_roles(this, "master")["balancer"]
     this.answers["master", RoleState] = converged(role)
     assert this.perform(balancer.balancer, "master") == [], "nothing is known of another"
-    for listed, refused in (({"master": "https://10.1.10.101:2380"}, True), (peer_urls(this.cluster), False)):
+    for listed, refused in (({"https://10.1.10.101:2380": "master"}, True), (urls(peer_urls(this.cluster)), False)):
         Record("c1", listed).keep(this.store.directory)
         commands = this.perform(balancer.balancer, "master")
         assert bool(commands) is refused
