@@ -110,7 +110,10 @@ def joining_roles(
     listed = (_controller_manager(cluster, host, how), _scheduler(cluster, host, how))
     loops = Role(
         name="control loops",
-        files=private(settings, [f for files, _ in listed for f in files], group),
+        files=(
+            File(LOOP_SCRIPT, _loop_script(cluster, host), mode="755"),
+            *private(settings, [f for files, _ in listed for f in files], group),
+        ),
         gone=tuple(foreign_path(unit.name, how) for _, unit in listed),
         expects=expects,
         # Where there are several, all of them must store Secrets so first: `rewriting`.
@@ -337,7 +340,6 @@ def _loop(
     files = [
         File(config, environment_file({variable: line})),
         kubeconfig_file(cluster, path, user=f"system:{name}", certificate=short, master=host),
-        File(LOOP_SCRIPT, _loop_script(cluster, host), mode="755"),
     ]
     service, unit = component(
         name,
