@@ -718,7 +718,7 @@ def test_what_serves_is_not_restarted_unless_others_do(
     file: str,
     begin: Any,
 ) -> None:
-    this = begin(SEVERAL, api_server_address="api.example")
+    this = begin(SEVERAL, own_store=True, api_server_address="api.example")
     found = converged(all_roles(this, "master")[role])
     found["units"][unit]["started_with"][file] = "00" * 32
     found["ready"] |= {unit: ready, "serves": serves, "others": others}
