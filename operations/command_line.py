@@ -16,6 +16,8 @@ from cluster.downloads import LOCK
 _NO_DEPLOY = ("debug-inventory", "exec", "fact")
 _SECRET = ("--ssh-password", "--password", "--ssh-key-password", "--key-password")
 _HOSTS = ("--limit", "--exclude")
+# By pyinfra's names for them: with these a host does all before another begins, or does not wait for what others do.
+_ORDERS = {"serial": "--serial", "no_wait": "--no-wait"}
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,13 @@ class CommandLine:
     + inventory: as it was given, None if there was no command line
     + called: what to do: deploy files, or a command of pyinfra's own and what belongs to it
     + words: the program and all its arguments
+    + orders: those of them that change the order between hosts
     """
 
     inventory: Path | None
     called: tuple[str, ...]
     words: tuple[str, ...]
+    orders: tuple[str, ...] = ()
 
     @property
     def runs_deploy(self) -> bool:
@@ -58,7 +62,8 @@ def typed() -> CommandLine:
     given = context.params if context else {}
     inventory = given.get("inventory")
     called = tuple(str(word) for word in given.get("operations", ()))
-    return CommandLine(Path(str(inventory)) if inventory else None, called, tuple(sys.argv))
+    orders = tuple(word for name, word in _ORDERS.items() if given.get(name))
+    return CommandLine(Path(str(inventory)) if inventory else None, called, tuple(sys.argv), orders)
 
 
 def _program(name: str) -> list[str]:

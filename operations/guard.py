@@ -8,6 +8,7 @@ from operations.command_line import typed
 from operations.connections import Noticed
 from operations.inventory import store, the_cluster
 from operations.next_command import next_command
+from operations.refusal import refuse_all
 from operations.report import summarise_at_end
 
 
@@ -25,6 +26,9 @@ def guard(running: State) -> None:
         running.add_callback_handler(Noticed())
         command_line = typed()
         if command_line.runs_deploy:
+            if command_line.orders:
+                told = "hosts of a cluster wait for each other in each operation: leave it out"
+                refuse_all([f"{order}: {told}" for order in command_line.orders], "no host was contacted")
             the_cluster()
             store()
             summarise_at_end(partial(next_command, command_line))

@@ -107,6 +107,13 @@ def test_bad_settings_do_not(inventory: Path, listener: Listener, data: tuple[st
     assert listener.calls == 0
 
 
+@pytest.mark.parametrize("order", ["--serial", "--no-wait"])
+def test_another_order_between_hosts(inventory: Path, listener: Listener, order: str) -> None:
+    done = run(inventory, command=(order, "deploys/cluster.py"))
+    assert done.returncode == 1 and f"{order}: hosts of a cluster wait for each other" in done.stderr, done.stderr
+    assert listener.calls == 0
+
+
 def test_what_nobody_has_a_digest_of(inventory: Path, listener: Listener) -> None:
     """The command that finds it is the one for this inventory."""
     files = {name: {"url": f"http://127.0.0.1/{name}"} for name in RELEASE_FILES if name != "docker"}
