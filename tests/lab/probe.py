@@ -1,11 +1,13 @@
 """Writers, readers and watches of a cluster's API: `python probe.py SETTINGS HISTORY` until its standard input ends.
 
-SETTINGS is a JSON file: {"run": "a name", "endpoints": {name: {"url":, "ca":, "certificate":}}, "services": [url, …],
-"final": {an endpoint, asked for what is there at the end}}. Each endpoint has one writer, which makes a ConfigMap and
-reads it back, ten requests a second, never twice under one name; and one watch. HISTORY gets a line of JSON for each
-record that history.py describes, at once: what a killed probe has seen is there.
+SETTINGS is a JSON file: {"run": "a name", "endpoints": {name: {"url":, "ca":, "certificate":, "kind":}}, "services":
+[url, …], "final": {an endpoint, asked for what is there at the end}}. Each endpoint has one writer, which makes an
+object of its kind ("configmaps" or "secrets") and reads it back, ten requests a second, never twice under one name;
+and one watch. HISTORY gets a line of JSON for each record that history.py describes, at once: what a killed probe has
+seen is there.
 """
 
+import base64
 import contextlib
 import http.client
 import json
@@ -25,7 +27,7 @@ TIMEOUT = 4.5
 SILENCE = 10  # seconds until a watch that says nothing is begun anew
 LONGEST = 1800  # seconds it goes on at most, whatever happens to who began it
 SETTLE = 20  # seconds the watches have at the end to tell of the last writes
-MAPS = "/api/v1/namespaces/default/configmaps"
+OBJECTS = "/api/v1/namespaces/default/"
 
 
 class History:
@@ -44,7 +46,8 @@ class History:
 class Client:
     """One kept connection to an API server, made anew when it is lost, or was closed while nothing was asked."""
 
-    def __init__(self, url: str, ca: str = "", certificate: str = "", timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, ca: str = "", certificate: str = "", kind: str = "", timeout: float = TIMEOUT) -> None:
+        self.objects = OBJECTS + kind
         parts = urllib.parse.urlsplit(url)
         self._where = parts.hostname or "", parts.port
         self._timeout = timeout
@@ -117,14 +120,17 @@ def outcome_of(error: Exception) -> str:
 
 
 def write(name: str, client: Client, run: str, history: History, ended: threading.Event) -> None:
-    """Make ConfigMaps one after the other and read each back."""
+    """Make objects one after the other and read each back."""
     number = 0
     while not ended.is_set():
         number += 1
         called = f"{run}-{name}-{number}"
-        new = {"metadata": {"name": called, "labels": {"probe": run}}, "data": {"n": str(number)}}
+        new = {
+            "metadata": {"name": called, "labels": {"probe": run}},
+            "data": {"n": base64.b64encode(str(number).encode()).decode()},
+        }
         at = time.time()
-        outcome, answer = client.ask("POST", MAPS, new)
+        outcome, answer = client.ask("POST", client.objects, new)
         version = int(json.loads(answer)["metadata"]["resourceVersion"]) if outcome == "ok" else None
         about = {"endpoint": name, "name": called, "n": number}
         history.add("write", at, took=time.time() - at, outcome=outcome, version=version, **about)
@@ -132,7 +138,7 @@ def write(name: str, client: Client, run: str, history: History, ended: threadin
         if outcome != "ok":  # it may be there or not
             continue
         at = time.time()
-        outcome, answer = client.ask("GET", f"{MAPS}/{called}")
+        outcome, answer = client.ask("GET", f"{client.objects}/{called}")
         took = time.time() - at
         if outcome == "ok" and json.loads(answer)["data"] != new["data"]:
             outcome = "other"
@@ -142,7 +148,7 @@ def write(name: str, client: Client, run: str, history: History, ended: threadin
 
 def listed(client: Client, run: str) -> tuple[str, int, dict[str, int]]:
     """What there is: the outcome, the list's version, and each object's."""
-    outcome, answer = client.ask("GET", f"{MAPS}?labelSelector=probe%3D{run}")
+    outcome, answer = client.ask("GET", f"{client.objects}?labelSelector=probe%3D{run}")
     if outcome != "ok":
         return outcome, 0, {}
     found = json.loads(answer)
@@ -178,7 +184,7 @@ class Watch:
     def _watch(self, ended: threading.Event) -> str:
         asked = f"watch=1&allowWatchBookmarks=true&resourceVersion={self._version}&labelSelector=probe%3D{self._run}"
         try:
-            response = self._client.open("GET", f"{MAPS}?{asked}")
+            response = self._client.open("GET", f"{self._client.objects}?{asked}")
             if response.status != 200:
                 self._version = 0 if response.status == 410 else self._version
                 return str(response.status)

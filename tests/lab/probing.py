@@ -53,7 +53,12 @@ def forwarded(hosts: Mapping[str, int], first: int = 17443) -> Iterator[dict[str
 
 @contextmanager
 def probing(
-    endpoints: Mapping[str, str], directory: Path, *, services: tuple[str, ...] = (), final: str | None = None
+    endpoints: Mapping[str, str],
+    directory: Path,
+    *,
+    services: tuple[str, ...] = (),
+    final: str | None = None,
+    kind: str = "configmaps",
 ) -> Iterator[Verdict]:
     """Write, read and watch through each endpoint, and ask each service, while in the block.
 
@@ -62,11 +67,12 @@ def probing(
         directory: where the history goes, as history.jsonl.
         services: addresses of services, asked on every one.
         final: the endpoint asked for what is there at the end (default: the first).
+        kind: of the objects: "configmaps" or "secrets".
 
     Returns:
         the verdict, empty until the block has ended.
     """
-    every = {name: {"url": url, **CREDENTIALS} for name, url in endpoints.items()}
+    every = {name: {"url": url, "kind": kind, **CREDENTIALS} for name, url in endpoints.items()}
     asked = {"run": f"probe{uuid.uuid4().hex[:6]}", "endpoints": every, "services": services}
     settings, history = directory / "probe.json", directory / "history.jsonl"
     settings.write_text(json.dumps({**asked, "final": every[final or next(iter(every))]}))

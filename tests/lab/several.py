@@ -22,12 +22,12 @@ IN_FLIGHT = 2  # requests of one way that may be under way, a write and a read, 
 
 
 @contextmanager
-def used(directory: Path, through: tuple[str, ...] = NODES) -> Iterator[Verdict]:
+def used(directory: Path, through: tuple[str, ...] = NODES, kind: str = "configmaps") -> Iterator[Verdict]:
     """The cluster used through the balancers of two hosts, and nginx on every node, while in the block."""
     services = tuple(f"http://{state.host(node).address}:30080/" for node in NODES)
     with (
         forwarded(dict.fromkeys(through, BALANCER)) as ways,
-        probing(ways, directory, services=services) as verdict,
+        probing(ways, directory, services=services, kind=kind) as verdict,
     ):
         yield verdict
 

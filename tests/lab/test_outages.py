@@ -18,6 +18,7 @@ from tests.lab.several import (
     MASTERS,
     NODES,
     changed,
+    starts,
     unsettled,
     used,
 )
@@ -56,6 +57,16 @@ def test_pods_get_another_mtu_and_nobody_notices(cluster: Lab, tmp_path: Path) -
         assert " mtu 1350 " in cluster.ssh(host, f"ip -o link show dev {device}"), (host, device)
     assert (verdict.faults, {e: dict(f) for e, f in verdict.failures.items() if f}) == ([], {})
     assert unsettled(cluster) == []
+
+
+@pytest.mark.parametrize(
+    "port", ["api_server_port", "api_server_balancer_port", "etcd_balancer_port", "etcd_client_port"]
+)
+def test_ports_that_others_go_by_stay(port: str, cluster: Lab) -> None:
+    before = starts(cluster, (*MASTERS, *NODES), "api-balancer")
+    done = changed(cluster, may_fail=True, **{port: 17500})
+    assert done.code != 0 and f"{port} = 17500: the cluster lives with " in done.err, done.err[-3000:]
+    assert done.changes == {} and starts(cluster, (*MASTERS, *NODES), "api-balancer") == before
 
 
 @pytest.mark.parametrize("master", MASTERS)
