@@ -55,6 +55,7 @@ ORDER = (
     "test_masters",
     "test_outages",
     "test_moving",
+    "test_encryption",
 )
 
 
