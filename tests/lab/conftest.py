@@ -55,7 +55,6 @@ ORDER = (
     "test_masters",
     "test_outages",
     "test_moving",
-    "test_encryption",
 )
 
 
