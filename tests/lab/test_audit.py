@@ -43,6 +43,11 @@ class Audited:
         (repair,) = {f["repair"] for f in self.document["findings"] if f["status"] != "ok"}
         return repair
 
+    def __str__(self) -> str:
+        """What is not ok, a line each, with what was expected and found."""
+        troubles = [f for f in self.document["findings"] if f["status"] != "ok"]
+        return "\n".join([f"exit code {self.code}", *map(json.dumps, troubles), self.err])
+
     def repairs(self, host: str, area: str, what: str) -> set[str]:
         """What the findings of one thing say to do."""
         asked = (host, area, what)
@@ -300,7 +305,7 @@ def test_at_least_forty_faults() -> None:
 
 def test_a_deployed_cluster_is_clean(lab: Lab) -> None:
     done = audit("--json")
-    assert done.findings == [] and done.code == 0, done.out + done.err
+    assert done.findings == [] and done.code == 0, str(done)
     assert {h["name"] for h in done.document["hosts"]} == set(HOSTS)
     assert done.document["counts"]["ok"] > 200, "much was looked at"
 
@@ -417,7 +422,7 @@ def elsewhere(lab: Lab, by_root: Audited, tmp_path: Path) -> None:
     state.PKI.rename(hidden)
     try:
         done = audit_as("keeper", "--store", str(public))
-        assert done.findings == [] and done.code == 0, done.out
+        assert done.findings == [] and done.code == 0, str(done)
         assert done.document["counts"] == by_root.document["counts"], "as much as root sees"
         lab.ssh("node1", f"cp -p {CA}/proxy.key /root/k && cp -p {CA}/kubelet.key {CA}/proxy.key")
         found = audit_as("keeper", "--store", str(public)).findings
