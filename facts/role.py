@@ -1,5 +1,7 @@
 """Everything one role needs to know of a host, in one command."""
 
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,6 +13,7 @@ from facts.base import Fact
 from facts.shell import parse_units, units_shell, words
 
 PROGRAM_RECORDS = "/var/lib/container-cloud/programs"
+_SUM = re.compile(r"([0-9a-f]{64}) [ *](/.*)")  # as sha256sum prints it
 _OWN = HEADER.partition(";")[0]  # how a file of ours begins, in one of its first lines; or its name says so
 
 
@@ -75,7 +78,7 @@ class RoleState(Fact[dict[str, Any]]):
         ]
         # Beside each other, for they wait more than they work. Each prints a short line; what takes several comes when
         # the others have said all.
-        beside = " ".join(f"{{ {each}; }} &" for each in conditions)
+        beside = " ".join(["exec 3>&1;" if conditions else "", *conditions]).strip()
         asked = [_asked(number, read) for number, read in enumerate((grants or {}).values())]
         told = [_told(number, name) for number, name in enumerate(grants or {})]
         return "; ".join(
@@ -114,10 +117,10 @@ class RoleState(Fact[dict[str, Any]]):
                 mode, owner, path = rest.split(" ", 2)
                 own = "container-cloud" in path
                 found["files"].setdefault(path, {}).update(mode=mode, owner=owner, ours=own)
-            elif kind == "sum":
-                found["files"].setdefault(rest[66:], {})["sha256"] = rest[:64]
-            elif kind == "ours":
-                found["files"].setdefault(rest, {})["ours"] = True
+            elif summed := _SUM.fullmatch(line):
+                found["files"].setdefault(summed[2], {})["sha256"] = summed[1]
+            elif line.startswith("/"):  # as grep lists it
+                found["files"].setdefault(line, {})["ours"] = True
             elif kind == "grants":
                 code, name = rest.split(" ", 1)
                 found["grants"][name] = granted = [] if code == "0" else None
@@ -209,8 +212,8 @@ def read_programs(paths: Iterable[str]) -> str:
 def _read_files(paths: Iterable[str], patterns: Iterable[str]) -> str:
     listed = " ".join([words(paths), *patterns]).strip()
     return (
-        f"stat -L -c 'file %a %U:%G %n' {listed} 2>/dev/null; sha256sum {listed} 2>/dev/null | sed 's/^/sum /'; "
-        f"grep -ls '^{_OWN}' {listed} | sed 's/^/ours /'"
+        f"set -- {listed}; stat -L -c 'file %a %U:%G %n' \"$@\" 2>/dev/null; sha256sum \"$@\" 2>/dev/null; "
+        f"grep -ls '^{_OWN}' \"$@\""
     )
 
 
@@ -224,7 +227,8 @@ def _told(number: int, name: str) -> str:
 
 
 def _condition(kind: str, name: str, check: str, *, wait: bool = False) -> str:
-    ask = f"( {check} ) >/dev/null 2>&1; c=$?"
+    """Shell beside what follows that tells on descriptor 3 how a check ended."""
+    told = f"trap {shlex.quote(f'echo {kind} $? {words([name])} >&3')} EXIT"
     if wait:
-        ask = f"while {ask}; [ $c != 0 ] && [ $(date +%s) -lt $end ]; do sleep 0.5; done"
-    return f"{ask}; echo {kind} $c {words([name])}"
+        check = f"while ( {check} ); c=$?; [ $c != 0 ] && [ $(date +%s) -lt $end ]; do sleep 0.5; done; exit $c"
+    return f"( {told}; {check}\nexit ) >/dev/null 2>&1 &"

@@ -1,5 +1,6 @@
 """Pieces of shell that facts are made of."""
 
+import re
 import shlex
 from collections.abc import Iterable
 
@@ -10,6 +11,7 @@ UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID,MainPID,"
     "InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic,RequiredBy,BoundBy,ConsistsOf"
 )
+_DELETED = re.compile(r"runs '/proc/(\d+)/exe' -> .* \(deleted\)'")
 # Release files lie in /usr/local/bin, where sudo may not look by itself.
 PROGRAMS_PATH = "PATH=$PATH:/usr/local/bin"
 FIND_PROGRAMS = f"{PROGRAMS_PATH}; export PATH"
@@ -42,22 +44,26 @@ def parse_units(lines: Iterable[str]) -> dict[str, dict[str, object]]:
     """
     raw: list[dict[str, str]] = [{}]
     records: dict[str, list[str]] = {}
+    replaced: set[int] = set()
     for line in lines:
         if line.startswith("started "):
             _, name, rest = line.split(" ", 2)
             records.setdefault(name, []).append(rest)
+        elif deleted := _DELETED.fullmatch(line):
+            replaced.add(int(deleted[1]))
         elif line.startswith("unit"):
             key, separator, value = line[5:].partition("=")
             if separator:
                 raw[-1][key] = f"{raw[-1].get(key, '')} {value}" if key == "Along" else value
             elif raw[-1]:
                 raw.append({})
-    return {u["Id"].removesuffix(".service"): _unit(u, records) for u in raw if "Id" in u}
+    return {u["Id"].removesuffix(".service"): _unit(u, records, replaced) for u in raw if "Id" in u}
 
 
-def _unit(raw: dict[str, str], records: dict[str, list[str]]) -> dict[str, object]:
+def _unit(raw: dict[str, str], records: dict[str, list[str]], replaced: set[int]) -> dict[str, object]:
     invocation, *inputs = records.get(raw["Id"].removesuffix(".service"), [""])
     along = dict.fromkeys(raw.get("Along", "").split())  # one may be required in several ways
+    pid = int(raw.get("MainPID", "0"))
     recorded = invocation != "" and invocation in (raw.get("InvocationID"), raw.get("InactiveExitTimestampMonotonic"))
     return {
         "loaded": raw.get("LoadState", ""),
@@ -65,9 +71,9 @@ def _unit(raw: dict[str, str], records: dict[str, list[str]]) -> dict[str, objec
         "sub": raw.get("SubState", ""),
         "enabled": raw.get("UnitFileState", ""),
         "needs_reload": raw.get("NeedDaemonReload") == "yes",
-        "pid": int(raw.get("MainPID", "0")),
+        "pid": pid,
         "started_at": int(raw.get("ExecMainStartTimestampMonotonic") or 0) / 1e6,
-        "replaced": raw.get("Exe", "").endswith(" (deleted)"),
+        "replaced": pid in replaced,
         "takes_along": [d.removesuffix(".service") for d in along if d.endswith(".service")],
         "started_with": {i[66:]: i[:64] for i in inputs} if recorded else None,
     }

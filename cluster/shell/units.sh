@@ -3,12 +3,11 @@
 # PROPERTIES: systemd's; RECORDS: where units write down what they are started with
 running=' '
 
-# Prints what is known behind "unit ", a line each, and what was written down behind "started ".
+# Prints what systemd knows behind "unit ", a line each; which programs they run behind "runs "; and what was written down
+# behind "started ".
 units() {  # UNIT...
-    names='' files='' id='' state=''
-    for unit; do
-        names="$names $unit.service" files="$files $RECORDS/$unit.inputs"
-    done
+    names='' programs='' id='' state=''
+    for unit; do names="$names $unit.service"; done
     # shellcheck disable=SC2086 # several words
     shown=$(systemctl show -p "$PROPERTIES" $names 2>/dev/null)
     while IFS= read -r line; do
@@ -17,7 +16,7 @@ units() {  # UNIT...
         Id=*) id=${line#*=} ;;
         ActiveState=*) state=${line#*=} ;;
         MainPID=0) ;;
-        MainPID=*) echo "unit Exe=$(readlink "/proc/${line#*=}/exe")" ;;
+        MainPID=*) programs="$programs /proc/${line#*=}/exe" ;;
         RequiredBy=* | BoundBy=* | ConsistsOf=*)
             for other in ${line#*=}; do
                 ! systemctl is-active -q "$other" || echo "unit Along=$other"
@@ -33,7 +32,12 @@ $shown
 
 END
     # shellcheck disable=SC2086
-    grep -s '' /dev/null $files | sed "s|^$RECORDS/\([^:]*\)[.]inputs:|started \1 |"
+    [ -z "$programs" ] || stat -c 'runs %N' $programs 2>/dev/null
+    for unit; do
+        [ ! -r "$RECORDS/$unit.inputs" ] || while IFS= read -r line; do
+            echo "started $unit $line"
+        done <"$RECORDS/$unit.inputs"
+    done
 }
 
 # Whether one of them runs: most have been asked for already.
