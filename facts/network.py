@@ -180,22 +180,26 @@ class Ways(Fact[dict[str, Any]]):
 
     def script(self, network: str = "192.168.0.0/16", device: str = "flannel.1") -> str:
         return (
-            f"ip -4 route show root {words([network])} 2>/dev/null | sed 's/^/route /'; "
-            f"ip -4 neigh show dev {words([device])} 2>/dev/null | sed 's/^/neighbour /'; "
-            f"bridge fdb show dev {words([device])} 2>/dev/null | sed 's/^/host /'; echo end"
+            f"echo routes; ip -4 route show root {words([network])} 2>/dev/null; "
+            f"echo neighbours; ip -4 neigh show dev {words([device])} 2>/dev/null; "
+            f"echo hosts; bridge fdb show dev {words([device])} 2>/dev/null; true"
         )
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         found: dict[str, dict[str, Any]] = {"routes": {}, "neighbours": {}, "hosts": {}}
+        kind = ""
         for line in lines:
-            kind, *rest = line.split()
-            pairs = dict(pairwise(rest[1:]))
-            if kind == "route":
-                found["routes"][rest[0]] = {"via": pairs.get("via", ""), "dev": pairs.get("dev", "")}
-            elif kind == "neighbour" and "lladdr" in pairs:
-                found["neighbours"][rest[0]] = pairs["lladdr"]
-            elif kind == "host" and "dst" in pairs:
-                found["hosts"][rest[0]] = pairs["dst"]
+            if line in found:
+                kind = line
+                continue
+            of, *rest = line.split()
+            pairs = dict(pairwise(rest))
+            if kind == "routes":
+                found["routes"][of] = {"via": pairs.get("via", ""), "dev": pairs.get("dev", "")}
+            elif kind == "neighbours" and "lladdr" in pairs:
+                found["neighbours"][of] = pairs["lladdr"]
+            elif kind == "hosts" and "dst" in pairs:
+                found["hosts"][of] = pairs["dst"]
         return found
 
 

@@ -212,7 +212,7 @@ def read_programs(paths: Iterable[str]) -> str:
 def _read_files(paths: Iterable[str], patterns: Iterable[str]) -> str:
     listed = " ".join([words(paths), *patterns]).strip()
     return (
-        f"set -- {listed}; stat -L -c 'file %a %U:%G %n' \"$@\" 2>/dev/null; sha256sum \"$@\" 2>/dev/null; "
+        f'set -- {listed}; stat -L -c \'file %a %U:%G %n\' "$@" 2>/dev/null; sha256sum "$@" 2>/dev/null; '
         f"grep -ls '^{_OWN}' \"$@\""
     )
 

@@ -93,12 +93,6 @@ def way_to_api_servers(cluster: Cluster, former: tuple[Host, ...] = ()) -> tuple
     return (replace(config, deploy="deploys/balancer.py"),)
 
 
-def through_balancer(cluster: Cluster) -> str:
-    """A shell condition on a master: whether its balancer leads to an API server that is ready."""
-    pair = f"--cert {KUBERNETES_PKI}/client.crt --key {KUBERNETES_PKI}/client.key"
-    return f"curl -sf -o /dev/null --max-time 5 --cacert {_AUTHORITY} {pair} {cluster.api_server_url}/readyz"
-
-
 def _api_servers(settings: Settings, hosts: tuple[Host, ...]) -> Listener:
     # By address: an inventory in another order is no reason to have every balancer read its file again.
     listed = sorted(hosts, key=lambda m: m.address)

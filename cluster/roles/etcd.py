@@ -232,7 +232,7 @@ def _account() -> Step:
     """What the packages bring beside the program."""
     return Step(
         "make the account etcd",
-        f'id -u etcd && [ "$(stat -c %U {DIRECTORY})" = etcd ]',
+        f'[ "$(stat -c %U {DIRECTORY})" = etcd ]',
         f"{{ id -u etcd || useradd --system --user-group --home-dir {DIRECTORY} --shell /sbin/nologin etcd; }} "
         f">/dev/null 2>&1; install -d -o etcd -g etcd -m 0700 {DIRECTORY}",
     )

@@ -113,7 +113,8 @@ class Proxy:
 
     def runs(self, port: int) -> Unit:
         """What runs; it answers where something listens on a port of its own."""
-        listening = f"[ -n \"$(ss -Hltn 'src 127.0.0.1:{port}')\" ]"
+        # As the kernel lists it: 0A is LISTEN; ss would look through every socket's details.
+        listening = f"grep -q ': 0100007F:{port:04X} 00000000:0000 0A ' /proc/net/tcp"
         hint = f"{self.config} is not for this haproxy, which must be 2.2 or later (haproxy -c -f {self.config})"
         return Unit(self.name, self.inputs, listening, hint, _PROGRAM, reloads=True)
 

@@ -128,7 +128,8 @@ def _selinux() -> Step:
     config, enforce = "/etc/selinux/config", "/sys/fs/selinux/enforce"
     return Step(
         "make SELinux permissive",
-        f"{{ [ ! -e {enforce} ] || [ $(cat {enforce}) = 0 ]; }} && ! grep -q ^SELINUX=enforcing {config}",
+        f"{{ [ ! -e {enforce} ] || [ $(cat {enforce}) = 0 ]; }} && "
+        f"{{ [ ! -e {config} ] || ! grep -q ^SELINUX=enforcing {config}; }}",
         f"{{ [ ! -e {enforce} ] || setenforce 0; }} && "
         f"{{ [ ! -e {config} ] || sed -i 's/^SELINUX=enforcing/SELINUX=permissive/' {config}; }}",
     )
@@ -138,6 +139,6 @@ def _swap() -> Step:
     active = r"^[^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap[[:space:]]"
     return Step(
         "turn swap off",
-        f"[ $(wc -l < /proc/swaps) -le 1 ] && ! grep -Eq '{active}' /etc/fstab",
+        f"! {{ read -r _ && read -r _; }} </proc/swaps && ! grep -Eq '{active}' /etc/fstab",
         f"swapoff -a && {{ [ ! -e /etc/fstab ] || sed -E -i 's/({active})/# \\1/' /etc/fstab; }}",
     )

@@ -13,7 +13,7 @@ from cluster.installation import Installation, installation, service_group
 from cluster.ports import ETCD_BALANCER
 from cluster.releases import CURRENT, choose
 from cluster.roles import LIBEXEC, hardening
-from cluster.roles.balancer import BACK, NOTICED, through_balancer, way_to_api_servers, way_to_etcd
+from cluster.roles.balancer import BACK, NOTICED, way_to_api_servers, way_to_etcd
 from cluster.roles.kubernetes import (
     DIRECTORY,
     KUBECTL_CACHE,
@@ -138,12 +138,14 @@ def api_server_ready(cluster: Cluster, host: Host) -> str:
     What comes next asks through the balancer, which has to have noticed.
     """
     paths = ["readyz", *(f"{kind}?limit=1" for kind in KINDS)]
-    ask = (  # over one connection
-        f"timeout 5 curl -s -o /dev/null -w '%{{http_code}},' --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} "
-        f"--key {_pki('client.key')} 'https://{host.address}:{cluster.settings.api_server_port}/{{{','.join(paths)}}}'"
+    own = f"https://{host.address}:{cluster.settings.api_server_port}"
+    urls = [f"{own}/{{{','.join(paths)}}}", *([f"{cluster.api_server_url}/readyz"] if cluster.balanced else [])]
+    every = " ".join(f"-o /dev/null '{url}'" for url in urls)
+    ask = (  # over one connection each
+        f"timeout 5 curl -s -w '%{{http_code}},' --cacert {_pki('ca.crt')} --cert {_pki('client.crt')} "
+        f"--key {_pki('client.key')} {every}"
     )
-    own = f'[ "$({ask})" = {"200," * len(paths)} ]'
-    return f"{own} && {through_balancer(cluster)}" if cluster.balanced else own
+    return f'[ "$({ask})" = {"200," * (len(paths) + len(urls) - 1)} ]'
 
 
 def _turn(cluster: Cluster, host: Host) -> Turn:

@@ -4,8 +4,8 @@
 # pod again, then on the lease.
 on_lease() {
     . /run/flannel/lease.env
-    ip -4 -o addr show dev cni0 2>/dev/null | grep -qF " inet $FLANNEL_SUBNET " &&
-        ! { ip -o link show dev cni0 && ip -o link show master cni0; } | grep -qv " mtu $FLANNEL_MTU "
+    case $(ip -4 -o addr show dev cni0 2>/dev/null) in *" inet $FLANNEL_SUBNET "*) ;; *) return 1 ;; esac
+    ! { ip -o link show dev cni0 && ip -o link show master cni0; } | grep -qv " mtu $FLANNEL_MTU "
 }
 
 # A pod is what its first container's process holds; containers that share the host's network need no lease.

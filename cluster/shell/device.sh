@@ -5,6 +5,9 @@
 # True if it is another than the one that flanneld had when it wrote its lease down. flanneld makes one in place of one
 # that is gone, but no ways on it.
 anew() {
-    had=$(cat /run/flannel/device 2>/dev/null)
-    [ -n "$had" ] && [ "$(ip -o link show dev "$DEVICE" 2>/dev/null | cut -d: -f1)" != "$had" ]
+    had=''
+    [ ! -r /run/flannel/device ] || read -r had </run/flannel/device
+    [ -n "$had" ] || return 1
+    now=$(ip -o link show dev "$DEVICE" 2>/dev/null)
+    [ "${now%%:*}" != "$had" ]
 }

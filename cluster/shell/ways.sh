@@ -22,7 +22,7 @@ missing() {
     case $BACKEND in
     vxlan)
         command -v bridge >/dev/null || return 1
-        ip link show dev "$DEVICE" >/dev/null 2>&1 || return 0
+        [ -e "/proc/sys/net/ipv4/conf/$DEVICE" ] || return 0
         # What flanneld is writing at this moment is whole a moment later.
         [ -n "$(broken)" ] && sleep 1 && [ -n "$(broken)" ]
         ;;

@@ -326,7 +326,7 @@ def test_pods_are_on_the_lease_by_the_bridges_address_and_every_mtu(
 )
 def test_docker_is_away_unless_it_has_what_pods_shall_have(address: str, away: bool, tmp_path: Path) -> None:
     (step,) = [s for s in of(current())["containerd"].steps if "Docker" in s.name]
-    ip = f'echo "3: docker0 inet {address} brd 192.168.255.255 scope global docker0"'
+    ip = f'echo "3: docker0 inet {address} brd 192.168.255.255 scope global docker0"' if address else "exit 1"
     assert (shell(step.check, tmp_path, {"ip": ip}).returncode == 0) is away
 
 
