@@ -60,7 +60,7 @@ test-all: lint test
 	$(BIN)/pytest $(call lab_tests,lab converge workload preflight backends roles_alone) --flavour rpm
 	$(BIN)/pytest tests/lab --kubernetes 1.20
 	$(BIN)/pytest $(call lab_tests,reboot) --flavour mixed
-	$(BIN)/pytest $(call lab_tests,outages moving) --several
+	$(BIN)/pytest $(call lab_tests,outages encryption moving) --several
 	$(MAKE) conformance
 	$(BIN)/pytest $(call lab_tests,cis)
 	$(MAKE) bench

@@ -54,6 +54,7 @@ ORDER = (
     "test_roles_alone",
     "test_masters",
     "test_outages",
+    "test_encryption",
     "test_moving",
 )
 
