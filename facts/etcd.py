@@ -175,7 +175,7 @@ class Held(Fact[dict[str, Any]]):
     default = dict
 
     def script(self) -> str:
-        return holding()
+        return f'{holding()}\netcd_held "$(id -u)" "$(systemctl is-active etcd)"'
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return held({key: value for key, _, value in (line.partition("=") for line in lines)})
@@ -240,7 +240,7 @@ def _stands(listed: Mapping[str, Any], statuses: Mapping[str, Any], healthy: set
 
 
 def holding() -> str:
-    """Shell that prints what a host holds of etcd, in lines "KEY=VALUE"."""
+    """Shell in which `etcd_held UID STATE-OF-ETCD` prints what a host holds of etcd, in lines "KEY=VALUE"."""
     return etcdctl(program("etcd-held", DATA=DATA, LIVED=LIVED))
 
 
@@ -253,7 +253,7 @@ def held(values: Mapping[str, str]) -> dict[str, Any]:
     members = {",".join(m.get("peerURLs", [])): m for m in answer.get("members", [])}
     pairs = (item.partition("=") for item in told.get("configured", "").split(",") if item)
     return {
-        "data": told.get("data", ""),
+        "data": told.get("data", "")[:10],
         "lived": "lived" in told,
         "ours": "ours" in told,
         "configured": {name: url for name, _, url in pairs},

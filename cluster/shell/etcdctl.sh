@@ -1,6 +1,9 @@
 # shellcheck shell=sh
 # etcdctl on a member, as its administrator: e asks the API v3, e2 the API v2. Each call ends by itself.
-endpoint=$(sed -n 's/^ETCD_ADVERTISE_CLIENT_URLS="\(.*\)"/\1/p' /etc/etcd/etcd.conf 2>/dev/null)
+endpoint=''
+while IFS='"' read -r name value _ || [ -n "$name" ]; do
+    [ "$name" != ETCD_ADVERTISE_CLIENT_URLS= ] || endpoint=$value
+done 2>/dev/null </etc/etcd/etcd.conf
 # shellcheck disable=SC2329  # called by what follows
 e() {
     ETCDCTL_API=3 ETCDCTL_DIAL_TIMEOUT=2s ETCDCTL_ENDPOINTS=$endpoint ETCDCTL_CACERT=$PKI/ca.crt \

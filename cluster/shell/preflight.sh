@@ -1,6 +1,6 @@
 #!/bin/sh
-# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing. Behind api.sh and
-# stored.sh.
+# What decides whether a host can be used, as lines KEY=VALUE. It reads, and changes nothing. Behind api.sh, stored.sh
+# and etcd-held.sh. A process costs a host more than all that its shell does by itself: there are few.
 #
 # PORTS    TCP ports whose listeners matter
 # UNITS    services that a run manages, without ".service"
@@ -29,13 +29,15 @@ machine=''
 [ ! -r /etc/machine-id ] || read -r machine </etc/machine-id
 echo "machine_id=$machine"
 # One that is as it was installed from a known release file need not be asked.
-version() {  # PROGRAM
+version() {  # KEY PROGRAM
     digest='' as='' of=''
-    [ ! -r "$RECORDS/${1##*/}" ] || read -r digest as of _ <"$RECORDS/${1##*/}"
-    for each in $([ "$of" != "$1" ] || [ "$as" != "$(stat -c '%s:%Z:%i' "$1")" ] || echo "$KNOWN"); do
-        [ "${each%=*}" != "$digest" ] || { echo "${each#*=}" && return; }
-    done
-    timeout 10 "$1" --version 2>/dev/null </dev/null | sed -n 's/^Kubernetes v//p; s/^etcd Version: //p'
+    [ ! -r "$RECORDS/${2##*/}" ] || read -r digest as of _ <"$RECORDS/${2##*/}"
+    if [ "$of" = "$2" ] && [ "$as" = "$(stat -c '%s:%Z:%i' "$2")" ]; then
+        for each in $KNOWN; do
+            [ "${each%=*}" != "$digest" ] || { echo "$1=${each#*=}" && return; }
+        done
+    fi
+    timeout 10 "$2" --version 2>/dev/null </dev/null | sed -n "s/^Kubernetes v/$1=/p; s/^etcd Version: /$1=/p"
 }
 # What systemd says of the services, of what keeps the clock whatever package brought it, and of firewalls.
 names=''
@@ -44,35 +46,41 @@ keepers="systemd-timesyncd.service chrony.service chronyd.service ntp.service nt
 walls="firewalld.service ufw.service"
 versed="kube-apiserver.service kubelet.service etcd.service"
 # shellcheck disable=SC2086 # several words
-shown=$(systemctl show -p Id,MainPID,ActiveState,ExecStart $names $versed $keepers $walls 2>/dev/null)
-services=$(printf '%s\n\n' "$shown" | awk -v names=" $names " -v versed=" $versed " -v keepers=" $keepers " -v walls=" $walls " '
-    /^Id=/ { id = substr($0, 4) }
-    /^MainPID=/ { pid = substr($0, 9) }
-    /^ActiveState=/ { active = $0 == "ActiveState=active" }
-    /^ExecStart=/ && match($0, /path=[^ ;]*/) { path = substr($0, RSTART + 5, RLENGTH - 5) }
-    /^$/ && id != "" {
-        if (!told[id]++) {
+services=$(systemctl show -p Id,MainPID,ActiveState,ExecStart $names $versed $keepers $walls 2>/dev/null |
+    awk -v names=" $names " -v versed=" $versed " -v keepers=" $keepers " -v walls=" $walls " '
+    function tell() {
+        if (id != "" && !told[id]++) {
             name = id
             sub(/[.]service$/, "", name)
-            if (index(names versed, " " id " ")) print (index(names, " " id " ") ? "unit=" : "other=") name " " pid " " path
-            else if (active && index(keepers, " " id " ")) print "time_service=" name
-            else if (active && index(walls, " " id " ")) print "firewall=" name
+            if (index(names versed, " " id " "))
+                print (index(names, " " id " ") ? "unit=" : "other=") name " " pid " " state " " path
+            else if (state == "active" && index(keepers, " " id " ")) print "time_service=" name
+            else if (state == "active" && index(walls, " " id " ")) print "firewall=" name
         }
-        id = path = ""
-        active = pid = 0
-    }')
+        id = state = path = ""
+        pid = 0
+    }
+    /^Id=/ { id = substr($0, 4) }
+    /^MainPID=/ { pid = substr($0, 9) }
+    /^ActiveState=/ { state = substr($0, 13) }
+    /^ExecStart=/ && match($0, /path=[^ ;]*/) { path = substr($0, RSTART + 5, RLENGTH - 5) }
+    /^$/ { tell() }
+    END { tell() }')
 [ -z "$services" ] || echo "$services"
-versions() {  # UNIT...
-    for unit; do
-        program=$(printf '%s\n' "$services" | sed -n "s/^[a-z]*=$unit [0-9]* //p")
-        [ -z "$program" ] || version "$program"
-    done
-}
-if [ -e /etc/kubernetes/ca/ca.crt ]; then
-    echo installed=1
-    versions kube-apiserver kubelet | sed 's/^/kubernetes=/'
-fi
-[ ! -e /var/lib/container-cloud/etcd.lived ] || versions etcd | sed 's/^/etcd_version=/'
+[ ! -e /etc/kubernetes/ca/ca.crt ] || echo installed=1
+api_server='' etcd=''
+while read -r unit pid state path; do
+    case ${unit#*=} in
+    kube-apiserver) api_server=$pid key=kubernetes since=/etc/kubernetes/ca/ca.crt ;;
+    kubelet) key=kubernetes since=/etc/kubernetes/ca/ca.crt ;;
+    etcd) etcd=$state key=etcd_version since=/var/lib/container-cloud/etcd.lived ;;
+    *) continue ;;
+    esac
+    [ -z "$path" ] || [ ! -e "$since" ] || version "$key" "$path"
+done <<END
+$services
+END
+etcd_held "$uid" "$etcd"
 # Where services are that pods know the address of. A node has no kubectl.
 command -v kubectl >/dev/null && api 3 "/api/v1/namespaces/{default/services/kubernetes,kube-system/services/kube-dns}" |
     sed -n 's|.*"metadata":{"name":"\([^"]*\)".*"clusterIP":"\([0-9.]*\)".*|service=\1 \2|p'
@@ -86,7 +94,7 @@ sed -n '
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
 if [ -r /etc/kubernetes/ca/secrets.key ]; then
     echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
-    echo "secrets=$(stored "$(printf '%s\n' "$services" | sed -n 's/^[a-z]*=kube-apiserver \([0-9]*\) .*/\1/p')")"
+    echo "secrets=$(stored "$api_server")"
 fi
 df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
 

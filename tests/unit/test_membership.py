@@ -1,6 +1,7 @@
 """Which states of hosts and store let etcd start, and what is said of the others."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from cluster.members import joiners, knows_strangers
 from cluster.membership import Record, begins, lost, peer_urls, problems, record_of
 from cluster.settings import Cluster, load
-from cluster.shell import program
+from facts import etcd
+from facts.etcd import Held
 from pki import StoreError
 from tests.unit.example import SEVERAL, cluster, data, groups
 
@@ -264,12 +266,33 @@ def test_a_cluster_is_remembered_once_all_its_members_have_started() -> None:
 
 
 @pytest.mark.parametrize(("user", "printed"), [("0", "etcd_lived=yes\n"), ("1000", "")])
-def test_what_an_account_cannot_see_is_not_told(user: str, printed: str, tmp_path: Path) -> None:
+def test_what_an_account_cannot_see_is_not_told(
+    user: str, printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Data below etcd's own directory would look lost to it."""
     (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
     (tmp_path / "id").chmod(0o755)
     (tmp_path / "lived").touch()
-    script = program("etcd-held", DATA=str(tmp_path / "data"), LIVED=str(tmp_path / "lived"))
+    monkeypatch.setattr(etcd, "LIVED", str(tmp_path / "lived"))
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run(["sh", "-c", script], env=path, capture_output=True, text=True, check=False)
+    done = subprocess.run(["sh", "-c", Held().script()], env=path, capture_output=True, text=True, check=False)
     assert done.stdout == printed
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_what_a_host_holds_is_read_of_its_files(earlier: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever zone its clock is in; an earlier release of this project had everything in etcd.conf."""
+    (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
+    (tmp_path / "id").chmod(0o755)
+    (tmp_path / "data/member").mkdir(parents=True)
+    os.utime(tmp_path / "data", (0, 1735689599))
+    first = f'ETCD_INITIAL_CLUSTER="master={MASTER},node1={NODE1}"'
+    (tmp_path / "etcd.conf").write_text(f"# By container-cloud\n{first if earlier else ''}")
+    if not earlier:
+        (tmp_path / "bootstrap.conf").write_text(f'ETCD_INITIAL_CLUSTER_STATE="new"\n{first}\n')
+    monkeypatch.setattr(etcd, "DATA", str(tmp_path / "data"))
+    script = Held().script().replace("/etc/etcd/", f"{tmp_path}/")
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TZ": "Asia/Shanghai"}
+    done = subprocess.run(["sh", "-c", script], env=path, capture_output=True, text=True, check=False)
+    found = Held().read(done.stdout.splitlines())
+    assert (found["data"], found["ours"], found["configured"]) == ("2024-12-31", True, BOTH)

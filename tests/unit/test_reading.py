@@ -236,12 +236,12 @@ def test_a_program_is_started_for_its_version_only_if_nobody_knows_it(state: str
         digest = "d2" if state == "of another release" else "d1"
         (records / "kubelet").write_text(f"{digest} {'0:0:0' if state == 'replaced' else stat} {kubelet} own\n")
     text = Preflight().script(known={"d1": "1.37.2"})
-    functions = text[text.index("version() {") : text.index("versions() {")]
+    functions = text[text.index("version() {") : text.index("names=''\n")]
     values = f"KNOWN=d1=1.37.2 RECORDS={records}\n"
     done = subprocess.run(
-        ["sh", "-c", f"{values}{functions}version {kubelet}"], capture_output=True, text=True, check=True
+        ["sh", "-c", f"{values}{functions}version kubernetes {kubelet}"], capture_output=True, text=True, check=True
     )
-    assert done.stdout == ("1.37.2\n" if state == "as installed" else "1.30.0\n")
+    assert done.stdout == f"kubernetes={'1.37.2' if state == 'as installed' else '1.30.0'}\n"
 
 
 def test_versions_are_known_by_the_digests_of_the_settings(this: Run) -> None:
