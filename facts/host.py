@@ -14,6 +14,8 @@ from facts.base import Fact
 from facts.etcd import held, holding
 from facts.role import PROGRAM_RECORDS
 
+_SERVICE = re.compile(r'.*"metadata":{"name":"([^"]*)".*"clusterIP":"([0-9.]*)"')
+_UNIT = re.compile(r".*/([^/:]*\.(?:service|scope))")  # in a line of /proc/PID/cgroup
 _ROUTE_KINDS = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
 _Pairs = list[tuple[str, str]]
 
@@ -28,7 +30,7 @@ class Preflight(Fact[dict[str, Any]]):
 
     Source: /etc/os-release (ID, ID_LIKE, VERSION_ID, PRETTY_NAME), `command -v`, `uname`, /proc/1/comm,
     /etc/machine-id, `date`, /sys/fs/cgroup, /etc/kubernetes/ca/secrets.key, the API server's encryption
-    configuration, `df`, `systemctl`, API server, kubelet
+    configuration, `stat`, `systemctl`, API server, kubelet
     and etcd (`--version`, or the records in /var/lib/container-cloud/programs), `ip`, /etc/resolv.conf,
     /run/systemd/resolve/resolv.conf, `ss`, /proc/PID, drop-ins of
     the units, /etc/docker/daemon.json, `iptables-save`, `nft`, and what the project has written for haproxy, API server
@@ -90,6 +92,7 @@ class Preflight(Fact[dict[str, Any]]):
     def read(self, lines: list[str]) -> dict[str, Any]:
         pairs: _Pairs = [line.partition("=")[::2] for line in lines]
         raw = dict(pairs)
+        size, blocks, free = map(int, raw.get("blocks", "0 0 0").split())
         texts = ("distribution", "like", "version", "name", "architecture", "kernel", "init", "machine_id", "hostname")
         return {
             **{key: raw.get(key, "") for key in texts},
@@ -99,21 +102,21 @@ class Preflight(Fact[dict[str, Any]]):
             "installed": "installed" in raw,
             "kubernetes": _all(pairs, "kubernetes"),
             "etcd_version": raw.get("etcd_version", ""),
-            "services": dict(line.split() for line in _all(pairs, "service")),
+            "services": _services(lines),
             "cgroup": int(raw.get("cgroup") or 0),
             "secrets_key": raw.get("secrets_key", ""),
             "secrets": raw.get("secrets", ""),
-            "disk": int(raw.get("disk") or 0),
-            "free_disk": int(raw.get("free_disk") or 0),
+            "disk": size * blocks,
+            "free_disk": size * free,
             "time_services": _all(pairs, "time_service"),
             "firewalls": _all(pairs, "firewall"),
             "interfaces": _interfaces(pairs),
             "routes": [_route(line) for line in _all(pairs, "route")],
             "resolv_conf": "resolv_conf" in raw,
-            "resolvers": _all(pairs, "resolver"),
-            "resolved": _all(pairs, "real_resolver") if "resolved" in raw else None,
+            "resolvers": [line.strip() for line in _all(pairs, "resolver")],
+            "resolved": [line.strip() for line in _all(pairs, "real_resolver")] if "resolved" in raw else None,
             "client": raw.get("client", ""),
-            "listeners": _listeners(_all(pairs, "listening"), _all(pairs, "process")),
+            "listeners": _listeners(_all(pairs, "listening"), _all(pairs, "process"), _all(pairs, "within")),
             "own_ports": _own_ports(_all(pairs, "own_port")),
             "units": _units(pairs),
             "drop_ins": _drop_ins(pairs),
@@ -128,12 +131,18 @@ def _all(pairs: _Pairs, wanted: str) -> list[str]:
     return [value for key, value in pairs if key == wanted]
 
 
+def _services(lines: Iterable[str]) -> dict[str, str]:
+    """Addresses by name, of lines that are a service each, as an API server tells it; one may have been cut off."""
+    found = (_SERVICE.match(line) for line in lines if line.startswith("{"))
+    return {service[1]: service[2] for service in found if service}
+
+
 def _interfaces(pairs: _Pairs) -> dict[str, list[str]]:
-    """Addresses by interface, of lines of `ip -o`: "2: eth0@if5: <UP> …", "2: eth0    inet 10.1.10.101/24 …"."""
-    found: dict[str, list[str]] = {line.split()[1].rstrip(":").partition("@")[0]: [] for line in _all(pairs, "link")}
+    """Addresses by interface: of one "link=eth0", of one of its addresses "address=eth0 10.1.10.101/24"."""
+    found: dict[str, list[str]] = {name: [] for name in _all(pairs, "link")}
     for line in _all(pairs, "address"):
-        _, name, _, address, *_ = line.split()
-        found.setdefault(name, []).append(address)
+        name, address = line.split()
+        found[name].append(address)
     return found
 
 
@@ -144,16 +153,21 @@ def _route(line: str) -> dict[str, str]:
     return {"to": words[0], "via": pairs.get("via", ""), "dev": pairs.get("dev", "")}
 
 
-def _listeners(lines: Iterable[str], processes: Iterable[str]) -> dict[int, dict[str, Any]]:
+def _listeners(lines: Iterable[str], processes: Iterable[str], cgroups: Iterable[str]) -> dict[int, dict[str, Any]]:
     """Who listens, by port, of what `ss` prints: state, two queues, local and peer address, program."""
-    known = {pid: rest for pid, *rest in (line.split(maxsplit=2) for line in processes)}
+    programs = dict(line.split(" ", 1) for line in processes)
+    units: dict[str, str] = {}
+    for pid, group in (line.split(" ", 1) for line in cgroups):
+        if unit := _UNIT.match(group):
+            units.setdefault(pid, unit[1])
     found: dict[int, dict[str, Any]] = {}
     for line in lines:
         _, _, _, local, _, *users = line.split(maxsplit=5)
         name = re.search(r'\(\("([^"]*)",pid=(\d+)', " ".join(users))
-        unit, path, *_ = [*(known.get(name[2], []) if name else []), "-", ""]
-        who = {"name": name[1] if name else "", "pid": int(name[2]) if name else 0}
-        found.setdefault(int(local.rpartition(":")[2]), {**who, "unit": unit.strip("-"), "program": path})
+        pid = name[2] if name else "0"
+        who = {"name": name[1] if name else "", "pid": int(pid)}
+        where = {"unit": units.get(pid, ""), "program": programs.get(pid, "")}
+        found.setdefault(int(local.rpartition(":")[2]), {**who, **where})
     return found
 
 

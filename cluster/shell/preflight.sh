@@ -18,10 +18,9 @@ for manager in apt-get dnf yum; do
     ! command -v $manager >/dev/null || echo "manager=$manager"
 done
 uid=$(id -u)
-uname -n -r -m | {
-    read -r name kernel architecture
-    printf '%s\n' "hostname=$name" "kernel=$kernel" "architecture=$architecture"
-}
+# shellcheck disable=SC2046 # several words
+set -- $(uname -n -r -m)
+printf '%s\n' "hostname=$1" "kernel=$2" "architecture=$3"
 echo "uid=$uid"
 read -r init </proc/1/comm
 echo "init=$init"
@@ -81,9 +80,11 @@ done <<END
 $services
 END
 etcd_held "$uid" "$etcd"
-# Where services are that pods know the address of. A node has no kubectl.
-command -v kubectl >/dev/null && api 3 "/api/v1/namespaces/{default/services/kubernetes,kube-system/services/kube-dns}" |
-    sed -n 's|.*"metadata":{"name":"\([^"]*\)".*"clusterIP":"\([0-9.]*\)".*|service=\1 \2|p'
+# Where services are that pods know the address of, an object a line. A node has no kubectl.
+if command -v kubectl >/dev/null; then
+    api 3 "/api/v1/namespaces/{default/services/kubernetes,kube-system/services/kube-dns}"
+    echo # it may have been cut off
+fi
 # The ports that the cluster lives with here, of files as the project writes them.
 sed -n '
     /^listen api-servers$/,/^ *bind / s/^ *bind 127[.]0[.]0[.]1:/own_port=api_server_balancer_port /p
@@ -93,25 +94,47 @@ sed -n '
 ' /etc/kubernetes/api-balancer.cfg /etc/kubernetes/etcd-balancer.cfg /etc/kubernetes/apiserver /etc/etcd/etcd.conf 2>/dev/null
 [ -e /sys/fs/cgroup/cgroup.controllers ] && echo cgroup=2 || echo cgroup=1
 if [ -r /etc/kubernetes/ca/secrets.key ]; then
-    echo "secrets_key=$(sha256sum </etc/kubernetes/ca/secrets.key | cut -c1-64)"
+    digest=$(sha256sum </etc/kubernetes/ca/secrets.key)
+    echo "secrets_key=${digest%% *}"
     echo "secrets=$(stored "$api_server")"
 fi
-df -P -B1 /var | awk 'NR == 2 { print "disk=" $2; print "free_disk=" $4 }'
+stat -f -c 'blocks=%S %b %a' /var # the size of each, all, and those free
 
-# The network as it is: interfaces, addresses, routes, resolvers, and where whoever sent this comes from.
+# The network as it is: interfaces, addresses, routes, and the rules for what comes in, of firewalls that are neither of
+# the above: all of iptables' but what the cluster's own parts write, and nft's tables that are not iptables'.
 {
-    ip -o link show
-    echo
-    ip -o -4 addr show
-    echo
+    echo @interfaces
+    ip addr show
+    echo @routes
     ip -4 route show table all
+    if [ "$uid" = 0 ]; then
+        saved=no
+        echo @iptables
+        ! command -v iptables-save >/dev/null || { saved=yes && iptables-save; }
+        echo @nft
+        ! command -v nft >/dev/null || nft list tables | while read -r _ family name; do
+            case $saved/$family/$name in
+            */ip/nat | */ip/mangle | */ip/raw | */ip/security | */ip/kube-proxy | yes/ip/filter) ;;
+            */ip/* | */inet/*) nft list table "$family" "$name" ;;
+            esac
+        done
+    fi
 } 2>/dev/null | awk '
-    /^$/ { part++; next }
-    !part { print "link=" $0 }
-    part == 1 { print "address=" $0 }
-    part == 2 && !/^(local|broadcast|multicast) / && routes++ < 1000 { print "route=" $0 }'
-servers() {
-    sed -n "s/^[[:space:]]*nameserver[[:space:]]\{1,\}\([^[:space:]]*\).*/$1=\1/p" "$2"
+    /^@/ { part = $0; next }
+    part == "@interfaces" && /^[0-9]/ { name = $2; sub(/[:@].*/, "", name); print "link=" name }
+    part == "@interfaces" && $1 == "inet" { print "address=" name " " $2 }
+    part == "@routes" && !/^(local|broadcast|multicast) / && routes++ < 1000 { print "route=" $0 }
+    part == "@iptables" && /^\*/ { filter = $0 == "*filter" }
+    part == "@iptables" && filter && /^(:|-A )/ {
+        if (!/^(:|-A )(KUBE-|DOCKER|CNI-|FLANNEL|LIBVIRT|FORWARD |OUTPUT )/ && rules++ < 2000) print "iptables=" $0
+    }
+    part == "@nft" && lines++ < 2000 { sub(/^[ \t]*/, ""); print "nft=" $0 }'
+
+# Its resolvers, and where whoever sent this comes from.
+servers() {  # KEY FILE
+    while read -r word server _ || [ -n "$word" ]; do
+        [ "$word" != nameserver ] || echo "$1=$server"
+    done <"$2"
 }
 if [ -e /etc/resolv.conf ]; then
     echo resolv_conf=1
@@ -126,9 +149,11 @@ client() {
     process=$$ steps=0 from=${SSH_CONNECTION:-}
     [ -z "$from" ] || process=0
     while [ "${process:-0}" -gt 1 ] && [ $steps -lt 12 ]; do
-        from=$(tr '\0' '\n' <"/proc/$process/environ" | sed -n 's/^SSH_CONNECTION=//p')
+        from=$(sed -zn 's/^SSH_CONNECTION=//p' "/proc/$process/environ")
         [ -z "$from" ] || break
-        process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status")
+        while read -r word above _; do
+            [ "$word" != PPid: ] || process=$above
+        done <"/proc/$process/status" || process=''
         steps=$((steps + 1))
     done
     echo "client=${from%% *}"
@@ -137,28 +162,35 @@ client 2>/dev/null
 
 # Whether the project has written its part of each service, and who listens on the cluster's ports: the process, and,
 # where it is no such service's, its program and where systemd has it.
-files=''
 for unit in $UNITS; do
-    files="$files /etc/systemd/system/$unit.service"
+    file=/etc/systemd/system/$unit.service
     # What it was started with tells as much: one of these files may have been deleted.
-    if [ -e "/etc/systemd/system/$unit.service.d/container-cloud.conf" ] || [ -e "/run/container-cloud/$unit.inputs" ]; then
+    if [ -e "$file.d/container-cloud.conf" ] || [ -e "/run/container-cloud/$unit.inputs" ] ||
+        { [ -e "$file" ] && grep -qs /run/container-cloud/ "$file"; }; then
         echo "ours=$unit"
     fi
 done
-# shellcheck disable=SC2086
-[ -z "$files" ] || grep -ls /run/container-cloud/ $files | sed 's|.*/\(.*\)\.service|ours=\1|'
 if [ -n "$PORTS" ]; then
     among=''
     for port in $PORTS; do
         among="$among or sport = :$port"
     done
-    listening=$(ss -ltnp "${among# or }" 2>/dev/null | sed -n 's/^LISTEN/listening=&/p')
-    [ -z "$listening" ] || echo "$listening"
-    for pid in $(echo "$listening" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | sort -u); do
-        case $services in *" $pid "*) continue ;; esac
-        where=$(sed -n 's#.*/\([^/:]*\.\(service\|scope\)\).*#\1#p' "/proc/$pid/cgroup" 2>/dev/null | head -n 1)
-        echo "process=$pid ${where:--} $(readlink "/proc/$pid/exe")"
-    done
+    listening=$(ss -ltnp "${among# or }" 2>/dev/null)
+    met=$services
+    while read -r line; do
+        case $line in LISTEN*) printf '%s\n' "listening=$line" ;; *) continue ;; esac
+        case $line in *pid=*) ;; *) continue ;; esac
+        pid=${line#*pid=}
+        pid=${pid%%[!0-9]*}
+        case $met in *" $pid "*) continue ;; esac
+        met="$met $pid "
+        echo "process=$pid $(readlink "/proc/$pid/exe")"
+        while read -r group; do
+            printf '%s\n' "within=$pid $group"
+        done 2>/dev/null <"/proc/$pid/cgroup"
+    done <<END
+$listening
+END
 fi
 
 # What others have written beside the services. Of values nothing is shown but whether there is one.
@@ -198,25 +230,6 @@ if [ -e /etc/docker/daemon.json ]; then
     # Without the passwords that addresses of proxies may have.
     sed -e 's|://[^/@"]*@|://|g' -e 's/^/daemon=/' /etc/docker/daemon.json 2>/dev/null
     echo
-fi
-
-# The rules for what comes in, of firewalls that are neither of the above: all of iptables' but what the cluster's own
-# parts write, and nft's tables that are not iptables'.
-if [ "$uid" = 0 ]; then
-    saved=no
-    if command -v iptables-save >/dev/null; then
-        saved=yes
-        iptables-save 2>/dev/null | awk '
-            /^\*/ { filter = $0 == "*filter" }
-            filter && /^(:|-A )/ && !/^(:|-A )(KUBE-|DOCKER|CNI-|FLANNEL|LIBVIRT|FORWARD |OUTPUT )/ { print "iptables=" $0 }
-        ' | head -n 2000
-    fi
-    ! command -v nft >/dev/null || nft list tables 2>/dev/null | while read -r _ family name; do
-        case $saved/$family/$name in
-        */ip/nat | */ip/mangle | */ip/raw | */ip/security | */ip/kube-proxy | yes/ip/filter) ;;
-        */ip/* | */inet/*) nft list table "$family" "$name" 2>/dev/null ;;
-        esac
-    done | head -n 2000 | sed 's/^[[:space:]]*/nft=/'
 fi
 
 echo "clock=$(date +%s.%N)"

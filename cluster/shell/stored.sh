@@ -9,8 +9,15 @@ stored() {  # PID, 0: none runs
     by=$CONFIG
     if [ "$1" != 0 ]; then
         by=$WHOLE
-        tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -qxF -e "--encryption-provider-config=$WHOLE" || return 0
+        # Its arguments end with NUL each.
+        grep -qszxF -e "--encryption-provider-config=$WHOLE" "/proc/$1/cmdline" || return 0
     fi
     # The first provider is the one that writes.
-    [ ! -r "$by" ] || awk '/secretbox:/ { print "encrypted"; exit } /identity:/ { print "read"; exit }' "$by"
+    [ -r "$by" ] || return 0
+    while read -r line; do
+        case $line in
+        *secretbox:*) echo encrypted && return ;;
+        *identity:*) echo read && return ;;
+        esac
+    done <"$by"
 }

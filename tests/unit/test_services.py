@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -112,3 +113,64 @@ def test_a_process_is_asked_whether_it_serves_at_the_port_that_it_has(
         found = ask(RoleState, ready={"serves": turn.serves})["ready"]["serves"]
         process.communicate()
     assert (found, (tmp_path / "asked").read_text().split()[-1]) == (answers, asked)
+
+
+SAYS = {
+    "ss": """\
+        State  Recv-Q Send-Q Local Address:Port Peer Address:Port
+        LISTEN 0      4096   10.1.10.101:71 0.0.0.0:* users:(("containerd",pid=71,fd=3))
+        LISTEN 0      4096   [::1]:7443 [::]:* users:(("python",pid=PID,fd=3),("containerd",pid=71,fd=3))
+        LISTEN 0      4096   *:6443 *:*
+        """,
+    "ip": """\
+        1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default qlen 1000
+            inet 127.0.0.1/8 scope host lo
+               valid_lft forever preferred_lft forever
+            inet6 ::1/128 scope host
+        2: tunl0@NONE: <NOARP> mtu 1480 qdisc noop state DOWN group default qlen 1000
+            link/ipip 0.0.0.0 brd 0.0.0.0
+        3: eth0@if5: <BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state UP group default qlen 1000
+            inet 10.1.10.101/24 brd 10.1.10.255 scope global eth0
+            inet 10.1.10.9 peer 10.1.10.8/32 scope global eth0:1
+        """,
+    "iptables-save": """\
+        *nat
+        -A PREROUTING -j ACCEPT
+        *filter
+        :INPUT ACCEPT [0:0]
+        :FORWARD DROP [1:2]
+        -A INPUT -j KUBE-FIREWALL
+        -A KUBE-FIREWALL -j DROP
+        COMMIT
+        """,
+}
+
+
+def test_the_preflight_reads_the_network_and_who_listens(systemctl: Path) -> None:
+    for name, text in SAYS.items():
+        told = dedent(text).replace("PID", str(os.getpid()))
+        routes = "default via 10.1.10.1 dev eth0\nblackhole 10.9.0.0/16\nlocal 127.0.0.1 dev lo table local\n"
+        (systemctl.parent / f"{name}.txt").write_text(told)
+        (systemctl.parent / "route.txt").write_text(routes)
+        shown = f"case $* in *route*) cat {systemctl.parent}/route.txt ;; *) cat {systemctl.parent}/{name}.txt ;; esac"
+        (systemctl.parent / name).write_text(f"#!/bin/sh\n{shown}\n")
+        (systemctl.parent / name).chmod(0o755)
+    (systemctl.parent / "nft").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in "list tables") echo table ip filter; echo table inet own ;; '
+        "*) echo \"table $3 $4 {\"; printf '\\tchain input {\\n\\t}\\n}\\n' ;; esac\n"
+    )
+    (systemctl.parent / "nft").chmod(0o755)
+    (systemctl.parent / "id").write_text("#!/bin/sh\necho 0\n")
+    (systemctl.parent / "id").chmod(0o755)
+    found = ask(Preflight, ports=[71, 7443, 6443], units=["containerd"])
+    assert found["interfaces"] == {"lo": ["127.0.0.1/8"], "tunl0": [], "eth0": ["10.1.10.101/24", "10.1.10.9"]}
+    assert [route["to"] for route in found["routes"]] == ["default", "10.9.0.0/16"]
+    assert found["iptables"] == [":INPUT ACCEPT [0:0]", "-A INPUT -j KUBE-FIREWALL"]
+    assert found["nft"] == ["table inet own {", "chain input {", "}", "}"]
+    listeners = {port: (one["name"], one["pid"], one["program"]) for port, one in found["listeners"].items()}
+    assert listeners == {
+        71: ("containerd", 71, ""),
+        7443: ("python", os.getpid(), os.readlink("/proc/self/exe")),
+        6443: ("", 0, ""),
+    }
