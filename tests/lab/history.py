@@ -30,7 +30,8 @@ class Verdict:
     + requests: how many requests each endpoint was asked
     + failures: how many failed there, by outcome
     + gaps: the longest time, in seconds, between two answers there, or without one at the beginning or the end
-    + missing: acknowledged writes that are not there at the end, or are there as another version
+    + missing: acknowledged writes that are not there at the end, or are there as another version; of what may have been
+      rewritten, as an earlier one
     + unread: acknowledged writes that the same endpoint, asked for them right away, did not have
     + disorder: versions that did not rise, and lists that went back
     + duplicates: events that a watch delivered twice
@@ -55,8 +56,12 @@ class Verdict:
         return [f"{part}: {each}" for part in parts for each in getattr(self, part)]
 
 
-def check(history: Iterable[Record]) -> Verdict:
+def check(history: Iterable[Record], *, rewritten: bool = False) -> Verdict:
     """Judge a whole history.
+
+    Args:
+        history: the records.
+        rewritten: whether somebody else may have written the same objects again, as they were.
 
     Raises:
         ValueError: it does not say when it began and ended, and what was there then: nothing could be judged.
@@ -71,10 +76,10 @@ def check(history: Iterable[Record]) -> Verdict:
         asked = [r for r in records if r["kind"] in ("write", "read", "service") and r["endpoint"] == endpoint]
         _count(verdict, endpoint, asked, began["at"], ended["at"])
     written = {r["name"]: r for r in records if r["kind"] == "write" and r["outcome"] == "ok"}
-    _check_writes(verdict, records, written, final["names"])
+    _check_writes(verdict, records, written, final["names"], rewritten)
     for endpoint in dict.fromkeys(r["endpoint"] for r in records if r["kind"] in ("event", "list", "watch")):
         told = [r for r in records if r["kind"] in ("event", "list") and r["endpoint"] == endpoint]
-        _check_watch(verdict, endpoint, told, written)
+        _check_watch(verdict, endpoint, told, written, rewritten)
     return verdict
 
 
@@ -85,9 +90,11 @@ def _count(verdict: Verdict, endpoint: str, asked: list[Record], began: float, e
     verdict.gaps[endpoint] = max(after - before for before, after in pairwise([began, *answered, max(ended, began)]))
 
 
-def _check_writes(verdict: Verdict, records: list[Record], written: dict[str, Record], there: dict[str, int]) -> None:
+def _check_writes(
+    verdict: Verdict, records: list[Record], written: dict[str, Record], there: dict[str, int], rewritten: bool
+) -> None:
     for name, record in written.items():
-        if there.get(name) != record["version"]:
+        if there.get(name) != record["version"] and not (rewritten and there.get(name, 0) > record["version"]):
             verdict.missing.append(f"{name}: written as {record['version']}, at the end {there.get(name)}")
     for record in records:
         if record["kind"] == "read" and record["name"] in written and record["outcome"] in ("404", "other"):
@@ -99,7 +106,9 @@ def _check_writes(verdict: Verdict, records: list[Record], written: dict[str, Re
                 verdict.disorder.append(f"{other['name']}: {other['version']} after {one['name']}: {one['version']}")
 
 
-def _check_watch(verdict: Verdict, endpoint: str, told: list[Record], written: dict[str, Record]) -> None:
+def _check_watch(
+    verdict: Verdict, endpoint: str, told: list[Record], written: dict[str, Record], rewritten: bool
+) -> None:
     seen: set[str] = set()
     last = 0
     for record in told:
@@ -111,7 +120,9 @@ def _check_watch(verdict: Verdict, endpoint: str, told: list[Record], written: d
             last = max(last, version)
             continue
         event = f"{endpoint}: {record['type']} {record['name']} {version}"
-        if record["type"] != "ADDED":
+        if rewritten and record["type"] == "MODIFIED" and record["name"] in seen and version > last:
+            pass
+        elif record["type"] != "ADDED":
             verdict.unexpected.append(event)
         elif record["name"] in seen:
             verdict.duplicates.append(event)

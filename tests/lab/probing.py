@@ -67,7 +67,7 @@ def probing(
         directory: where the history goes, as history.jsonl.
         services: addresses of services, asked on every one.
         final: the endpoint asked for what is there at the end (default: the first).
-        kind: of the objects: "configmaps" or "secrets".
+        kind: of the objects: "configmaps" or "secrets", which may be rewritten meanwhile.
 
     Returns:
         the verdict, empty until the block has ended.
@@ -87,7 +87,8 @@ def probing(
         process.kill()
         process.wait()
     assert process.returncode == 0, f"the probe ended with {process.returncode}: see {history}"
-    vars(verdict).update(vars(check(json.loads(line) for line in history.read_text().splitlines())))
+    records = map(json.loads, history.read_text().splitlines())
+    vars(verdict).update(vars(check(records, rewritten=kind == "secrets")))
 
 
 def _await_listener(process: subprocess.Popen[bytes], port: int) -> None:

@@ -78,6 +78,19 @@ def test_a_write_that_is_there_as_another_is_found():
     assert check(history(there={**ALL, "a-3": 110})).missing == ["a-3: written as 103, at the end 110"]
 
 
+def test_what_somebody_rewrote_is_there_and_a_watch_tells_of_it():
+    told, there = [*EVENTS, event(3, 110, what="MODIFIED")], {**ALL, "a-3": 110}
+    assert check(history(told=told, there=there), rewritten=True).faults == []
+    assert len(check(history(told=told, there=there)).faults) == 2
+    assert check(history(told=told, there=without(there, 2)), rewritten=True).missing == [
+        "a-2: written as 102, at the end None"
+    ]
+    assert check(history(told=told, there={**there, "a-2": 101}), rewritten=True).missing == [
+        "a-2: written as 102, at the end 101"
+    ]
+    assert check(history(told=[*EVENTS, event(3, what="MODIFIED")]), rewritten=True).unexpected != []
+
+
 def test_an_acknowledged_write_that_cannot_be_read_is_found():
     writes = [wrote(n) for n in range(1, WRITES + 1)]
     assert check(history([*writes, read(2, "404")])).unread == ["a-2: a answered 404"]
