@@ -9,11 +9,15 @@ question() { # NAME TYPE
     labels='' left=$1
     while [ -n "$left" ]; do
         label=${left%%.*} left=${left#"${left%%.*}"} left=${left#.}
-        labels="$labels\\$(printf %03o ${#label})$label"
+        octal ${#label}
+        labels="$labels$byte$label"
     done
+    octal "$2"
     # shellcheck disable=SC2059 # bytes
-    printf "cc\001\000\000\001\000\000\000\000\000\000$labels\000\000\\$(printf %03o "$2")\000\001"
+    printf "cc\001\000\000\001\000\000\000\000\000\000$labels\000\000$byte\000\001"
 }
+
+octal() { byte="\\$(($1 / 64))$(($1 / 8 % 8))$(($1 % 8))"; } # as printf takes it
 
 A=1 NS=2 # types
 

@@ -9,17 +9,23 @@ say() { printf '%s\n' "$*"; }
 
 # As the kubelet runs now. It starts no pod without the file.
 resolvers() {
-    pid=$(systemctl show -p MainPID kubelet | cut -d= -f2)
+    pid=$(systemctl show -p MainPID kubelet)
+    pid=${pid#MainPID=} given='' config=''
     [ "${pid:-0}" != 0 ] || return 0
-    given=$(argument resolv-conf)
-    [ -n "$given" ] || given=$(sed -n 's/^resolvConf: *"\{0,1\}\([^"]*\)"\{0,1\}$/=\1/p' "$(argument config | cut -c2-)" 2>/dev/null)
+    arguments=$(tr '\0' '\n' < "/proc/$pid/cmdline")
+    while IFS= read -r argument; do # the last of a name holds
+        case $argument in
+        --resolv-conf=*) given=${argument#--resolv-conf} ;;
+        --config=*) config=${argument#--config=} ;;
+        esac
+    done <<END
+$arguments
+END
+    [ -n "$given" ] || given=$(sed -n 's/^resolvConf: *"\{0,1\}\([^"]*\)"\{0,1\}$/=\1/p' "$config" 2>/dev/null)
     file=${given#=}
     [ -n "$given" ] || file=/etc/resolv.conf
     [ -z "$file" ] || [ -r "$file" ] || say "trouble no pod starts: the kubelet reads $file, which is not there"
 }
-
-# An argument of the kubelet's process, with a "=" before it; nothing if it has none of that name.
-argument() { tr '\0' '\n' < "/proc/$pid/cmdline" | sed -n "s/^--$1=/=/p" | tail -n 1; }
 
 # A kubelet that ran before the runtime did looks at it every 5 s, and tells the API server every 10 s (and 4 %) what it
 # saw: until both are over, a node that is called Ready may yet be called not Ready, for a runtime that was down.
@@ -69,7 +75,9 @@ containerd_starts() {
 containers_start() {
     record=/run/container-cloud/$RUNTIME.starts-containers
     started=$(systemctl show -p InvocationID,InactiveExitTimestampMonotonic "$RUNTIME" | tr '\n' ' ')
-    [ "$started$IMAGE" != "$(cat "$record" 2>/dev/null)" ] || return 0
+    known=''
+    [ ! -r "$record" ] || IFS= read -r known <"$record" || true # it has no line's end
+    [ "$started$IMAGE" != "$known" ] || return 0
     if why=$("${RUNTIME}_starts"); then
         heard
         printf %s "$started$IMAGE" > "$record"
@@ -78,18 +86,16 @@ containers_start() {
     fi
 }
 
-number() {
+# Where the lease in $1 ends, less $2: containers get the first free address, so the last ones are taken last.
+from_the_end() {
+    less=$2
     IFS=./
     # shellcheck disable=SC2086 # four numbers and a length
     set -- $1
     unset IFS
-    echo $((($1 << 24) + ($2 << 16) + ($3 << 8) + $4))
+    n=$(((($1 << 24) + ($2 << 16) + ($3 << 8) + $4 | (1 << (32 - $5)) - 1) - less))
+    echo "$((n >> 24)).$((n >> 16 & 255)).$((n >> 8 & 255)).$((n & 255))"
 }
-
-address() { echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 255))"; }
-
-# Where the lease in $1 ends, less $2: containers get the first free address, so the last ones are taken last.
-from_the_end() { address $((($(number "$1") | ((1 << (32 - ${1#*/})) - 1)) - $2)); }
 
 # As Docker makes a container's of its address: whoever has spoken to the last place there finds the next one, too.
 hardware() {
@@ -99,9 +105,9 @@ hardware() {
     unset IFS
 }
 
-# Addresses that containers have.
+# Addresses that containers have; those noted in ADDRESSES cannot be reserved.
 containers() {
-    [ -z "$ADDRESSES" ] || { find "$ADDRESSES" -type f 2>/dev/null | sed 's|.*/||' | tr '\n' ' '; return; }
+    [ -z "$ADDRESSES" ] || return 0
     curl -s --max-time 5 --unix-socket /run/docker.sock http://d/networks/bridge |
         grep -o '"IPv4Address":"[0-9.]*' | cut -d'"' -f4 | tr '\n' ' '
 }
@@ -110,7 +116,8 @@ containers() {
 reserve() {
     noted=''
     [ -n "$ADDRESSES" ] || return 0
-    mkdir -p "$ADDRESSES" && noted=$ADDRESSES/$1 && (set -C && say $own > "$noted") 2>/dev/null
+    [ -d "$ADDRESSES" ] || mkdir -p "$ADDRESSES" || return 1
+    noted=$ADDRESSES/$1 && (set -C && say $own > "$noted") 2>/dev/null
 }
 
 # What holds the place. Connections that nobody ends would keep the namespace, and the cable with it: that goes first.

@@ -5,10 +5,14 @@
 # PODLESS: addresses of hosts that have a lease and no pods
 
 enough=16384 # bytes: several packets of full size, whatever the MTU; TCP sends them undivided
+full=$(printf "%0${enough}d" 0)
 
 inside() { nsenter --net="/proc/$PID/ns/net" "$@"; }
 
-echoed() { [ "$(head -c "$2" /dev/zero | inside timeout 3 socat -t 2 - "TCP:$1:$PORT,connect-timeout=1" 2>/dev/null | wc -c)" = "$2" ]; }
+# Whether what is sent there comes back whole.
+echoed() {  # ADDRESS TEXT
+    [ "$(printf %s "$2" | inside timeout 3 socat -t 2 - "TCP:$1:$PORT,connect-timeout=1" 2>/dev/null)" = "$2" ]
+}
 
 # A refusal has come the whole way, too.
 knock() {
@@ -18,12 +22,12 @@ knock() {
 # The last try at an address: yes; small: what is short comes back, what fills packets does not, nor now that the other
 # is known to be there; nothing.
 sized() {  # ADDRESS WHAT
-    echoed "$1" 1 || return 1
-    if echoed "$1" $enough; then echo "yes $2"; else echo "small $2"; fi
+    echoed "$1" 0 || return 1
+    if echoed "$1" "$full"; then echo "yes $2"; else echo "small $2"; fi
 }
 
 ask() {
-    until echoed "$1" $enough; do
+    until echoed "$1" "$full"; do
         [ "$(date +%s)" -lt "$end" ] || { sized "$1" "$1" || echo "no $1"; return; }
         sleep 0.1
     done
@@ -42,7 +46,7 @@ ask_at() {
 ask_lease() {
     while :; do
         for last in 1 2 3; do
-            echoed "$(from_the_end "$1" $last)" $enough && echo "yes $1" && return
+            echoed "$(from_the_end "$1" $last)" "$full" && echo "yes $1" && return
         done
         [ "$(date +%s)" -lt "$end" ] || break
     done

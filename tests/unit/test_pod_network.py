@@ -168,3 +168,59 @@ def test_who_says_nothing_is_silent() -> None:
     targets = {"node1": "a", "node2": "b", "node3": "c"}
     assert silent("node1", targets, {"node1": {"answers": {"b": "small", "c": "yes"}}}) == {"node2": "small"}
     assert silent("node1", targets, {}) == {"node2": "no", "node3": "no"}
+
+
+PLACE = program("probe", IMAGE="", RUNTIME="containerd", BRIDGE="cni0", ADDRESSES="/none", LIFE=1, PORT=8080)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config", "missing"),
+    [
+        (["--v=2"], None, "/etc/resolv.conf"),
+        (["--resolv-conf=/given"], None, "/given"),
+        (["--resolv-conf=/first", "--resolv-conf=/last"], None, "/last"),
+        (["--resolv-conf="], None, ""),
+        (["--config=CONFIG"], 'resolvConf: "/configured"', "/configured"),
+        (["--config=CONFIG"], "clusterDNS: []", "/etc/resolv.conf"),
+        (["--config=CONFIG", "--resolv-conf=/given"], "resolvConf: /configured", "/given"),
+    ],
+)
+def test_the_kubelet_is_asked_which_resolvers_it_reads(
+    arguments: list[str], config: str | None, missing: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(config or "")
+    (tmp_path / "4711").mkdir()
+    line = "\0".join(["/usr/local/bin/kubelet", *arguments, ""]).replace("CONFIG", str(tmp_path / "config"))
+    (tmp_path / "4711" / "cmdline").write_text(line)
+    script = PLACE.replace("/proc/", f"{tmp_path}/").replace("/etc/resolv.conf", f"{tmp_path}/etc/resolv.conf")
+    done = run(f"{script}\nresolvers", tmp_path, {"systemctl": "echo MainPID=4711"})
+    told = [f"trouble no pod starts: the kubelet reads {missing}, which is not there"] if missing else []
+    assert done.stdout.replace(str(tmp_path), "").splitlines() == told, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lease", "less", "address"),
+    [
+        ("192.168.13.1/24", 1, "192.168.13.254"),
+        ("192.168.13.1/24", 16, "192.168.13.239"),
+        ("10.0.254.0/23", 1, "10.0.255.254"),
+        ("172.16.5.129/25", 3, "172.16.5.252"),
+    ],
+)
+def test_places_are_at_a_lease_s_end(lease: str, less: int, address: str, tmp_path: Path) -> None:
+    assert run(f"{PLACE}\nfrom_the_end {lease} {less}", tmp_path, {}).stdout.strip() == address
+
+
+@pytest.mark.parametrize(
+    ("socat", "told"),
+    [
+        ("exec cat", "yes 192.168.14.254"),
+        ("head -c 1400", "small 192.168.14.254"),
+        ("tr 0 1", "no 192.168.14.254"),
+        ("exit 1", "no 192.168.14.254"),
+    ],
+)
+def test_what_a_place_is_sent_must_come_back_whole(socat: str, told: str, tmp_path: Path) -> None:
+    reach = program("reach", PID=1, PORT=8080, PATIENCE=0)
+    script = f'{reach}\ninside() {{ "$@"; }}\nwhy() {{ :; }}\nask_all 192.168.14.254 ""'
+    assert run(script, tmp_path, {"socat": socat}).stdout.splitlines() == [told]
