@@ -256,7 +256,7 @@ class Reached(Fact[dict[str, Any]]):
 def _each(name: str, values: Iterable[str], seconds: int, ask: str, pause: str = "") -> str:
     """Shell that asks until it succeeds, for each value of a variable at once, and prints "yes VALUE" or "no VALUE"."""
     return (
-        f"for {name} in {words(values)}; do ( end=$(($(date +%s) + {seconds})); until {ask}; do "
+        f"end=$(($(date +%s) + {seconds})); for {name} in {words(values)}; do ( until {ask}; do "
         f'[ $(date +%s) -lt $end ] || {{ echo "no ${name}"; exit; }};{pause} done; echo "yes ${name}" ) & done; wait'
     )
 
