@@ -1,5 +1,6 @@
 """Reading all hosts at once: two commands a host, one where it cannot be told what it runs."""
 
+import time
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -85,7 +86,8 @@ def _read_host(there: Any, host: Host, cluster: Cluster, store: Store) -> Readin
 def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> None:
     ports = tuple(dict.fromkeys(p.number for p in ports_of(cluster)))
     first: Questions = {"preflight": (Preflight, {"ports": ports, "units": MASTERS_OWN})}
-    reading.facts |= bundle.answers(first, _run(there, bundle.command(first)))
+    asked_at = time.time()
+    reading.facts |= bundle.answers(first, _run(there, bundle.command(first)), asked_at)
     facts = reading.fact("preflight")
     if not facts:
         reading.trouble = f"it could not be read: {reading.facts.pop('preflight')}"

@@ -1,6 +1,7 @@
 """What every fact of the project is: shell that reads, and a way to understand what it prints."""
 
 import inspect
+import time
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
@@ -23,10 +24,12 @@ class Fact(FactBase[T], Generic[T]):
 
     + program: what must be on the host; where it is not, the fact has its default. "": nothing
     + asks: the service whose answer it is: none at all means that it does not answer. "": nothing may be the answer
+    + asked_at: when the question was made, in seconds of this machine's clock; None: that is not known
     """
 
     program = ""
     asks = ""
+    asked_at: float | None = None
 
     def script(self, *_: Any, **__: Any) -> str:
         """The shell that reads; it ends with exit code 0, whatever it finds. Takes the fact's arguments."""
@@ -41,6 +44,7 @@ class Fact(FactBase[T], Generic[T]):
 
     def __init_subclass__(cls) -> None:
         def command(self: Any, **arguments: Any) -> str:
+            self.asked_at = time.time()
             # On a line of its own, also behind a greeting without a line's end.
             return f"printf '\\n%s\\n' '{MARK}'; {PREAMBLE}; {self.question(**arguments)}"
 

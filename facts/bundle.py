@@ -1,5 +1,6 @@
 """Several facts in one command: a round trip for all of them."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -39,11 +40,11 @@ class Several(FactBase[dict[str, Any]]):
     """
 
     def command(self, questions: Questions) -> str:
-        self.questions = questions
+        self.questions, self.asked_at = questions, time.time()
         return _beside(questions) if len(questions) > _FEW else command(questions)
 
     def process(self, output: Iterable[str]) -> dict[str, Any]:
-        return answers(self.questions, output)
+        return answers(self.questions, output, self.asked_at)
 
     def default(self) -> dict[str, Any]:
         return answers(self.questions, ())
@@ -69,8 +70,14 @@ def _beside(facts: Questions) -> str:
     return f"{PREAMBLE}; {begin}; {' '.join(jobs)} wait; cat {every}"
 
 
-def answers(facts: Questions, output: Iterable[str]) -> dict[str, Any]:
-    """What such a command's output means: by the caller's names the facts' values, or why there is none (`Unread`)."""
+def answers(facts: Questions, output: Iterable[str], asked_at: float | None = None) -> dict[str, Any]:
+    """What such a command's output means: by the caller's names the facts' values, or why there is none (`Unread`).
+
+    Args:
+        facts: the questions.
+        output: what the host printed.
+        asked_at: when it was asked, in seconds of this machine's clock.
+    """
     lines: dict[str, list[str]] = {}
     codes: dict[str, str] = {}
     name = ""
@@ -82,10 +89,11 @@ def answers(facts: Questions, output: Iterable[str]) -> dict[str, Any]:
                 codes[name] = rest
             else:
                 name = rest
-    return {name: _value(fact(), lines.get(name, []), codes.get(name)) for name, (fact, _) in facts.items()}
+    return {name: _value(fact(), lines.get(name, []), codes.get(name), asked_at) for name, (fact, _) in facts.items()}
 
 
-def _value(fact: Fact[Any], lines: list[str], code: str | None) -> Any:
+def _value(fact: Fact[Any], lines: list[str], code: str | None, asked_at: float | None) -> Any:
+    fact.asked_at = asked_at
     if code != "0":
         return Unread("the answer is cut off" if code is None else f"exit code {code}")
     if fact.asks and not any(lines):

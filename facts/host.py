@@ -36,10 +36,10 @@ class Preflight(Fact[dict[str, Any]]):
     the units, /etc/docker/daemon.json, `iptables-save`, `nft`, and what the project has written for haproxy, API server
     and etcd.
 
-    - `managers`: the package managers there. `clock`: the host's clock less this machine's, in seconds, as of the
-      moment its answer was read. `disk`, `free_disk`: what /var has and has free, in bytes. `installed`: whether an
-      earlier run brought certificates here. `kubernetes`: the versions that its units of API server and kubelet start.
-      `etcd_version`: that of an etcd with data, else "".
+    - `managers`: the package managers there. `clock`: how far, in seconds, the host's clock is ahead of this
+      machine's at least; 0 where it is between question and answer. `disk`, `free_disk`: what /var has and has free, in
+      bytes. `installed`: whether an earlier run brought certificates here. `kubernetes`: the versions that its units of
+      API server and kubelet start. `etcd_version`: that of an etcd with data, else "".
       `services`: the addresses of the services kubernetes and kube-dns, on a master whose API server answers.
       `cgroup`: its version of cgroups. `secrets_key`: the SHA-256 of the key that encrypts Secrets there, "" without
       one; `secrets`: what the API server there does with Secrets, or would if it ran: "encrypted" where it encrypts
@@ -98,7 +98,7 @@ class Preflight(Fact[dict[str, Any]]):
             **{key: raw.get(key, "") for key in texts},
             "managers": _all(pairs, "manager"),
             "root": raw.get("uid") == "0",
-            "clock": round(float(raw["clock"]) - time.time(), 3) if "clock" in raw else None,
+            "clock": _skew(float(raw["clock"]), self.asked_at, time.time()) if "clock" in raw else None,
             "installed": "installed" in raw,
             "kubernetes": _all(pairs, "kubernetes"),
             "etcd_version": raw.get("etcd_version", ""),
@@ -125,6 +125,11 @@ class Preflight(Fact[dict[str, Any]]):
             "nft": _all(pairs, "nft"),
             "etcd": held(raw),
         }
+
+
+def _skew(there: float, asked_at: float | None, now: float) -> float:
+    """How far a host's clock is from this machine's at least: it was read between the question and the answer."""
+    return round(there - min(max(there, now if asked_at is None else asked_at), now), 3)
 
 
 def _all(pairs: _Pairs, wanted: str) -> list[str]:

@@ -114,11 +114,11 @@ PROXY = ('pull_proxy="http://10.1.10.9:3128"', 'pull_no_proxy=["10.1.10.1"]')  #
 @pytest.mark.parametrize(
     ("settings", "hosts", "unit"),
     [
-        pytest.param(("etcd_quota_mib=4096",), ["master"], "etcd", marks=pytest.mark.named),
+        (("etcd_quota_mib=4096",), ["master"], "etcd"),
         pytest.param(
             ('docker_options=["--log-opt", "max-size=50m"]',), NODES, "docker", marks=pytest.mark.runtimes("docker")
         ),
-        pytest.param(PROXY, NODES, "containerd", marks=pytest.mark.runtimes("containerd")),
+        pytest.param(PROXY, NODES, "containerd", marks=[pytest.mark.runtimes("containerd"), pytest.mark.named]),
     ],
 )
 def test_what_restarts_with_another_is_announced(

@@ -128,6 +128,7 @@ def test_a_version_that_no_repository_has_is_named(lab: Lab, hosts: list[str]) -
     assert lab.started_at() == before
 
 
+@pytest.mark.named
 @pytest.mark.flavours("rpm")
 def test_release_files_in_place_of_packages_and_back(lab: Lab) -> None:
     """On the living cluster: etcd and Docker from their publishers' archives, the rest as single programs."""

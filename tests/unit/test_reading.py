@@ -14,6 +14,7 @@ from cluster.formats import kubeconfig
 from cluster.needs import versions_by_digest
 from cluster.shell import program
 from facts import bundle
+from facts.base import MARK
 from facts.bundle import Several, Unread, answers
 from facts.host import Preflight
 from facts.kubernetes import Nodes
@@ -155,6 +156,29 @@ def test_each_fact_has_its_own_answer(count: int, tmp_path: Path) -> None:
         == answers(questions, done.stdout.splitlines())
     )
     assert list(tmp_path.iterdir()) == [], "nothing stays on the host"
+
+
+@pytest.mark.parametrize("by", ["itself", "several", "an audit"])
+@pytest.mark.parametrize(("there", "ahead"), [(99.0, -1.0), (100.0, 0.0), (104.0, 0.0), (107.0, 2.0)])
+def test_a_clock_is_wrong_that_is_not_between_question_and_answer(
+    there: float, ahead: float, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a host, or this machine, takes: what is read late is not behind."""
+    moments = iter([100.0, 105.0])
+    monkeypatch.setattr("time.time", lambda: next(moments))
+    lines, questions = ["uid=0", f"clock={there}"], {"host": (Preflight, {})}
+    marked = ["@@ container-cloud host", *lines, "@@ container-cloud 0"]
+    if by == "itself":
+        fact = Preflight()
+        fact.command()
+        found = fact.process([MARK, *lines])
+    elif by == "several":
+        several = Several()
+        several.command(questions=questions)
+        found = several.process(marked)["host"]
+    else:
+        found = answers(questions, marked, next(moments))["host"]
+    assert found["clock"] == ahead
 
 
 # --- The API server by curl -----------------------------------------------------------------------------------------
