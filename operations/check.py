@@ -14,7 +14,7 @@ from cluster.addresses import first_address
 from cluster.ports import KUBELET_PORT
 from cluster.reach import addresses, asked_names, complaint, silent, unnamed
 from cluster.roles.lease import device
-from cluster.roles.master import API_SERVER, api_server_ready
+from cluster.roles.master import API_SERVER, masters_ready
 from cluster.settings import Host
 from cluster.topology import NODES
 from facts.flannel import Leases
@@ -24,7 +24,7 @@ from operations.elsewhere import ask_one, is_first
 from operations.flannel import of_etcd
 from operations.inventory import the_cluster, this_host
 from operations.refusal import refuse
-from operations.role import answer
+from operations.role import unanswered
 from operations.survey import survey
 
 _NAMES = (
@@ -45,7 +45,7 @@ def works() -> Iterator[StringCommand]:
     this = this_host(host.name)
     if this.is_master:
         yield from master_reaches_pods()  # first: the places go soon after the nodes have asked each other
-        yield from api_server_answers()
+        yield from control_plane_answers()
     if is_first(the_cluster().masters):
         _places()  # a runtime that was just started has been heard of by then: what is Ready stays so
         yield from nodes_ready()
@@ -53,16 +53,20 @@ def works() -> Iterator[StringCommand]:
         yield from pods_reach_each_other()
 
 
-def api_server_answers() -> Iterator[StringCommand]:
-    """Wait, for `start_timeout` seconds at most, until this master's API server is ready and reads its objects."""
+def control_plane_answers() -> Iterator[StringCommand]:
+    """Wait, for `start_timeout` seconds at most, until this master's API server reads objects, and its loops answer."""
     seconds = the_cluster().settings.start_timeout
-    if answer({API_SERVER: api_server_ready(the_cluster(), this_host(host.name))}, seconds):
-        host.noop("the API server answers")
-    else:
+    missing = unanswered(masters_ready(the_cluster(), this_host(host.name)), seconds)
+    if API_SERVER in missing:
         yield refuse(
             f"the API server is not ready after {seconds} s: does etcd answer it (facts.kubernetes.ApiServer tells "
             "which of its checks fail; journalctl -u kube-apiserver)?"
         )
+    elif missing:
+        logs = "; ".join(f"journalctl -u {name}" for name in missing)
+        yield refuse(f"no answer from {' and '.join(missing)} after {seconds} s ({logs})")
+    else:
+        host.noop("API server, controller manager and scheduler answer")
 
 
 def nodes_ready() -> Iterator[StringCommand]:

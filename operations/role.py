@@ -159,20 +159,20 @@ def _answer(waits: tuple[Start, ...]) -> bool:
     if not ready or not state.is_executing:
         return True
     forget()
-    return answer(ready, _PATIENCE)
+    return not unanswered(ready, _PATIENCE)
 
 
-def answer(ready: Mapping[str, str], seconds: int) -> bool:
-    """Whether services of this host answer, waited for so long at most.
+def unanswered(ready: Mapping[str, str], seconds: int) -> list[str]:
+    """The services of this host that do not answer, waited for so long at most.
 
     Args:
         ready: by unit, the shell condition that asks the service.
         seconds: how long.
     """
     if answering(ready):
-        return True
+        return []
     found = host.get_fact(RoleState, ready=ready, seconds=seconds)
-    return all(found["ready"].get(name) for name in ready)
+    return [name for name in ready if not found["ready"].get(name)]
 
 
 def _commands(role: Role, changes: Plan, family: FamilyName) -> Iterator[StringCommand]:

@@ -32,6 +32,7 @@ from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 MASTERS_OWN = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER)
+_LOOP_PORTS = {CONTROLLER_MANAGER: 10257, SCHEDULER: 10259}
 KUBECTL = f"kubectl --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=10s"
 # In every cluster: how many masters there are says nothing of whose control loops run, elsewhere or when power is back.
 # Everywhere the same: in 1.20 who waits for another's lease goes by its own duration, not by the other's.
@@ -130,7 +131,16 @@ def rewriting(cluster: Cluster, certificates: tuple[File, ...]) -> Role:
     return Role(name="secrets", steps=stored.steps(cluster.settings, KUBECTL)[1] if stored else ())
 
 
-def api_server_ready(cluster: Cluster, host: Host) -> str:
+def masters_ready(cluster: Cluster, host: Host) -> dict[str, str]:
+    """Shell conditions by unit: whether all that a master runs answers."""
+    return {API_SERVER: _api_server_ready(cluster, host)} | {name: _loop_ready(name) for name in _LOOP_PORTS}
+
+
+def _loop_ready(name: str) -> str:
+    return f"curl -skf --max-time 5 https://127.0.0.1:{_LOOP_PORTS[name]}/healthz"
+
+
+def _api_server_ready(cluster: Cluster, host: Host) -> str:
     """A shell condition: whether a master's API server calls itself ready, and objects can be read from it.
 
     The API server has a connection to etcd for each kind of object and one for its own check. After etcd was down, each
@@ -203,7 +213,7 @@ def _api_server(cluster: Cluster, host: Host, how: Installation, stored: AtRest 
         config=config,
         variables=" ".join(f"${name}" for name in ("KUBE_COMMON_ARGS", *variables)),
         read=read,
-        ready=api_server_ready(cluster, host),
+        ready=_api_server_ready(cluster, host),
         hint=hint,
         after=f"etcd.service {ETCD_BALANCER}.service" if cluster.etcd_balanced else "etcd.service",
         service=(
@@ -314,13 +324,13 @@ def _controller_manager(cluster: Cluster, host: Host, how: Installation) -> tupl
         "port": "0",
     }
     read = (*pair("controller-manager"), *pair("signing-ca"), "ca.crt", "sa.key")
-    return _loop(cluster, host, how, CONTROLLER_MANAGER, "KUBE_CONTROLLER_MANAGER_ARGS", own, read, 10257)
+    return _loop(cluster, host, how, CONTROLLER_MANAGER, "KUBE_CONTROLLER_MANAGER_ARGS", own, read)
 
 
 def _scheduler(cluster: Cluster, host: Host, how: Installation) -> tuple[list[File], Unit]:
     own = {"bind-address": "127.0.0.1", "port": "0"}
     read = (*pair("scheduler"), "ca.crt")
-    return _loop(cluster, host, how, SCHEDULER, "KUBE_SCHEDULER_ARGS", own, read, 10259)
+    return _loop(cluster, host, how, SCHEDULER, "KUBE_SCHEDULER_ARGS", own, read)
 
 
 def _loop(
@@ -331,7 +341,6 @@ def _loop(
     variable: str,
     own: dict[str, str],
     read: tuple[str, ...],
-    port: int,
 ) -> tuple[list[File], Unit]:
     """A control loop beside the API server: its environment file, kubeconfig and unit."""
     short = name.removeprefix("kube-")
@@ -349,7 +358,7 @@ def _loop(
         config=config,
         variables=f"$KUBE_COMMON_ARGS $KUBE_MASTER ${variable}",
         read=(path, LOOP_SCRIPT, *read),
-        ready=f"curl -skf --max-time 5 https://127.0.0.1:{port}/healthz",
+        ready=_loop_ready(name),
         hint="the API server does not answer, or not to this certificate, or an argument is not this release's",
         after=f"{API_SERVER}.service",
         before=(f"ExecStartPre={LOOP_SCRIPT} {name}",),

@@ -1192,11 +1192,14 @@ def ready(*names: str) -> dict[str, Any]:
     return {name: {"ready": True, "message": "kubelet is posting ready status"} for name in names}
 
 
-def test_an_api_server_that_answers(begin: Any) -> None:
+CONTROL_PLANE = {"kube-apiserver": True, "kube-controller-manager": True, "kube-scheduler": True}
+
+
+def test_a_control_plane_that_answers(begin: Any) -> None:
     this = begin(start_timeout=77)
-    this.answers["master", RoleState] = BARE | {"ready": {"kube-apiserver": True}}
-    assert this.perform(check.api_server_answers, "master") == []
-    assert this.noops["master"] == ["the API server answers"]
+    this.answers["master", RoleState] = BARE | {"ready": CONTROL_PLANE}
+    assert this.perform(check.control_plane_answers, "master") == []
+    assert this.noops["master"] == ["API server, controller manager and scheduler answer"]
     ((name, fact, arguments),) = this.asked
     assert (name, fact, arguments["seconds"]) == ("master", RoleState, 77)
     assert "https://10.1.10.101:6443/{readyz," in arguments["ready"]["kube-apiserver"]
@@ -1204,9 +1207,18 @@ def test_an_api_server_that_answers(begin: Any) -> None:
 
 def test_an_api_server_that_does_not_become_ready(begin: Any) -> None:
     this = begin()
-    this.answers["master", RoleState] = BARE | {"ready": {"kube-apiserver": False}}
-    told = refusal(this.perform(check.api_server_answers, "master"))
+    this.answers["master", RoleState] = BARE | {"ready": CONTROL_PLANE | {"kube-apiserver": False}}
+    told = refusal(this.perform(check.control_plane_answers, "master"))
     assert told.startswith("the API server is not ready after 180 s: ") and "journalctl -u kube-apiserver" in told
+
+
+def test_a_control_loop_that_does_not_come_back(begin: Any) -> None:
+    """It ends where etcd is away for long, and waits for the API server then."""
+    this = begin()
+    this.answers["master", RoleState] = BARE | {"ready": CONTROL_PLANE | {"kube-scheduler": False}}
+    assert refusal(this.perform(check.control_plane_answers, "master")) == (
+        "no answer from kube-scheduler after 180 s (journalctl -u kube-scheduler)"
+    )
 
 
 def test_ready_nodes(begin: Any) -> None:
@@ -1235,7 +1247,7 @@ FAULTS = {"master": "the API server", "node2": "not Ready", "node1": "no lease"}
 @pytest.mark.parametrize(("fault", "told"), FAULTS.items())
 def test_every_part_of_the_closing_check_can_fail_it(fault: str, told: str, begin: Any) -> None:
     this = begin()
-    this.answers["master", RoleState] = BARE | {"ready": {"kube-apiserver": fault != "master"}}
+    this.answers["master", RoleState] = BARE | {"ready": CONTROL_PLANE | {"kube-apiserver": fault != "master"}}
     this.answers["master", Nodes] = ready(*{"node1", "node2", "node3"} - {fault})
     places(this, node1=None, node2=None, node3=None)
     assert refusal(this.perform(check.works, "node1" if fault == "node1" else "master")[:1]).startswith(told)
@@ -1247,7 +1259,7 @@ def test_the_first_of_several_masters_asks_for_nodes(begin: Any) -> None:
     answers = {"answers": {}, "causes": []}
     places(this, **{name: f"192.168.{number}" for number, name in enumerate(nodes)})
     for name in ("master", *nodes):
-        this.answers[name, RoleState] = BARE | {"ready": {"kube-apiserver": True}}
+        this.answers[name, RoleState] = BARE | {"ready": CONTROL_PLANE}
         this.answers[name, Nodes] = ready(*nodes)
         this.answers[name, Reach] = answers | {"answers": {f"192.168.{n}.254": "yes" for n in range(len(nodes))}}
     for master in this.cluster.masters:
