@@ -32,8 +32,9 @@ test: unit
 	$(MAKE) --jobs=2 --output-sync=line test-today test-others
 	$(MAKE) test-several
 
-# Today's cluster on deb hosts: everything, but for what changes it as a whole, for which the other lab has time.
-ELSEWHERE := $(call lab_tests,members backends roles_alone)
+# Today's cluster on deb hosts: everything, but for what changes it as a whole and some more, for which the other lab has
+# time.
+ELSEWHERE := $(call lab_tests,check conformance members backends roles_alone)
 test-today: $(VENV)/ready
 	$(BIN)/pytest tests/lab $(ELSEWHERE:%=--ignore=%)
 
@@ -43,7 +44,7 @@ test-others: export CONTAINER_CLOUD_LAB := others
 test-others: $(VENV)/ready
 	$(BIN)/pytest $(call lab_tests,cluster) --kubernetes 1.36
 	$(BIN)/pytest $(call lab_tests,cluster) --flavour rpm --kubernetes 1.37
-	$(BIN)/pytest $(call lab_tests,cluster packages security audit reboot) --flavour rpm
+	$(BIN)/pytest $(call lab_tests,cluster packages security audit reboot) --flavour rpm -m "not named"
 	$(BIN)/pytest $(call lab_tests,cluster packages) --flavour mixed
 	$(BIN)/pytest $(ELSEWHERE) -m "not named"
 	$(LAB) down
@@ -57,7 +58,7 @@ test-several: $(VENV)/ready
 # And what is the same there, and how long it all takes.
 test-all: lint test
 	$(BIN)/pytest $(call lab_tests,converge check backends members)
-	$(BIN)/pytest $(call lab_tests,lab converge workload preflight backends roles_alone) --flavour rpm
+	$(BIN)/pytest $(call lab_tests,lab converge packages workload preflight backends roles_alone) --flavour rpm
 	$(BIN)/pytest tests/lab --kubernetes 1.20
 	$(BIN)/pytest $(call lab_tests,reboot) --flavour mixed
 	$(BIN)/pytest $(call lab_tests,outages encryption moving) --several

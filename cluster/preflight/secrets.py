@@ -42,13 +42,16 @@ def key_spreads(cluster: Cluster, found: Mapping[str, Mapping[str, Any]]) -> boo
     """Whether an API server beside others does not know the key by which Secrets shall be encrypted.
 
     What is encrypted meanwhile would keep it from listing Secrets: first all must know the key. That of a former
-    master, which serves until the others have been restarted, counts likewise; one that is yet to be made does not.
+    master, which serves until the others have been restarted, counts likewise while it runs, for its key and its
+    configuration go before its unit; one that is yet to be made does not.
 
     Args:
         found: as for `problems`.
     """
-    servers = {n: f["secrets"] for n, f in found.items() if f and f["units"].get(API_SERVER, {}).get("ours")}
-    several = len({*servers, *(m.name for m in cluster.masters)}) > 1
+    masters = {m.name for m in cluster.masters}
+    units = {name: facts["units"].get(API_SERVER, {}) for name, facts in found.items() if facts}
+    servers = {n: found[n]["secrets"] for n, u in units.items() if u.get("ours") and (n in masters or u["pid"])}
+    several = len({*servers, *masters}) > 1
     return _encrypts(cluster.settings) and several and not all(servers.values())
 
 

@@ -186,3 +186,12 @@ def test_all_know_the_key_before_one_encrypts(found: dict[str, dict[str, Any]], 
 def test_a_master_alone_takes_one_round_unless_a_former_one_serves() -> None:
     assert not key_spreads(current(), serving(master="", node1=None))
     assert key_spreads(current(), serving(master="", node1=""))
+
+
+def test_a_former_master_that_has_been_stopped_knows_nothing_any_more() -> None:
+    """A run was killed while it was taken away."""
+    found = serving(master="encrypted", node1="")
+    assert key_spreads(current(), found)
+    found["node1"]["units"]["kube-apiserver"] = {"pid": 0, "ours": True}
+    assert not key_spreads(current(), found)
+    assert key_spreads(current(SEVERAL, api_server_address="api.example"), found), "it is a master, and is to be one"
