@@ -8,7 +8,7 @@ from lab.state import GATEWAY
 
 PORT = 53
 _PROGRAM = Path(__file__).with_name("resolve.py")
-_SERVICE = Service("names", PORT, str(_PROGRAM))
+_SERVICE = Service("names", PORT, f"lab/{_PROGRAM.name}")  # whichever clone has started it
 
 
 def start() -> None:
