@@ -1,6 +1,5 @@
 """Reading all hosts at once: two commands a host, one where it cannot be told what it runs."""
 
-import time
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +26,7 @@ from cluster.roles.of_host import all_roles
 from cluster.settings import Cluster, Host, load
 from facts import bundle
 from facts.audit import READER, questions, reader
-from facts.bundle import Questions
+from facts.bundle import Questions, Several
 from facts.host import Preflight
 from facts.inventory import groups
 from facts.opening import hosts_of
@@ -86,8 +85,8 @@ def _read_host(there: Any, host: Host, cluster: Cluster, store: Store) -> Readin
 def _ask_all(there: Any, reading: Reading, cluster: Cluster, store: Store) -> None:
     ports = tuple(dict.fromkeys(p.number for p in ports_of(cluster)))
     first: Questions = {"preflight": (Preflight, {"ports": ports, "units": MASTERS_OWN})}
-    asked_at = time.time()
-    reading.facts |= bundle.answers(first, _run(there, bundle.command(first)), asked_at)
+    preflight = Several()
+    reading.facts |= preflight.process(_run(there, preflight.command(first)))
     facts = reading.fact("preflight")
     if not facts:
         reading.trouble = f"it could not be read: {reading.facts.pop('preflight')}"

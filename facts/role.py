@@ -78,7 +78,7 @@ class RoleState(Fact[dict[str, Any]]):
         ]
         # Beside each other, for they wait more than they work. Each prints a short line; what takes several comes when
         # the others have said all.
-        beside = " ".join(["exec 3>&1;" if conditions else "", *conditions]).strip()
+        beside = f"exec 3>&1; {' '.join(conditions)}" if conditions else ""
         asked = [_asked(number, read) for number, read in enumerate((grants or {}).values())]
         told = [_told(number, name) for number, name in enumerate(grants or {})]
         return "; ".join(

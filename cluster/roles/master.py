@@ -10,7 +10,7 @@ from cluster.desired import File, Grants, Role, Turn, Unit
 from cluster.distributions import Distribution
 from cluster.formats import HEADER, arguments, environment_file
 from cluster.installation import Installation, installation, service_group
-from cluster.ports import ETCD_BALANCER
+from cluster.ports import ETCD_BALANCER, FIXED_PORTS
 from cluster.releases import CURRENT, choose
 from cluster.roles import LIBEXEC, hardening
 from cluster.roles.balancer import BACK, NOTICED, way_to_api_servers, way_to_etcd
@@ -32,7 +32,7 @@ from cluster.shell import program
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 MASTERS_OWN = (API_SERVER, CONTROLLER_MANAGER, SCHEDULER)
-_LOOP_PORTS = {CONTROLLER_MANAGER: 10257, SCHEDULER: 10259}
+_LOOP_PORTS = {port.program: port.number for port in FIXED_PORTS if port.program in MASTERS_OWN}
 KUBECTL = f"kubectl --cache-dir={KUBECTL_CACHE} --kubeconfig={KUBECONFIG} --request-timeout=10s"
 # In every cluster: how many masters there are says nothing of whose control loops run, elsewhere or when power is back.
 # Everywhere the same: in 1.20 who waits for another's lease goes by its own duration, not by the other's.

@@ -61,7 +61,7 @@ known() {
 
 # The HTTP gateway carries no client identity: it may read only while authentication is off.
 # shellcheck disable=SC2329
-closed_to_some() {  # URL...
+closed() {  # URL...
     for url; do
         shift
         set -- "$@" "$url/v3/kv/range"
@@ -69,12 +69,12 @@ closed_to_some() {  # URL...
     curl -s --max-time 5 --cacert "$PKI/ca.crt" --cert "$PKI/root.crt" --key "$PKI/root.key" -d '{"key":"AA=="}' \
         -w '\n%{url_effective}\n' "$@" | awk '
             /"header"/ { open = 1 }
-            sub("/v3/kv/range$", "") { if (!open) print; open = 0 }'
+            sub("/v3/kv/range$", "") { if (!open) print "authentication at " $0; open = 0 }'
 }
 
 # shellcheck disable=SC2329
 read_grants() {
     known || granted || exit 1
     # shellcheck disable=SC2086 # several words
-    closed_to_some $URLS | sed 's/^/authentication at /'
+    closed $URLS
 }
