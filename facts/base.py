@@ -16,6 +16,11 @@ PREAMBLE = f"{DIRECT}; {FIND_PROGRAMS}"
 MARK = "@@ container-cloud answers"  # whatever a login shell prints comes before it
 
 
+def in_one_piece(script: str) -> str:
+    """Shell that prints what a script does once that has ended: each of its lines would be a packet."""
+    return f'told() {{\n{script}\n}}; told=$(told); code=$?; printf "%s\\n" "$told"; exit $code'
+
+
 class Fact(FactBase[T], Generic[T]):
     """
     A fact is a `script` and a way to `read` what it prints.
@@ -46,7 +51,7 @@ class Fact(FactBase[T], Generic[T]):
         def command(self: Any, **arguments: Any) -> str:
             self.asked_at = time.time()
             # On a line of its own, also behind a greeting without a line's end.
-            return f"printf '\\n%s\\n' '{MARK}'; {PREAMBLE}; {self.question(**arguments)}"
+            return f"printf '\\n%s\\n' '{MARK}'; {in_one_piece(f'{PREAMBLE}; {self.question(**arguments)}')}"
 
         # pyinfra asks the signature which arguments the fact takes.
         command.__signature__ = inspect.signature(cls.script)  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from typing import Any
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
-from facts.base import PREAMBLE, Fact
+from facts.base import PREAMBLE, Fact, in_one_piece
 
 _MARK = "@@ container-cloud"
 _FEW = 2  # are as quickly asked one after the other
@@ -52,7 +52,7 @@ class Several(FactBase[dict[str, Any]]):
 
 def command(facts: Questions) -> str:
     """One command that answers all facts, each behind a line with its name, and its exit code after it."""
-    return "; ".join([PREAMBLE, *_marked(facts)])
+    return in_one_piece("; ".join([PREAMBLE, *_marked(facts)]))
 
 
 def _marked(facts: Questions) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _beside(facts: Questions) -> str:
     jobs = [f"{{ {asked}; }} >$answers/{number} &" for number, asked in enumerate(_marked(facts))]
     begin = "answers=$(mktemp -d /run/container-cloud.XXXXXX) || exit 1; trap 'rm -rf \"$answers\"' EXIT"
     every = " ".join(f"$answers/{number}" for number in range(len(jobs)))
-    return f"{PREAMBLE}; {begin}; {' '.join(jobs)} wait; cat {every}"
+    return in_one_piece(f"{PREAMBLE}; {begin}; {' '.join(jobs)} wait; cat {every}")
 
 
 def answers(facts: Questions, output: Iterable[str], asked_at: float | None = None) -> dict[str, Any]:

@@ -17,6 +17,14 @@ from facts.role import PROGRAM_RECORDS
 _SERVICE = re.compile(r'.*"metadata":{"name":"([^"]*)".*"clusterIP":"([0-9.]*)"')
 _UNIT = re.compile(r".*/([^/:]*\.(?:service|scope))")  # in a line of /proc/PID/cgroup
 _ROUTE_KINDS = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
+# Where systemd looks for units, as systemd.unit(5) has it.
+UNIT_DIRECTORIES = (
+    "/etc/systemd/system.control",
+    *(f"/run/systemd/{name}" for name in ("system.control", "transient", "generator.early")),
+    *("/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator"),
+    *(f"{above}/systemd/system" for above in ("/usr/local/lib", "/usr/lib", "/lib")),
+    "/run/systemd/generator.late",
+)
 _Pairs = list[tuple[str, str]]
 
 
@@ -87,7 +95,8 @@ class Preflight(Fact[dict[str, Any]]):
         versions = " ".join(f"{digest}={version}" for digest, version in (known or {}).items())
         listed = {"PORTS": " ".join(map(str, ports)), "UNITS": " ".join(units), "KNOWN": versions}
         stored = program("stored", CONFIG=CONFIG, WHOLE=WHOLE)
-        return f"{holding()}\n{api()}\n{stored}\n{program('preflight', **listed, RECORDS=PROGRAM_RECORDS)}"
+        where = {"RECORDS": PROGRAM_RECORDS, "DIRECTORIES": " ".join(UNIT_DIRECTORIES)}
+        return f"{holding()}\n{api()}\n{stored}\n{program('preflight', **listed, **where)}"
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         pairs: _Pairs = [line.partition("=")[::2] for line in lines]

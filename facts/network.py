@@ -222,7 +222,10 @@ class Answers(Fact[dict[str, Any]]):
 
     def script(self, urls: Iterable[str], seconds: int = 10) -> str:
         ask = 'curl -fsS -o /dev/null --noproxy "*" --max-time 5 "$u" 2>/dev/null'
-        return _each("u", urls, seconds, ask, pause=" sleep 0.2;")
+        return (
+            f"end=$(($(date +%s) + {seconds})); for u in {words(urls)}; do ( until {ask}; do "
+            '[ $(date +%s) -lt $end ] || { echo "no $u"; exit; }; sleep 0.2; done; echo "yes $u" ) & done; wait'
+        )
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return _answers(lines)
@@ -232,7 +235,7 @@ class Reached(Fact[dict[str, Any]]):
     """
     Which TCP addresses somebody answers this host at, be it only to refuse what was said.
 
-    + addresses: with ports
+    + addresses: IPv4, with ports
     + seconds: how long to try
 
     Source: `curl`, whose exit code tells one who does not listen or does not answer from all others.
@@ -246,23 +249,14 @@ class Reached(Fact[dict[str, Any]]):
     program = "curl"
 
     def script(self, addresses: Iterable[str], seconds: int = 10) -> str:
-        ask = 'curl -s -o /dev/null --noproxy "*" --connect-timeout 2 --max-time 3 "http://$a/" 2>/dev/null'
-        return _each("a", addresses, seconds, f"{{ {ask}; c=$?; [ $c != 7 ] && [ $c != 28 ]; }}", pause=" sleep 0.2;")
+        return program("reached", ADDRESSES=" ".join(addresses), PATIENCE=seconds)
 
     def read(self, lines: list[str]) -> dict[str, Any]:
         return _answers(lines)
 
 
-def _each(name: str, values: Iterable[str], seconds: int, ask: str, pause: str = "") -> str:
-    """Shell that asks until it succeeds, for each value of a variable at once, and prints "yes VALUE" or "no VALUE"."""
-    return (
-        f"end=$(($(date +%s) + {seconds})); for {name} in {words(values)}; do ( until {ask}; do "
-        f'[ $(date +%s) -lt $end ] || {{ echo "no ${name}"; exit; }};{pause} done; echo "yes ${name}" ) & done; wait'
-    )
-
-
 def _answers(lines: Iterable[str]) -> dict[str, bool]:
-    """What `_each` printed, by value."""
+    """Lines "yes VALUE" and "no VALUE", by value."""
     return {value: answer == "yes" for answer, _, value in (line.partition(" ") for line in lines)}
 
 

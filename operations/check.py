@@ -23,6 +23,7 @@ from facts.network import PORT, Answers, Place, Reach, Reached
 from operations.elsewhere import ask_one, is_first
 from operations.flannel import of_etcd
 from operations.inventory import the_cluster, this_host
+from operations.reading import ask
 from operations.refusal import refuse
 from operations.role import unanswered
 from operations.survey import survey
@@ -73,7 +74,7 @@ def nodes_ready() -> Iterator[StringCommand]:
     """Wait, for `start_timeout` seconds at most, until the API server calls every node Ready."""
     cluster = the_cluster()
     names = [n.name for n in cluster.nodes]
-    found = host.get_fact(Nodes)
+    found = ask(Nodes)
     if any(not found.get(n, {}).get("ready") for n in names):
         found = host.get_fact(Nodes, wait_for=names, seconds=cluster.settings.start_timeout)
     waiting = [n for n in names if not found.get(n, {}).get("ready")]

@@ -29,7 +29,7 @@ from operations.certificates import issued
 from operations.elsewhere import ask_one, is_first
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution, this_machine
-from operations.reading import ask, early, roles_here
+from operations.reading import ask, early, expect, roles_here
 from operations.refusal import refuse
 from operations.report import announce
 from operations.role import converge, foretell
@@ -119,9 +119,16 @@ def _masters_away() -> str:
     return ", ".join(n for n in names if state.inventory.get_host(n) not in state.active_hosts)
 
 
-@operation()
-def rewrite_secrets() -> Iterator[StringCommand]:
+def rewrite_secrets(**arguments: Any) -> None:
     """Have Secrets rewritten once all API servers store them in the same way; a lasting one alone does that itself."""
+    if is_first(the_cluster().masters):
+        expect(rewriting(the_cluster(), issued()))
+    _rewrite_secrets(**arguments)
+
+
+@operation()
+def _rewrite_secrets() -> Iterator[StringCommand]:
+    """Have Secrets rewritten, by the first master."""
     cluster = the_cluster()
     if (len(cluster.masters) == 1 and not preflight.former_masters()) or not is_first(cluster.masters):
         host.noop("a master alone, or not the first")

@@ -55,7 +55,7 @@ def held(role: Role) -> dict[str, Any]:
         found: dict[str, Any] = reading.answers[_ROLES]
         if not isinstance(found, Unread) and _covers(reading.questions[_ROLES][1], wanted):
             return found
-    answer: dict[str, Any] = host.get_fact(RoleState, **wanted)
+    answer: dict[str, Any] = ask(RoleState, **wanted)
     return answer
 
 
@@ -70,6 +70,11 @@ def answering(ready: Mapping[str, str]) -> bool:
         return False
     there = reading.questions[_ROLES][1]["ready"], reading.answers[_ROLES]["ready"]
     return ready.items() <= there[0].items() and all(there[1].get(name) for name in ready)
+
+
+def expect(role: Role) -> None:
+    """Have what the host at hand holds of a role that is not among all of the host's read with those, `early`."""
+    early(RoleState, **asked([role], preflight.distribution().family.name))
 
 
 def early(fact: type[Fact[Any]], **arguments: Any) -> None:

@@ -6,6 +6,7 @@
 # UNITS    services that a run manages, without ".service"
 # KNOWN    versions of programs by the digest of their release file, DIGEST=VERSION each
 # RECORDS  what is known of installed release files
+# DIRECTORIES  where systemd has units, the one before counting
 
 ID='' ID_LIKE='' VERSION_ID='' PRETTY_NAME=''
 # shellcheck disable=SC1091
@@ -38,14 +39,25 @@ version() {  # KEY PROGRAM
     fi
     timeout 10 "$2" --version 2>/dev/null </dev/null | sed -n "s/^Kubernetes v/$1=/p; s/^etcd Version: /$1=/p"
 }
-# What systemd says of the services, of what keeps the clock whatever package brought it, and of firewalls.
+# What systemd says of the services, of what keeps the clock whatever package brought it, and of firewalls. To say that
+# it does not know one takes it longest: only those are asked for that have a file, or were started by this project.
+has_file() {  # NAME
+    for above in $DIRECTORIES; do
+        [ ! -e "$above/$1" ] || return 0
+    done
+    [ -e "/run/container-cloud/${1%.service}.inputs" ]
+}
 names=''
 for unit in $UNITS; do names="$names $unit.service"; done
 keepers="systemd-timesyncd.service chrony.service chronyd.service ntp.service ntpd.service ntpsec.service openntpd.service"
 walls="firewalld.service ufw.service"
 versed="kube-apiserver.service kubelet.service etcd.service"
+asked=''
+for unit in $names $versed $keepers $walls; do
+    ! has_file "$unit" || asked="$asked $unit"
+done
 # shellcheck disable=SC2086 # several words
-services=$(systemctl show -p Id,MainPID,ActiveState,ExecStart $names $versed $keepers $walls 2>/dev/null |
+services=$([ -z "$asked" ] || systemctl show -p Id,MainPID,ActiveState,ExecStart $asked 2>/dev/null |
     awk -v names=" $names " -v versed=" $versed " -v keepers=" $keepers " -v walls=" $walls " '
     function tell() {
         if (id != "" && !told[id]++) {
@@ -214,8 +226,7 @@ drop_in() {
 }
 for unit in $UNITS; do
     seen=' container-cloud.conf '
-    for above in /etc/systemd/system /etc/systemd/system.control /run/systemd/system.control /run/systemd/system \
-        /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+    for above in $DIRECTORIES; do
         for path in "$above/$unit.service.d"/*.conf; do
             [ -e "$path" ] || continue
             # Of one name the first counts.

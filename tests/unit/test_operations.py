@@ -82,7 +82,7 @@ OTHERS = {
     kubernetes.joining_server,
     kubeconfig.administrators,
     kubernetes.encrypt_secrets,
-    kubernetes.rewrite_secrets,
+    kubernetes._rewrite_secrets,
     kubernetes._uncordon,
     members.join,
     members.take_out,
@@ -214,9 +214,9 @@ def test_every_operation_is_tested() -> None:
 
 def test_the_first_of_several_masters_has_secrets_rewritten_when_all_store_them_so(begin: Any) -> None:
     this = begin(SEVERAL, own_store=True, settings=shipped, api_server_address="api.example")
-    (command,) = this.perform(kubernetes.rewrite_secrets, "master")
+    (command,) = this.perform(kubernetes._rewrite_secrets, "master")
     assert "rewrite migrated" in str(command)
-    assert this.perform(kubernetes.rewrite_secrets, "node1") == []
+    assert this.perform(kubernetes._rewrite_secrets, "node1") == []
 
 
 def providers(commands: list[StringCommand]) -> list[str]:
@@ -410,7 +410,7 @@ def test_secrets_are_rewritten_once_former_masters_have_ended(masters: list[str]
     for there in ({}, DEPLOYED):
         this.answers["node2", Preflight] |= {"units": there}
         alone = not there and len(masters) == 1
-        own, after = (str(this.perform(o, "master")) for o in (kubernetes.master, kubernetes.rewrite_secrets))
+        own, after = (str(this.perform(o, "master")) for o in (kubernetes.master, kubernetes._rewrite_secrets))
         assert ("rewrite migrated" in own) is alone
         assert ("rewrite migrated" in after) is not alone
 

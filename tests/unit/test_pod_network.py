@@ -1,15 +1,18 @@
 """The shell that looks at a node's pod network, with programs that answer what a test says."""
 
+import socketserver
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from cluster.reach import asked_names, silent
 from cluster.roles.lease import follower, handed
 from cluster.shell import program
-from facts.network import PodNetwork, Reach
+from facts.network import PodNetwork, Reach, Reached
 from tests.unit.example import cluster
 
 OURS = ["-A FORWARD -s 192.168.0.0/16 -j ACCEPT", "-A FORWARD -d 192.168.0.0/16 -j ACCEPT"]
@@ -224,3 +227,44 @@ def test_what_a_place_is_sent_must_come_back_whole(socat: str, told: str, tmp_pa
     reach = program("reach", PID=1, PORT=8080, PATIENCE=0)
     script = f'{reach}\ninside() {{ "$@"; }}\nwhy() {{ :; }}\nask_all 192.168.14.254 ""'
     assert run(script, tmp_path, {"socat": socat}).stdout.splitlines() == [told]
+
+
+def reached(*addresses: str, seconds: int = 0) -> dict[str, bool]:
+    script = f"export no_proxy='*'; {Reached().script(addresses, seconds)}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    return Reached().read(done.stdout.splitlines())
+
+
+@contextmanager
+def listening(*, delay: float = 0, says: bytes = b"") -> Iterator[str]:
+    """The address of somebody who, after a while, listens and says something to whoever comes."""
+
+    class Says(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1000)
+            self.request.sendall(says)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Says, bind_and_activate=False) as server:
+        server.server_bind()
+
+        def serve() -> None:
+            server.server_activate()
+            server.serve_forever()
+
+        beginning = Timer(delay, serve)
+        beginning.start()
+        yield "{}:{}".format(*server.server_address)
+        beginning.join(delay)
+        server.shutdown()
+
+
+def test_whoever_answers_is_reached_whatever_is_said() -> None:
+    with listening() as gone:
+        pass
+    with listening() as hangs_up, listening(says=b"GET / ???") as echoes:
+        assert reached(hangs_up, gone, echoes) == {hangs_up: True, gone: False, echoes: True}
+
+
+def test_one_that_begins_late_is_reached_in_time() -> None:
+    with listening() as there, listening(delay=1) as late:
+        assert reached(there, late, seconds=10) == {there: True, late: True}

@@ -10,11 +10,12 @@ import pytest
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
 from cluster import api
+from cluster.desired import Role, Step
 from cluster.formats import kubeconfig
 from cluster.needs import versions_by_digest
 from cluster.shell import program
 from facts import bundle
-from facts.base import MARK
+from facts.base import MARK, in_one_piece
 from facts.bundle import Several, Unread, answers
 from facts.host import Preflight
 from facts.kubernetes import Nodes
@@ -47,6 +48,17 @@ def asked(this: Run) -> list[type]:
 def test_an_early_question_is_asked_once(this: Run) -> None:
     assert reading.ask(Nodes) == {"node1": {"ready": True}}
     assert asked(this) == [Nodes]
+
+
+def test_a_role_that_is_not_among_the_hosts_is_asked_for_with_those(this: Run) -> None:
+    another = Role(name="another", steps=(Step("be so", "true", "true"),))
+    reading.expect(another)
+    reading.held(reading.roles_here()[0])
+    this.asked.clear()
+    assert "files" in reading.held(another)
+    assert asked(this) == []
+    reading.held(another)
+    assert asked(this) == [RoleState], "whoever asks again wants another answer"
 
 
 def test_it_is_asked_with_the_roles(this: Run) -> None:
@@ -271,3 +283,17 @@ def test_a_program_is_started_for_its_version_only_if_nobody_knows_it(state: str
 def test_versions_are_known_by_the_digests_of_the_settings(this: Run) -> None:
     known = versions_by_digest(this.cluster.settings)
     assert set(known.values()) == {this.cluster.settings.kubernetes_version}, "of etcd the shipped ones are packages"
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "said"),
+    [
+        ("echo a; echo b", 0, "a\nb\n"),
+        ("echo a; exit 3", 3, "a\n"),
+        ("echo '(a) $b'\nfalse", 1, "(a) $b\n"),
+    ],
+)
+def test_what_is_told_in_one_piece_ends_as_it_would(script: str, code: int, said: str) -> None:
+    for shell in ("sh", "bash"):
+        done = subprocess.run([shell, "-c", in_one_piece(script)], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (code, said)

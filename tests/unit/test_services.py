@@ -41,6 +41,9 @@ def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in SHOWN:
+        (tmp_path / f"{name}.service").touch()
+    monkeypatch.setattr("facts.host.UNIT_DIRECTORIES", (str(tmp_path),))
     return called
 
 
@@ -54,6 +57,18 @@ def test_the_preflight_asks_for_all_services_at_once(systemctl: Path) -> None:
     found = ask(Preflight, units=["containerd", "kubelet", "docker"])
     assert {name: unit["pid"] for name, unit in found["units"].items()} == {"containerd": 71, "kubelet": 0, "docker": 0}
     assert (found["time_services"], found["firewalls"]) == (["chrony"], ["ufw"])
+    assert len(systemctl.read_text().splitlines()) == 1
+
+
+def test_the_preflight_asks_for_no_service_that_is_not_there(systemctl: Path) -> None:
+    (systemctl.parent / "ufw.service").unlink()
+    found = ask(Preflight, units=["containerd", "etcd"])
+    assert (list(found["units"]), found["firewalls"]) == (["containerd"], [])
+    (asked,) = systemctl.read_text().splitlines()
+    assert {"ufw.service", "etcd.service"} & {*asked.split()} == set()
+    for name in SHOWN:
+        (systemctl.parent / f"{name}.service").unlink(missing_ok=True)
+    assert ask(Preflight, units=["containerd", "etcd"])["units"] == {}
     assert len(systemctl.read_text().splitlines()) == 1
 
 

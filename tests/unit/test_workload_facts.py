@@ -106,7 +106,7 @@ class Server:
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
         lines = done.stdout.splitlines()
-        return fact().process(lines), done.stdout.removeprefix(f"\n{MARK}\n")
+        return fact().process(lines), done.stdout.removeprefix(f"\n{MARK}\n").removesuffix("\n")
 
 
 @pytest.fixture
