@@ -57,7 +57,7 @@ test-several: $(VENV)/ready
 
 # And what is the same there, and how long it all takes.
 test-all: lint test
-	$(BIN)/pytest $(call lab_tests,converge check backends members)
+	$(BIN)/pytest $(call lab_tests,converge check draining backends members)
 	$(BIN)/pytest $(call lab_tests,lab converge packages workload preflight backends roles_alone) --flavour rpm
 	$(BIN)/pytest tests/lab --kubernetes 1.20
 	$(BIN)/pytest $(call lab_tests,reboot) --flavour mixed

@@ -39,6 +39,7 @@ ORDER = (
     "test_release",
     "test_converge",
     "test_check",
+    "test_draining",
     "test_workload",
     "test_dns",
     "test_conformance",

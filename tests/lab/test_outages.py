@@ -22,6 +22,7 @@ from tests.lab.several import (
     unsettled,
     used,
 )
+from tests.lab.test_audit import audit
 from tests.lab.test_masters import as_before, await_findings_of, workload  # noqa: F401 fixtures
 
 pytestmark = [pytest.mark.several, pytest.mark.named, pytest.mark.usefixtures("workload")]
@@ -146,6 +147,37 @@ def test_with_one_member_of_three_nothing_is_accepted_and_nothing_lost(cluster: 
         time.sleep(60)
     assert verdict.faults == []
     assert min(verdict.gaps[way] for way in verdict.gaps if way in NODES) > 20, "nothing was accepted meanwhile"
+
+
+def leaders(lab: Lab) -> list[str]:
+    """Who leads of the controller managers and of the schedulers: host and process."""
+    names = "lease/kube-controller-manager lease/kube-scheduler"
+    return lab.kubectl(f"-n kube-system get {names} -o jsonpath='{{.items[*].spec.holderIdentity}}'").split()
+
+
+def test_a_master_that_was_given_up_for_lost_does_nothing_when_it_is_back_and_may_join_again(
+    cluster: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its etcd member; the run that goes on without it cannot tell it so."""
+    gone, served = [state.host("master3")], "curl -sf --cacert /etc/kubernetes/ca/ca.crt https://10.1.10.192:6443/livez"
+    monkeypatch.setenv("LAB_ROLES", "masters=master,master2 etcd=master,master2 nodes=node1,node2")
+    with used(tmp_path) as verdict:
+        lifecycle.unplug(gone)
+        cluster.deploy()
+        lifecycle.start(gone)
+        time.sleep(60)
+    assert verdict.faults == []
+    assert max(verdict.gaps.values()) <= LONGEST_GAP, verdict.gaps
+    assert not [who for who in leaders(cluster) if who.startswith("master3")], leaders(cluster)
+    assert audit("--json").findings == []
+    print(cluster.ssh("master3", f"{served} || systemctl is-active etcd kube-apiserver", check=False))
+    monkeypatch.delenv("LAB_ROLES")
+    with used(tmp_path) as verdict:
+        cluster.deploy()
+    assert verdict.faults == []
+    assert sum(f.total() for f in verdict.failures.values()) <= HANDED_OVER, verdict.failures
+    again = cluster.pyinfra("-y", "--json", "lab/inventory.py", "deploys/cluster.py")
+    assert again.code == 0 and again.totals["success"] == 0, again.err[-4000:]
 
 
 def test_after_a_power_cut_of_everything_it_is_back_without_a_run(cluster: Lab) -> None:
