@@ -65,9 +65,13 @@ def _marked(facts: Questions) -> Iterator[str]:
 def _beside(facts: Questions) -> str:
     """The same, all at once: each writes where no other does. For root."""
     jobs = [f"{{ {asked}; }} >$answers/{number} &" for number, asked in enumerate(_marked(facts))]
-    begin = "answers=$(mktemp -d /run/container-cloud.XXXXXX) || exit 1; trap 'rm -rf \"$answers\"' EXIT"
+    # Outside of what is told in one piece: bash, where that is sh, has no such trap of a function's in a subshell.
+    begin = (
+        "answers=$(mktemp -d /run/container-cloud.XXXXXX) || exit 1; "
+        "trap 'rm -rf \"$answers\"' EXIT; trap 'exit 1' HUP INT TERM"
+    )
     every = " ".join(f"$answers/{number}" for number in range(len(jobs)))
-    return in_one_piece(f"{PREAMBLE}; {begin}; {' '.join(jobs)} wait; cat {every}")
+    return f"{PREAMBLE}; {begin}; {in_one_piece(' '.join([*jobs, 'wait; cat', every]))}"
 
 
 def answers(facts: Questions, output: Iterable[str], asked_at: float | None = None) -> dict[str, Any]:

@@ -107,6 +107,30 @@ class Health(Fact[dict[str, Any]]):
         }
 
 
+class Alarms(Fact[dict[str, Any]]):
+    """
+    The alarms that etcd has raised, and the bytes of a member's database; {} where it has raised none, or does not
+    answer.
+
+    Source: the member's /health; where that is not true, `etcdctl alarm list` and `endpoint status`.
+
+    .. code:: python
+
+        {"alarms": ["NOSPACE"], "database": 2147491840}
+    """
+
+    program = "etcdctl"
+    default = dict
+
+    def script(self) -> str:
+        return etcdctl(program("etcd-alarms"))
+
+    def read(self, lines: list[str]) -> dict[str, Any]:
+        pairs = [line.split(" ", 1) for line in lines if line]
+        alarms = sorted({value for kind, value in pairs if kind == "alarm"})
+        return {"alarms": alarms, "database": int(dict(pairs).get("database", 0))} if alarms else {}
+
+
 def _history(metrics: Iterable[list[str]]) -> dict[str, int | None]:
     """How much of its history a member keeps, of lines "metric NAME VALUE"."""
     found = {name: float(value) for _, name, value in metrics}

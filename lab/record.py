@@ -49,7 +49,7 @@ _ARGUMENTS = {
     "workloads.Present": ['resources=["rc/nginx-v1", "service/other"]'],
 }
 _NOT_ASKED = ("workloads.Differences",)  # reads a manifest on standard input: only deploys ask it
-_MAY_BE_EMPTY = ("packages.Altered", "packages.Removals", "kubernetes.NodeMetrics")  # and are, where all is well
+_MAY_BE_EMPTY = ("etcd.Alarms", "packages.Altered", "packages.Removals", "kubernetes.NodeMetrics")  # where all is well
 _MOST = 2  # entries of a list or mapping that are shown, of an answer that has more
 _LONGEST = 60  # characters of a text that are shown
 

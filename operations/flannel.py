@@ -1,5 +1,6 @@
 """flanneld on the hosts of the pod network."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 
 from cluster.desired import Role
+from cluster.roles.etcd import flannel_configuration
 from cluster.roles.flannel import flannel_role
 from cluster.roles.lease import device
 from cluster.ways import strays
@@ -20,6 +22,7 @@ from operations.elsewhere import ask_one, is_first
 from operations.inventory import the_cluster, this_host
 from operations.preflight import distribution
 from operations.reading import ask, early
+from operations.refusal import refuse
 from operations.role import converge, restart
 
 _HEARS = 5  # seconds in which flanneld has heard of a lease that has just changed, and gone by it
@@ -30,10 +33,30 @@ def is_leased() -> bool:
     return host.name in {h.name for h in the_cluster().leased}
 
 
-@operation()
-def lease() -> Iterator[StringCommand]:
+def lease(**arguments: Any) -> None:
     """Install, configure and start flanneld, and wait until it holds a lease."""
-    yield from converge(_role())
+    if is_first(the_cluster().etcd_members):
+        early(FlannelKeys, **of_etcd())
+    _lease(**arguments)
+
+
+@operation()
+def _lease() -> Iterator[StringCommand]:
+    """Install, configure and start flanneld, which takes its network from etcd when it starts."""
+    wanted = json.loads(flannel_configuration(the_cluster()))
+    there = _in_etcd().get("config", wanted) if state.is_executing else wanted
+    if there == wanted:
+        yield from converge(_role())
+    else:
+        yield refuse(
+            f"etcd holds another network configuration for flannel ({json.dumps(there)}) than the settings: flanneld "
+            "would go by that. Run deploys/etcd.py first, without --limit"
+        )
+
+
+def _in_etcd() -> dict[str, Any]:
+    keys: dict[str, Any] = ask_one(the_cluster().etcd_members, FlannelKeys, **of_etcd())
+    return keys
 
 
 def _role() -> Role:
@@ -45,8 +68,6 @@ def ways(**arguments: Any) -> None:
     settings = the_cluster().settings
     if settings.flannel_backend == "vxlan":
         early(Ways, **_asked_here())
-        if is_first(the_cluster().etcd_members):
-            early(FlannelKeys, **of_etcd())
     _ways(**arguments)
 
 
@@ -70,7 +91,7 @@ def _strays() -> list[str]:
     cluster = the_cluster()
     if cluster.settings.flannel_backend != "vxlan":
         return []
-    leases = Leases().process_data(ask_one(cluster.etcd_members, FlannelKeys, **of_etcd()))
+    leases = Leases().process_data(_in_etcd())
     if not leases:
         return []
     return strays(cluster, this_host(host.name), leases, ask(Ways, **_asked_here()))

@@ -14,7 +14,7 @@ from cluster.members import Leaving, Standing
 from cluster.membership import DATA, peer_urls
 from cluster.roles.endpoints import told_of_members
 from cluster.roles.etcd import joining_role, prepared, setting_aside, taking_out
-from cluster.settings import Host
+from cluster.settings import Cluster, Host
 from facts import etcd as facts
 from facts.role import RoleState
 from operations import etcd, preflight
@@ -66,8 +66,8 @@ def take_out() -> Iterator[StringCommand]:
     if more is False or (more is None and not state.is_executing):
         host.noop("every etcd member is in the group, or others see to it")
         return
-    told = [h for h in cluster.hosts if h.is_master or h in cluster.leased]
-    if away := [h.name for h in told if h.name not in found]:
+    told = _told(cluster)
+    if away := _away(cluster):
         logger.warning(
             f"warning: etcd's former members stay until a run is about {', '.join(away)}, too, which use them"
         )
@@ -97,6 +97,21 @@ def take_out() -> Iterator[StringCommand]:
         host.noop("no etcd member leaves now")
 
 
+def _told(cluster: Cluster) -> list[Host]:
+    """The hosts on which somebody calls etcd's members."""
+    return [h for h in cluster.hosts if h.is_master or h in cluster.leased]
+
+
+def _away(cluster: Cluster) -> list[str]:
+    """Those of them that this run is not about: members that they may call stay."""
+    return [h.name for h in _told(cluster) if h.name not in preflight.facts()]
+
+
+def _lists(standing: Standing, peer: str) -> bool:
+    """Whether etcd has a member at a URL."""
+    return any(m.peer == peer for m in standing.members)
+
+
 def _untold(hosts: Iterable[Host]) -> str:
     """What has to be run so that nobody on some hosts calls a member that goes, in words."""
     rights, conditions = of_operation(), {h.name: told_of_members(the_cluster(), h) for h in hosts}
@@ -124,12 +139,13 @@ def set_aside() -> Iterator[StringCommand]:
         host.noop("it is a member, or was none")
         return
     held = found[host.name]
+    own = f"https://{this_host(host.name).address}:{cluster.settings.etcd_peer_port}"
     if state.is_executing:
         standing = Standing.of(ask_one(cluster.etcd_members, facts.Standing, urls=_urls()))
-        own = f"https://{this_host(host.name).address}:{cluster.settings.etcd_peer_port}"
-        gone = standing.agrees() and not any(m.peer == own for m in standing.members)
+        gone = standing.agrees() and not _lists(standing, own)
     else:
-        standing, gone = _standing(), True
+        standing = _standing()
+        gone = not _away(cluster) or not _lists(standing, own)
     if not gone or (held.get("cluster") and standing.cluster_id and held["cluster"] != standing.cluster_id):
         host.noop("its etcd is a member still, or of another cluster")
         return

@@ -160,6 +160,11 @@ _NONE = "(?!)"
 _NEAR = r"127\.0\.0\.1|0\.0\.0\.0"
 _HERE = r"0\.0\.0\.0|{address}"
 _ELECTED = Only(_TRUE, "two would act at once, wherever another master's run, too")
+_TAKES_TURNS = {
+    "leader-elect": _ELECTED,
+    "leader-elect-resource-lock": Only("leases", "two would act at once while masters are given another"),
+    "leader-elect-resource-namespace": Only("kube-system", "two would act at once while masters are given another"),
+}
 _OFF = re.escape("=false")
 _KINDS = r"api/(all|ga|legacy|v1)|(apps|coordination\.k8s\.io|rbac\.authorization\.k8s\.io)/v1"
 _HEALTH = Only(r"(.*,)?(/healthz|/\*)(,.*)?", "whether it is ready is asked at /healthz, which must be among them")
@@ -172,7 +177,11 @@ def _asked_at(port: int) -> Only:
 
 # Arguments that a readiness question, or another part of the cluster, relies on.
 NEEDED: dict[str, dict[str, Only]] = {
-    "etcd": {"proxy": Only("off", "a proxy keeps no data")},
+    "etcd": {
+        "proxy": Only("off", "a proxy keeps no data"),
+        "unsafe-no-fsync": Only(_FALSE, "what it has acknowledged would be lost with the power"),
+        "strict-reconfig-check": Only(_TRUE, "a change of members could cost the quorum"),
+    },
     "flanneld": {},
     "dockerd": {"icc": Only(_TRUE, "pods of one node could not reach each other")},
     "kube-apiserver": {
@@ -182,17 +191,21 @@ NEEDED: dict[str, dict[str, Only]] = {
         "authorization-mode": Only(".*(RBAC|ABAC|Webhook|AlwaysAllow).*", "nothing gives the cluster's parts a right"),
         "kubelet-https": Only(_TRUE, "kubelets answer over TLS alone"),
         "kubelet-port": Only("10250", "kubelets answer at port 10250"),
+        "endpoint-reconciler-type": Only("lease|master-count", "nobody keeps the addresses of the service kubernetes"),
+        "shutdown-delay-duration": Only(r"(\d+(\.\d+)?(h|m|s|ms|us|µs|ns))+|0", "it is a duration: 10s, 1m30s"),
         "runtime-config": Only(f"(?!.*({_KINDS}){_OFF}).*", "the cluster's own parts use what it turns off"),
     },
     "kube-controller-manager": {
-        "leader-elect": _ELECTED,
+        **_TAKES_TURNS,
+        "leader-elect-resource-name": Only("kube-controller-manager", "two would act at once meanwhile"),
         "bind-address": Only(_NEAR, _ASKED),
         "secure-port": _asked_at(10257),
         "authorization-always-allow-paths": _HEALTH,
         "use-service-account-credentials": Only(_TRUE, "its own user has not the rights of all controllers"),
     },
     "kube-scheduler": {
-        "leader-elect": _ELECTED,
+        **_TAKES_TURNS,
+        "leader-elect-resource-name": Only("kube-scheduler", "two would act at once meanwhile"),
         "bind-address": Only(_NEAR, _ASKED),
         "secure-port": _asked_at(10259),
         "authorization-always-allow-paths": _HEALTH,

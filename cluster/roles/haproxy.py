@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cluster.desired import RECORD_DIRECTORY, SYSTEMD, File, Package, Step, Unit, recorder
+from cluster.desired import RECORD_DIRECTORY, SYSTEMD, File, Package, Step, Turn, Unit, recorder
 from cluster.formats import HEADER
 from cluster.installation import Installation
 from cluster.roles.kubernetes import DIRECTORY
@@ -116,7 +116,7 @@ class Proxy:
         # As the kernel lists it: 0A is LISTEN; ss would look through every socket's details.
         listening = f"grep -q ': 0100007F:{port:04X} 00000000:0000 0A ' /proc/net/tcp"
         hint = f"{self.config} is not for this haproxy, which must be 2.2 or later (haproxy -c -f {self.config})"
-        return Unit(self.name, self.inputs, listening, hint, _PROGRAM, reloads=True)
+        return Unit(self.name, self.inputs, listening, hint, _PROGRAM, turn=Turn(), reloads=True)
 
     def ended(self, what: str, *, along: tuple[str, ...] = ()) -> Step:
         """That it is stopped and taken away, its files aside; the program stays, for it may be somebody else's.

@@ -146,6 +146,16 @@ def test_what_is_a_member_still_keeps_its_data(begin: Any) -> None:  # noqa: F81
     assert this.perform(members.set_aside, "node1") == []
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_no_plan_sets_aside_what_the_run_keeps(away: bool, begin: Any) -> None:  # noqa: F811
+    """Where a host that may call the member is left out, it stays, and so do its data."""
+    this = known(begin(OLD), master=member(BOTH), node1=member(BOTH))
+    this.answers["master", facts.Standing] = stands(of("master"), of("node1"))
+    if away:
+        this.state.active_hosts.discard(this.inventory.get_host("node2"))
+    assert bool(this.perform(members.set_aside, "node1", executing=False)) is not away
+
+
 def test_where_taking_out_failed_nothing_is_set_aside(begin: Any) -> None:  # noqa: F811
     this = known(begin(OLD), master=member(BOTH), node1=member(BOTH))
     this.answers["master", facts.Standing] = stands(of("master"), silent("node1"))

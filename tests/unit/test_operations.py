@@ -6,6 +6,7 @@ pyinfra-testing's data files cannot carry these: they give a host no data, no in
 import base64
 import dataclasses
 import importlib
+import json
 import logging
 import pkgutil
 import re
@@ -29,8 +30,9 @@ from cluster.certificates import certificate_files, signed_names
 from cluster.desired import File, Role, software
 from cluster.membership import Record, peer_urls
 from cluster.roles.balancer import balancer_role
+from cluster.roles.etcd import flannel_configuration
 from cluster.roles.secrets import CONFIG, known_first
-from facts.etcd import FlannelKeys, Held
+from facts.etcd import Alarms, FlannelKeys, Held
 from facts.flannel import Leases
 from facts.host import Preflight
 from facts.kubernetes import Nodes
@@ -67,7 +69,7 @@ CONVERGING = {
     etcd.member: "etcd",
     balancer.balancer: "balancer",
     balancer._unbalanced: "unbalanced",
-    flannel.lease: "flannel",
+    flannel._lease: "flannel",
     runtime.engine: "docker",
     kubernetes.master: "master",
     kubernetes.node: "node",
@@ -76,6 +78,7 @@ OTHERS = {
     audit.account,
     check.nodes_answer,
     check.works,
+    etcd._together,
     flannel._ways,
     kubernetes.former_loops,
     kubernetes.former_master,
@@ -123,6 +126,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, stores: Path, tmp_path: Path) -> Iter
             made.answers[member.name, RoleState] = BARE
             made.answers[member.name, Removals] = {}
             made.answers[member.name, Held] = {}
+            made.answers[member.name, FlannelKeys] = {}
             made.answers[member.name, Nodes] = {"elsewhere": {"ready": True}}  # and so no pods to drain a host of
         return made
 
@@ -540,7 +544,7 @@ BARE_HOSTS = [
         ["packages", "write", "step", "reload", "start etcd", "step", "step"],
     ),
     (
-        flannel.lease,
+        flannel._lease,
         "node1",
         [
             "install /usr/local/bin/flanneld",
@@ -819,7 +823,12 @@ def test_only_downloads_may_go_through_a_proxy(begin: Any) -> None:
 
 # --- Certificates that are not in place -----------------------------------------------------------------------------
 
-NEEDING = [(etcd.member, "master"), (flannel.lease, "node1"), (kubernetes.master, "master"), (kubernetes.node, "node1")]
+NEEDING = [
+    (etcd.member, "master"),
+    (flannel._lease, "node1"),
+    (kubernetes.master, "master"),
+    (kubernetes.node, "node1"),
+]
 
 
 @pytest.mark.parametrize(("operation", "name"), NEEDING)
@@ -1421,6 +1430,38 @@ def test_flanneld_that_goes_by_former_leases_is_restarted(begin: Any, ways: dict
         assert all("systemctl restart --no-block flanneld" in c.get_raw_value() for c in commands)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_flanneld_does_not_begin_on_another_network_than_the_settings(told: bool, begin: Any) -> None:
+    """As after a run with --limit, which did not tell etcd what is new."""
+    this = begin(flannel_backend="vxlan")
+    wanted = json.loads(flannel_configuration(this.cluster))
+    former = {**wanted, "Backend": {"Type": "vxlan", "MTU": 1400}}
+    this.answers["master", FlannelKeys] = {"config": wanted if told else former}
+    this.answers["node1", RoleState] = BARE | {"files": on_disk(*certificates(this, "node1"))}
+    commands = this.perform(flannel._lease, "node1")
+    assert ("start flanneld" in kinds(commands)) is told
+    assert told or "Run deploys/etcd.py first" in refusal(commands)
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "alarms", "becomes"),
+    [(2049, ["NOSPACE"], "accepts no writes"), (100, ["NOSPACE"], ""), (100, ["CORRUPT"], "raised the alarm CORRUPT")],
+)
+def test_a_run_does_not_end_well_where_etcd_accepts_no_writes(
+    mebibytes: int, alarms: list[str], becomes: str, begin: Any, said: Any
+) -> None:
+    this = begin()
+    this.answers["master", Alarms] = {"alarms": alarms, "database": mebibytes * 2**20}
+    commands = this.perform(etcd._together, "master")
+    if becomes:
+        assert becomes in refusal(commands)
+    else:
+        assert "alarm disarm" in str(commands[0])
+        assert "disarm etcd's alarm NOSPACE (its database has 100 MiB, and may have 2048)" in said.text
+    this.answers["master", Alarms] = {}
+    assert this.perform(etcd._together, "master") == []
+
+
 def test_flanneld_that_is_restarted_anyway_is_so_once(begin: Any) -> None:
     this = begin(flannel_backend="vxlan")
     this.answers["master", FlannelKeys], this.answers["node1", Ways] = OF_NODE2, FORMER
@@ -1503,7 +1544,7 @@ def test_a_host_is_read_once_for_all_its_roles_until_something_changes(begin: An
 
     def readings(executing: bool) -> int:
         this.asked.clear()
-        for operation in (flannel.lease, runtime.engine, kubernetes.node):
+        for operation in (flannel._lease, runtime.engine, kubernetes.node):
             assert this.perform(operation, "node1", executing=executing) == []
         return [fact for host, fact, _ in this.asked if host == "node1"].count(RoleState)
 

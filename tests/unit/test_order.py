@@ -35,7 +35,8 @@ LAYOUTS = {
 NEEDS = {
     "Certificates": {"Prepare the host"},
     "etcd": {"Certificates"},
-    "etcd's new members": {"etcd"},
+    "etcd as a whole": {"etcd"},
+    "etcd's new members": {"etcd as a whole"},
     "Kubernetes master": {"etcd's new members"},
     "flannel": {"etcd's new members"},
     "etcd's former members": {"Kubernetes master", "flannel"},

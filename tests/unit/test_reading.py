@@ -297,3 +297,16 @@ def test_what_is_told_in_one_piece_ends_as_it_would(script: str, code: int, said
     for shell in ("sh", "bash"):
         done = subprocess.run([shell, "-c", in_one_piece(script)], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (code, said)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_several_questions_leave_nothing_on_a_host(shell: str, tmp_path: Path) -> None:
+    """Whichever shell is its sh."""
+    (tmp_path / "sh").symlink_to(f"/bin/{shell}")
+    questions = {name: (RoleState, {"steps": {name: "true"}}) for name in ("one", "two", "three")}
+    command = Several().command(questions).replace("/run/container-cloud.", f"{tmp_path}/answers.")
+    done = subprocess.run([tmp_path / "sh", "-c", command], capture_output=True, text=True, check=True)
+    assert {n: a["steps"] for n, a in answers(questions, done.stdout.splitlines()).items()} == {
+        name: {name: True} for name in questions
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["sh"]

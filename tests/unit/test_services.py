@@ -99,7 +99,11 @@ def test_conditions_know_services_that_nobody_asked_for(systemctl: Path) -> None
 @pytest.mark.parametrize(
     ("role", "runs_with", "asked"),
     [
-        ("etcd", {"ETCD_ADVERTISE_CLIENT_URLS": "https://10.1.10.101:7002"}, "https://10.1.10.101:7002/health"),
+        (
+            "etcd",
+            {"ETCD_ADVERTISE_CLIENT_URLS": "https://10.1.10.101:7002"},
+            "https://10.1.10.101:7002/health?exclude=NOSPACE",
+        ),
         ("master", ["--bind-address=0.0.0.0", "--secure-port=7001"], "https://10.1.10.101:7001/readyz"),
     ],
 )
