@@ -150,7 +150,7 @@ class Run:
         found: dict[str, list[str]] = {}
         verbs = (
             r"(?:write|install|enable|reload|start|restart|stop|make|turn|load|set|let|give|trust|"
-            r"create|change|scale|roll|delete|remove|add|promote|join|uncordon) "
+            r"create|change|scale|roll|delete|remove|add|promote|join|uncordon|disarm) "
         )
         for host, line in re.findall(rf"^\s*\[([\w.-]+)\] +({verbs}.*)$", self.err, re.MULTILINE):
             found.setdefault(host, []).append(line)

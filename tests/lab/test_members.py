@@ -166,6 +166,23 @@ def test_a_dead_one_is_replaced_by_another_host(members: Members) -> None:
 
 
 @pytest.mark.named
+def test_a_full_database_is_given_more_room_one_member_after_another(members: Members) -> None:
+    small, group = ("-y", "--data", "etcd_quota_mib=16"), "master node1 node2"
+    assert members.run(group, *small).code == 0
+    value = "$(head -c 100000 /dev/zero | tr '\\0' x)"
+    members.lab.ssh("master", etcdctl(f'n=0; while e put /probe/$n "{value}" >/dev/null 2>&1; do n=$((n + 1)); done'))
+    done = members.run(group, *small)
+    assert done.code and "etcd has raised the alarm NOSPACE, and accepts no writes" in done.err, done.err[-2000:]
+    done = members.run(group)
+    assert done.code == 0, done.err[-6000:]
+    restarted = [host for host, lines in done.changes.items() if any(x.startswith("restart etcd") for x in lines)]
+    assert sorted(restarted) == sorted(group.split())
+    assert [line for line in done.changes["master"] if line.startswith("disarm etcd's alarm NOSPACE")]
+    members.lab.ssh("node1", etcdctl('e put /probe/last 1 && e del --prefix /probe/ && [ -z "$(e alarm list)" ]'))
+    members.settled(group)
+
+
+@pytest.mark.named
 def test_a_member_without_its_disk_is_not_replaced(members: Members) -> None:
     members.are("master node1 node2")
     members.lab.ssh("node2", f"systemctl stop etcd; mv {DATA} /root/kept")
