@@ -1445,7 +1445,12 @@ def test_flanneld_does_not_begin_on_another_network_than_the_settings(told: bool
 
 @pytest.mark.parametrize(
     ("mebibytes", "alarms", "becomes"),
-    [(2049, ["NOSPACE"], "accepts no writes"), (100, ["NOSPACE"], ""), (100, ["CORRUPT"], "raised the alarm CORRUPT")],
+    [
+        (2049, ["NOSPACE"], "accepts no writes"),
+        (2000, ["NOSPACE"], "accepts no writes"),
+        (100, ["NOSPACE"], ""),
+        (100, ["CORRUPT"], "raised the alarm CORRUPT"),
+    ],
 )
 def test_a_run_does_not_end_well_where_etcd_accepts_no_writes(
     mebibytes: int, alarms: list[str], becomes: str, begin: Any, said: Any
