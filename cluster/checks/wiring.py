@@ -160,11 +160,6 @@ _NONE = "(?!)"
 _NEAR = r"127\.0\.0\.1|0\.0\.0\.0"
 _HERE = r"0\.0\.0\.0|{address}"
 _ELECTED = Only(_TRUE, "two would act at once, wherever another master's run, too")
-_TAKES_TURNS = {
-    "leader-elect": _ELECTED,
-    "leader-elect-resource-lock": Only("leases", "two would act at once while masters are given another"),
-    "leader-elect-resource-namespace": Only("kube-system", "two would act at once while masters are given another"),
-}
 _OFF = re.escape("=false")
 _KINDS = r"api/(all|ga|legacy|v1)|(apps|coordination\.k8s\.io|rbac\.authorization\.k8s\.io)/v1"
 _HEALTH = Only(r"(.*,)?(/healthz|/\*)(,.*)?", "whether it is ready is asked at /healthz, which must be among them")
@@ -173,6 +168,13 @@ _ASKED = "a run asks at 127.0.0.1 whether it is ready"
 
 def _asked_at(port: int) -> Only:
     return Only(str(port), f"a run asks at port {port} whether it is ready")
+
+
+def _elects(loop: str) -> dict[str, Only]:
+    """How a control loop's leader is elected: by the same lease everywhere, at every time."""
+    lease = {"lock": "leases", "namespace": "kube-system", "name": loop}
+    two = "two would act at once while masters are given another"
+    return {"leader-elect": _ELECTED, **{f"leader-elect-resource-{k}": Only(v, two) for k, v in lease.items()}}
 
 
 # Arguments that a readiness question, or another part of the cluster, relies on.
@@ -196,16 +198,14 @@ NEEDED: dict[str, dict[str, Only]] = {
         "runtime-config": Only(f"(?!.*({_KINDS}){_OFF}).*", "the cluster's own parts use what it turns off"),
     },
     "kube-controller-manager": {
-        **_TAKES_TURNS,
-        "leader-elect-resource-name": Only("kube-controller-manager", "two would act at once meanwhile"),
+        **_elects("kube-controller-manager"),
         "bind-address": Only(_NEAR, _ASKED),
         "secure-port": _asked_at(10257),
         "authorization-always-allow-paths": _HEALTH,
         "use-service-account-credentials": Only(_TRUE, "its own user has not the rights of all controllers"),
     },
     "kube-scheduler": {
-        **_TAKES_TURNS,
-        "leader-elect-resource-name": Only("kube-scheduler", "two would act at once meanwhile"),
+        **_elects("kube-scheduler"),
         "bind-address": Only(_NEAR, _ASKED),
         "secure-port": _asked_at(10259),
         "authorization-always-allow-paths": _HEALTH,

@@ -332,6 +332,13 @@ def cluster(lab: Lab) -> Lab:
     return lab
 
 
+@pytest.fixture
+def as_before(cluster: Lab) -> Iterator[None]:
+    """What a test has set is taken back."""
+    yield
+    cluster.deploy()
+
+
 @pytest.fixture(scope="module")
 def keeper(lab: Lab) -> Iterator[None]:
     """An account named keeper, without root's rights, on every host, with the lab's key; sudo is up to the test."""

@@ -1,7 +1,6 @@
 """Nodes are drained before their runtime restarts: how many at a time, what may hold it up, and whose a cordon is."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,13 +37,6 @@ spec:
   minAvailable: 1
   selector: {matchLabels: {app: kept}}
 """
-
-
-@pytest.fixture
-def as_before(cluster: Lab) -> Iterator[None]:
-    """What a test has set is taken back."""
-    yield
-    cluster.deploy()
 
 
 def restarting(lab: Lab, *settings: str) -> list[str]:

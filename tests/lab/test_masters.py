@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
 
@@ -39,13 +38,6 @@ def workload(lab: Lab) -> Lab:
     lab.deploy("workload", environment=ALONE)
     lab.deploy()
     return lab
-
-
-@pytest.fixture
-def as_before(cluster: Lab) -> Iterator[None]:
-    """What a test has set is taken back."""
-    yield
-    cluster.deploy()
 
 
 def test_two_masters_have_joined_the_first(cluster: Lab) -> None:

@@ -24,7 +24,7 @@ from tests.lab.several import (
     used,
 )
 from tests.lab.test_audit import audit
-from tests.lab.test_masters import as_before, await_findings_of, workload  # noqa: F401 fixtures
+from tests.lab.test_masters import await_findings_of, workload  # noqa: F401 a fixture
 
 pytestmark = [pytest.mark.several, pytest.mark.named, pytest.mark.usefixtures("workload")]
 

@@ -19,13 +19,17 @@ OURS = ["-A FORWARD -s 192.168.0.0/16 -j ACCEPT", "-A FORWARD -d 192.168.0.0/16 
 DOCKERS = ["-A FORWARD -j DOCKER-USER", "-A FORWARD -m conntrack --ctstate INVALID -j DROP"]
 
 
-def run(script: str, programs: Path, answers: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """A script whose programs print what they are told to, by name and first argument that decides."""
+def run(script: str, programs: Path, answers: Mapping[str, str], said: str = "") -> subprocess.CompletedProcess[str]:
+    """A script whose programs print what they are told to, by name and first argument that decides.
+
+    Args:
+        said: its standard input.
+    """
     for name, body in answers.items():
         (programs / name).write_text(f"#!/bin/sh\n{body}\n")
         (programs / name).chmod(0o755)
     env = {"PATH": f"{programs}:/usr/bin:/bin"}
-    return subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(["/bin/sh", "-c", script], env=env, input=said, capture_output=True, text=True, check=False)
 
 
 def printing(*lines: str) -> str:
