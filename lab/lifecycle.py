@@ -83,11 +83,12 @@ def up(
         mirror.start()
         names.start()
         registry.start()
-        for name in known.get("brought", []):
+        brought = known.get("brought", []) if chosen == state.line() else []  # another line may have none of it
+        for name in brought:
             _bring(name, chosen)
         ssh.make_keys(wanted)
         described = {each: str(path) for each, path in disks.items()}
-        state.update(**numbers, flavour=flavour, line=chosen, images=described)
+        state.update(**numbers, flavour=flavour, line=chosen, images=described, brought=brought)
         kernel.remember()
         kernel.give_room()
         _boot([host for host in wanted if host not in running], disks)
