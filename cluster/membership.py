@@ -275,7 +275,7 @@ def _lost(state: _State) -> Iterator[str]:
         elif held.get("lived") and state.lists:
             yield (
                 f"{host.name}: etcd has no data in {DATA}, but its member was ready once ({LIVED}): mount its disk, or "
-                f"put the directory back. Only if its data are lost for good, stop etcd there (systemctl stop "
+                "put the directory back. Only if its data are lost for good, stop etcd there (systemctl stop "
                 f"etcd), and remove {LIVED}: the next run replaces the member, which fetches them from the others"
             )
         elif held.get("lived") or not (state.beginning or _joins(state)):
