@@ -98,7 +98,7 @@ def test_the_check_needs_no_ping_and_leaves_nothing(lab: Lab) -> None:
 
 def test_a_place_is_taken_away_though_the_run_is_killed(lab: Lab) -> None:
     """It goes by itself: nobody needs to be there."""
-    place = lab.fact("facts.network.Place", "life=10", limit="node1")["node1"]
+    place = lab.fact("facts.network.Place", "life=10", f"runtime={lab.runtime}", limit="node1")["node1"]
     assert lab.ssh("node1", f"nsenter --net=/proc/{place['pid']}/ns/net ip -4 -o addr show eth0").count(
         place["address"]
     )
