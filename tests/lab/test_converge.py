@@ -364,11 +364,10 @@ def test_the_cluster_is_never_asked_through_a_proxy(cluster: Lab) -> None:
         assert "10.1.10.1:9" in cluster.ssh("master", "echo $https_proxy"), "every login has it"
         cluster.ssh("master", "systemctl stop etcd")
         assert cluster.deploy("etcd").changes["master"][0] == "start etcd (it is inactive)"
+        cluster.deploy("check")  # waits for control loops, which end where etcd is away for longer than their lease
         granted = cluster.deploy().changes
         assert set(granted) == {"master"}
-        grants = [line for line in granted["master"] if line.startswith("let the API server call the kubelets: grant ")]
-        loops = ("start kube-controller-manager (", "start kube-scheduler (")  # which may have ended for want of etcd
-        assert grants and all(line.startswith(loops) for line in granted["master"] if line not in grants), granted
+        assert all(line.startswith("let the API server call the kubelets: grant ") for line in granted["master"])
     finally:
         for host in HOSTS:
             cluster.ssh(host, "mv /root/environment /etc/environment")
